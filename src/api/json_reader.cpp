@@ -1,0 +1,163 @@
+#include "api/json_reader.h"
+
+#include <cmath>
+#include <glaze/json.hpp>
+
+namespace weft::api {
+namespace {
+
+// Deepest nesting of brackets outside strings. The text need not be valid: the parser finds out.
+int nesting_of(std::string_view text) {
+    int depth = 0;
+    int deepest = 0;
+    bool in_string = false;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const char c = text[i];
+        if (in_string) {
+            if (c == '\\') ++i;
+            else if (c == '"') in_string = false;
+        } else if (c == '"') {
+            in_string = true;
+        } else if (c == '{' || c == '[') {
+            deepest = std::max(deepest, ++depth);
+        } else if (c == '}' || c == ']') {
+            --depth;
+        }
+    }
+    return deepest;
+}
+
+std::string json_type(const Json& value) {
+    if (value.is_null()) return "null";
+    if (value.is_boolean()) return "a boolean";
+    if (value.is_number()) return "a number";
+    if (value.is_string()) return "a string";
+    if (value.is_array()) return "an array";
+    return "an object";
+}
+
+std::string number_text(double value) {
+    if (value == std::floor(value) && std::abs(value) < 1e15) return std::to_string(static_cast<long long>(value));
+    std::string text = std::to_string(value);
+    text.erase(text.find_last_not_of('0') + 1);
+    return text;
+}
+
+}  // namespace
+
+Result<Json> parse_json(std::string_view text) {
+    if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
+    if (nesting_of(text) > max_json_depth)
+        return fail_field(ErrorCode::invalid_request, "",
+                          "the JSON is nested deeper than " + std::to_string(max_json_depth) + " levels",
+                          ErrorReason::malformed_json);
+    Json value;
+    // A NUL-terminated copy: the parser reads up to the terminator.
+    const std::string buffer(text);
+    static constexpr glz::opts options{.null_terminated = true, .error_on_unknown_keys = false};
+    if (const auto error = glz::read<options>(value, buffer)) {
+        return fail_field(ErrorCode::invalid_request, "",
+                          "the request body is not valid JSON (at byte " + std::to_string(error.count) + ")",
+                          ErrorReason::malformed_json);
+    }
+    return value;
+}
+
+std::string write_json(const Json& value) {
+    std::string out;
+    if (glz::write_json(value, out)) return "null";
+    return out;
+}
+
+JsonReader JsonReader::operator[](std::string_view key) const {
+    std::string path = path_.empty() ? std::string(key) : path_ + "." + std::string(key);
+    if (!is_object()) return {nullptr, std::move(path)};
+    const auto& members = value_->get_object();
+    const auto found = members.find(key);
+    return {found == members.end() ? nullptr : &found->second, std::move(path)};
+}
+
+JsonReader JsonReader::first_of(std::initializer_list<std::string_view> keys) const {
+    for (const auto key : keys)
+        if (auto member = (*this)[key]; !member.absent()) return member;
+    return (*this)[*keys.begin()];
+}
+
+Result<std::optional<std::string>> JsonReader::string() const {
+    if (absent()) return std::nullopt;
+    if (!value_->is_string()) return wrong_type("a string");
+    return value_->get<std::string>();
+}
+
+Result<std::optional<bool>> JsonReader::boolean() const {
+    if (absent()) return std::nullopt;
+    if (!value_->is_boolean()) return wrong_type("a boolean");
+    return value_->get<bool>();
+}
+
+Result<std::optional<std::int64_t>> JsonReader::integer(std::int64_t minimum, std::int64_t maximum) const {
+    if (absent()) return std::nullopt;
+    if (!value_->is_number()) return wrong_type("an integer");
+    std::int64_t whole = 0;
+    if (value_->is_uint64()) {
+        const auto n = value_->get<std::uint64_t>();
+        whole = n > static_cast<std::uint64_t>(INT64_MAX) ? INT64_MAX : static_cast<std::int64_t>(n);
+    } else if (value_->is_int64()) {
+        whole = value_->get<std::int64_t>();
+    } else {
+        const double n = value_->as_number();
+        if (!std::isfinite(n) || n != std::floor(n)) return wrong_type("an integer");
+        whole = n >= 9.2e18 ? INT64_MAX : n <= -9.2e18 ? INT64_MIN : static_cast<std::int64_t>(n);
+    }
+    if (whole < minimum)
+        return invalid("must be at least " + std::to_string(minimum), ErrorReason::below_minimum);
+    if (whole > maximum) return invalid("must be at most " + std::to_string(maximum), ErrorReason::above_maximum);
+    return whole;
+}
+
+Result<std::optional<double>> JsonReader::number(double minimum, double maximum) const {
+    if (absent()) return std::nullopt;
+    if (!value_->is_number()) return wrong_type("a number");
+    const double n = value_->as_number();
+    if (!std::isfinite(n)) return wrong_type("a finite number");
+    if (n < minimum) return invalid("must be at least " + number_text(minimum), ErrorReason::below_minimum);
+    if (n > maximum) return invalid("must be at most " + number_text(maximum), ErrorReason::above_maximum);
+    return n;
+}
+
+Result<std::optional<std::vector<JsonReader>>> JsonReader::array() const {
+    if (absent()) return std::nullopt;
+    if (!value_->is_array()) return wrong_type("an array");
+    std::vector<JsonReader> elements;
+    const auto& values = value_->get_array();
+    elements.reserve(values.size());
+    for (std::size_t i = 0; i < values.size(); ++i)
+        elements.push_back(JsonReader(&values[i], path_ + "[" + std::to_string(i) + "]"));
+    return elements;
+}
+
+Result<std::optional<std::vector<std::pair<std::string, JsonReader>>>> JsonReader::object() const {
+    if (absent()) return std::nullopt;
+    if (!value_->is_object()) return wrong_type("an object");
+    std::vector<std::pair<std::string, JsonReader>> members;
+    for (const auto& [key, value] : value_->get_object())
+        members.emplace_back(key, JsonReader(&value, path_.empty() ? key : path_ + "." + key));
+    return members;
+}
+
+std::unexpected<Error> JsonReader::wrong_type(std::string_view expected) const {
+    return fail_field(ErrorCode::invalid_request, path_,
+                      "'" + path_ + "' must be " + std::string(expected) +
+                          (absent() ? std::string() : ", not " + json_type(*value_)),
+                      ErrorReason::wrong_type);
+}
+
+std::unexpected<Error> JsonReader::invalid(std::string message, ErrorReason reason) const {
+    return fail_field(ErrorCode::invalid_request, path_, "'" + path_ + "' " + std::move(message), reason);
+}
+
+std::unexpected<Error> JsonReader::missing() const {
+    return fail_field(ErrorCode::missing_field, path_, "'" + path_ + "' is required");
+}
+
+}  // namespace weft::api

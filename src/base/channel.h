@@ -1,0 +1,81 @@
+#pragma once
+
+#include <condition_variable>
+#include <cstddef>
+#include <deque>
+#include <mutex>
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace weft {
+
+// A bounded queue between threads. Values are moved through. Thread: any; locks mutex_.
+template <typename T>
+class Channel {
+  public:
+    explicit Channel(std::size_t capacity) : capacity_(capacity) {}
+
+    // False, and value untouched, when the channel is full or closed. Never waits.
+    [[nodiscard]] bool try_push(T&& value) {
+        {
+            std::lock_guard lock(mutex_);
+            if (closed_ || items_.size() >= capacity_) return false;
+            items_.push_back(std::move(value));
+        }
+        filled_.notify_one();
+        return true;
+    }
+
+    // The next value; waits for one. Empty when the channel is closed and drained.
+    [[nodiscard]] std::optional<T> pop() {
+        std::unique_lock lock(mutex_);
+        filled_.wait(lock, [this] { return closed_ || !items_.empty(); });
+        if (items_.empty()) return std::nullopt;
+        std::optional<T> value(std::move(items_.front()));
+        items_.pop_front();
+        return value;
+    }
+
+    // All that is there now, possibly nothing; never waits.
+    [[nodiscard]] std::vector<T> take_all() {
+        std::lock_guard lock(mutex_);
+        std::vector<T> all(std::make_move_iterator(items_.begin()), std::make_move_iterator(items_.end()));
+        items_.clear();
+        return all;
+    }
+
+    // Waits until there is something to take or the channel is closed.
+    void wait() {
+        std::unique_lock lock(mutex_);
+        filled_.wait(lock, [this] { return closed_ || !items_.empty(); });
+    }
+
+    // Nothing more goes in; what is inside can still be taken.
+    void close() {
+        {
+            std::lock_guard lock(mutex_);
+            closed_ = true;
+        }
+        filled_.notify_all();
+    }
+
+    [[nodiscard]] bool closed() const {
+        std::lock_guard lock(mutex_);
+        return closed_;
+    }
+
+    [[nodiscard]] std::size_t size() const {
+        std::lock_guard lock(mutex_);
+        return items_.size();
+    }
+
+  private:
+    const std::size_t capacity_;
+    mutable std::mutex mutex_;  // guards items_, closed_
+    std::condition_variable filled_;
+    std::deque<T> items_;
+    bool closed_ = false;
+};
+
+}  // namespace weft

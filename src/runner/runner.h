@@ -1,0 +1,76 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "runner/generation.h"
+#include "runner/token_stream.h"
+
+namespace weft {
+
+// What a loaded model is, as its engine process reports it once it is ready. Constant for the life of the process.
+struct ModelDescription {
+    std::string architecture;
+    std::string summary;                  // libllama's own line: "llama 1B Q4_K - Medium"
+    std::uint64_t weights_bytes = 0;
+    std::uint64_t memory_bytes = 0;       // weights + KV cache + compute buffers
+    std::uint64_t gpu_bytes = 0;          // part of memory_bytes that lies on GPUs
+    std::uint64_t parameters = 0;
+    std::uint32_t vocabulary = 0;
+    std::uint32_t embedding_length = 0;
+    std::uint32_t trained_context = 0;    // tokens
+    std::uint32_t context_tokens = 0;     // window of one sequence here
+    std::uint32_t kv_cells = 0;           // of the whole pool
+    std::uint32_t slots = 0;              // sequences that can run at once
+    bool generates = true;                // false for encoder-only (embedding) models
+    bool embeds = true;
+    bool infills = false;                 // has fill-in-the-middle tokens
+    bool template_takes_tools = false;
+    bool template_thinks = false;
+    bool has_template = false;
+};
+
+// A snapshot, at most one heartbeat old.
+struct RunnerStats {
+    std::chrono::steady_clock::time_point heartbeat{};  // of the scheduler's step thread, not of a socket
+    std::uint32_t running = 0;
+    std::uint32_t waiting = 0;
+    std::uint32_t kv_cells_used = 0;
+    std::uint64_t prompt_tokens = 0;      // since start: asked for ...
+    std::uint64_t prefilled_tokens = 0;   // ... really computed
+    std::uint64_t cached_tokens = 0;      // ... taken from the cache
+    std::uint64_t completion_tokens = 0;
+    std::uint64_t steps = 0;
+    std::uint64_t step_ns = 0;            // time inside decode calls
+};
+
+// The seam to whatever generates: an engine process, a remote server, a fake. Everything above it is the same for all.
+// Thread: io. Callbacks run on io too, never from inside the call that was given them.
+class Runner {
+  public:
+    virtual ~Runner() = default;
+
+    [[nodiscard]] virtual const ModelDescription& description() const = 0;
+
+    // The stream ends with exactly one GenerationDone or Error, whatever happens to the runner. Destroying the stream
+    // before that cancels the request; the scheduler forgets it before it plans its next batch.
+    [[nodiscard]] virtual TokenStream start(GenerateRequest request) = 0;
+
+    virtual void embed(EmbedRequest request, std::function<void(Result<EmbedResult>)> done) = 0;
+
+    // add_special: BOS/EOS as the vocabulary asks. parse_special: "<|im_start|>" in the text is that token.
+    virtual void tokenize(std::string text, bool add_special, bool parse_special,
+                          std::function<void(Result<std::vector<Token>>)> done) = 0;
+    virtual void detokenize(std::vector<Token> tokens, std::function<void(Result<std::string>)> done) = 0;
+    // The text that a chat prompt renders to.
+    virtual void render(ChatPrompt prompt, std::function<void(Result<std::string>)> done) = 0;
+
+    [[nodiscard]] virtual RunnerStats stats() const = 0;
+};
+
+}  // namespace weft

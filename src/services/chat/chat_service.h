@@ -1,0 +1,66 @@
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "registry/registry.h"
+#include "runner/generation.h"
+
+namespace weft {
+
+// Sampling values that a request named. What it did not name comes from the model's configuration, then from the
+// dialect's defaults.
+struct SamplingOverrides {
+    std::optional<float> temperature, top_p, min_p, typical_p, repeat_penalty, presence_penalty, frequency_penalty;
+    std::optional<std::int32_t> top_k, repeat_last_n;
+    std::optional<std::int64_t> seed;                  // negative = random; taken modulo 2^32
+    std::optional<std::int64_t> max_tokens;            // negative = no limit
+    std::optional<std::vector<std::string>> stop;
+    std::optional<std::uint32_t> context_tokens;       // num_ctx: may load the model anew with a larger window
+    std::optional<std::uint32_t> keep_tokens;          // num_keep
+    std::vector<LogitBias> logit_bias;
+};
+
+// One generation, whatever dialect asked for it. For a chat prompt the service adds the model's configured system
+// message when the conversation brings none.
+struct ChatRequest {
+    std::string model;
+    GenerateRequest generate;             // prompt, choices, logprobs, ...; its sampling is the dialect's default
+    SamplingOverrides overrides;
+    std::optional<KeepAlive> keep_alive;
+};
+
+// What came of asking for a model: the runner that will do it, kept loaded while this lives, and the events.
+struct Reply {
+    RunnerLease lease;
+    TokenStream events;
+};
+
+// Thread: io.
+class ChatService {
+  public:
+    ChatService(Registry& registry, boost::asio::any_io_executor io) : registry_(registry), io_(std::move(io)) {}
+
+    // Waits until the model is loaded, then starts. Errors before that (not_found, overloaded, model_load_failed,
+    // unsupported) are returned; errors of the generation itself come as its last event.
+    [[nodiscard]] boost::asio::awaitable<Result<Reply>> start(ChatRequest request);
+
+    // Loads the model (or just restarts its keep-alive) without generating.
+    [[nodiscard]] boost::asio::awaitable<Result<RunnerLease>> load(std::string model, std::optional<KeepAlive> keep_alive,
+                                                                   std::uint32_t context_tokens = 0);
+
+  private:
+    Registry& registry_;
+    boost::asio::any_io_executor io_;
+};
+
+// The request as the runner gets it: overrides over the model's parameters over the dialect's defaults.
+// invalid_request when a model's configured parameter is malformed.
+[[nodiscard]] Result<GenerateRequest> resolve(const ChatRequest& request, const ModelInfo& model);
+
+}  // namespace weft
