@@ -120,8 +120,8 @@ Result<std::optional<double>> JsonReader::number(double minimum, double maximum)
     if (!value_->is_number()) return wrong_type("a number");
     const double n = value_->as_number();
     if (!std::isfinite(n)) return wrong_type("a finite number");
-    if (n < minimum) return invalid("must be at least " + number_text(minimum), ErrorReason::below_minimum);
-    if (n > maximum) return invalid("must be at most " + number_text(maximum), ErrorReason::above_maximum);
+    if (n < minimum) return invalid("must be at least " + number_text(minimum), ErrorReason::decimal_below_minimum);
+    if (n > maximum) return invalid("must be at most " + number_text(maximum), ErrorReason::decimal_above_maximum);
     return n;
 }
 
