@@ -14,6 +14,8 @@
 namespace weft::cli {
 namespace {
 
+constexpr auto summary = "Serves GGUF language models over the Ollama and OpenAI APIs, and talks to a running server.";
+
 constexpr int exit_fine = 0;
 constexpr int exit_error = 1;
 constexpr int exit_usage = 2;
@@ -140,11 +142,18 @@ int serve(CommandLine& line, const Hooks& hooks) {
     return hooks.serve(std::move(line.serve));
 }
 
-int print_help(CLI::App& app, const std::vector<std::string>& about) {
-    const CLI::App* command = &app;
-    if (!about.empty()) command = app.get_subcommand_no_throw(about.front());
+// Of a fresh app: help() of one that has parsed something speaks of the chosen subcommand.
+int print_help(const std::vector<std::string>& about) {
+    CLI::App app(summary, "weft");
+    CommandLine unused;
+    build(app, unused);
+    if (about.empty()) {
+        print(app.help());
+        return exit_fine;
+    }
+    const CLI::App* command = app.get_subcommand_no_throw(about.front());
     if (command == nullptr) return usage_error("there is no command " + about.front() + ": see weft help");
-    print(command->help());
+    print(command->help("weft"));
     return exit_fine;
 }
 
@@ -177,7 +186,7 @@ int dispatch(CLI::App& app, CommandLine& line, const Hooks& hooks) {
     const std::string command = chosen.front()->get_name();
     if (command == "serve") return serve(line, hooks);
     if (command == "engine") return hooks.engine(line.engine);
-    if (command == "help") return print_help(app, line.help_about);
+    if (command == "help") return print_help(line.help_about);
     if (command == "completion") {
         print(completion_script(line.shell).value_or(""));
         return exit_fine;
@@ -189,15 +198,13 @@ int dispatch(CLI::App& app, CommandLine& line, const Hooks& hooks) {
 }  // namespace
 
 int run_cli(int argc, char** argv, const Hooks& hooks) {
-    CLI::App app("Serves GGUF language models over the Ollama and OpenAI APIs, and talks to a running server.", "weft");
+    CLI::App app(summary, "weft");
     CommandLine line;
     build(app, line);
     try {
         app.parse(argc, argv);
     } catch (const CLI::Success&) {
-        // --help of whatever subcommand it followed
-        const auto chosen = app.get_subcommands();
-        print(chosen.empty() ? app.help() : chosen.front()->help());
+        print(app.help());  // of the subcommand that --help followed, if any
         return exit_fine;
     } catch (const CLI::Error& error) {
         return usage_error(std::string(error.what()) + ": see weft help");
