@@ -79,6 +79,7 @@ struct SamplingParams {
     std::int32_t repeat_last_n = 64; // window of the three penalties in tokens; 0 = off, -1 = the whole context
     float presence_penalty = 0.0F;   // subtracted once from every token seen in the window
     float frequency_penalty = 0.0F;  // subtracted once per occurrence in the window
+    bool penalize_prompt = true;     // false: presence and frequency count all generated tokens and no prompt (OpenAI)
     std::optional<std::uint32_t> seed{};  // absent = a fresh random one
     std::vector<LogitBias> logit_bias{};
 };
