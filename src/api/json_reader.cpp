@@ -65,10 +65,6 @@ bool parse(const std::string& text, Json& value) {
     }
 }
 
-struct WriteOptions : glz::opts {
-    bool escape_control_characters = true;
-};
-
 std::string json_type(const Json& value) {
     if (value.is_null()) return "null";
     if (value.is_boolean()) return "a boolean";
@@ -102,8 +98,12 @@ Result<Json> parse_json(std::string_view text) {
 }
 
 std::string write_json(const Json& value) {
+    // Without this option glaze writes control characters as NULs, which no parser takes.
+    struct Escaping : glz::opts {
+        bool escape_control_characters = true;
+    };
     std::string out;
-    if (glz::write<WriteOptions{}>(value, out)) return "null";
+    if (glz::write<Escaping{}>(value, out)) return "null";
     return out;
 }
 

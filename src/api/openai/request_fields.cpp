@@ -3,7 +3,7 @@
 #include <charconv>
 #include <limits>
 
-#include "api/duration.h"
+#include "registry/keep_alive.h"
 
 namespace weft::api::openai {
 namespace {
@@ -91,12 +91,13 @@ Result<void> read_logit_bias(std::vector<LogitBias>& target, const JsonReader& v
 Result<void> read_keep_alive(std::optional<KeepAlive>& target, const JsonReader& value) {
     if (value.absent()) return {};
     if (value.is_string()) {
-        target = parse_duration(value.json().get<std::string>());
-        if (!target) return value.invalid("must be a duration such as \"10m\", or a number of seconds");
+        const auto duration = parse_keep_alive_or_seconds(value.json().get<std::string>());
+        if (!duration) return value.invalid("must be a duration such as \"10m\", or a number of seconds");
+        target = *duration;
         return {};
     }
-    WEFT_TRY(const auto seconds, value.number(-9e9, 9e9));
-    target = std::chrono::duration_cast<KeepAlive>(std::chrono::duration<double>(*seconds));
+    WEFT_TRY(const auto seconds, value.number());
+    target = keep_alive_of_seconds(*seconds);
     return {};
 }
 
