@@ -14,6 +14,9 @@ constexpr std::size_t max_early_cancels = 4096;
 // Waiting sequences looked at per step beyond the free slots: the others cannot start anyway.
 constexpr std::size_t admission_lookahead = 8;
 constexpr std::int32_t smallest_prefill_chunk = 16;
+// Until the speed is known; also the smallest chunk when nobody decodes.
+constexpr std::int32_t first_prefill_chunk = 64;
+constexpr auto longest_step = std::chrono::seconds(1);
 
 }  // namespace
 
@@ -152,14 +155,14 @@ void Scheduler::drop_cancelled() {
 
 // ---- admission ------------------------------------------------------------------------------------------------------
 
-PrefixMatch Scheduler::find_prefix(const Sequence& sequence) const {
+PrefixMatch Scheduler::find_prefix(const Sequence& sequence, const Sequence* not_from) const {
     // At least one token is computed anyway: its logits are wanted. Scoring a prompt wants them all.
     const auto limit = static_cast<std::int32_t>(sequence.tokens.size()) - 1;
     if (!engine_.limits().shares_prefixes || limit <= 0 || sequence.scores_prompt()) return {};
     const auto& tenant = sequence.request->request().tenant;
     PrefixMatch best = cache_.find(sequence.tokens, limit, tenant);
     for (const auto& other : running_) {
-        if (other->request->request().tenant != tenant) continue;
+        if (other.get() == not_from || other->request->request().tenant != tenant) continue;
         const std::span computed(other->tokens.data(), static_cast<std::size_t>(other->computed));
         const auto tokens = std::min(limit, common_prefix(sequence.tokens, computed));
         if (tokens > best.tokens) best = {.tokens = tokens, .holder = other->id};
@@ -167,14 +170,15 @@ PrefixMatch Scheduler::find_prefix(const Sequence& sequence) const {
     return best;
 }
 
-bool Scheduler::is_being_computed(const Sequence& sequence, std::int32_t reusable) const {
+bool Scheduler::is_being_computed(const Sequence& sequence) const {
     if (!engine_.limits().shares_prefixes || sequence.scores_prompt()) return false;
     const auto limit = static_cast<std::int32_t>(sequence.tokens.size()) - 1;
     for (const auto& other : running_) {
         if (other->decodes() || other->request->paused || other->scores_prompt()) continue;
         if (other->request->request().tenant != sequence.request->request().tenant) continue;
         const auto shared = std::min(limit, common_prefix(sequence.tokens, other->tokens));
-        if (shared > other->computed && shared - reusable >= worth_sharing_tokens) return true;
+        if (shared <= other->computed) continue;
+        if (shared - find_prefix(sequence, other.get()).tokens >= worth_sharing_tokens) return true;
     }
     return false;
 }
@@ -189,14 +193,14 @@ void Scheduler::admit() {
         const auto match = find_prefix(sequence);
         views.push_back({.uncached_tokens = static_cast<std::int32_t>(sequence.tokens.size()) - match.tokens,
                          .donor_cells = match.from_cache ? match.tokens : 0,
-                         .deferred = is_being_computed(sequence, match.tokens)});
+                         .deferred = is_being_computed(sequence)});
     }
     const auto admitted = plan_admission(running_views(), views, budget());
     std::vector<SequencePtr> started;
     for (const auto i : admitted) {
         auto& sequence = waiting_[i];
         // One that started a moment ago may be computing what this one needs.
-        if (is_being_computed(*sequence, find_prefix(*sequence).tokens)) continue;
+        if (is_being_computed(*sequence)) continue;
         if (!start(*sequence)) break;
         running_.push_back(std::move(sequence));
     }
@@ -256,18 +260,18 @@ Budget Scheduler::budget() const {
     held.reserve(running_.size());
     for (const auto& sequence : running_) held.push_back(sequence->id);
     const auto& limits = engine_.limits();
-    auto prefill = limits.max_batch_rows;
-    if (prefill_tokens_per_second_ > 0) {
-        const double seconds = std::chrono::duration<double>(options_.target_itl).count();
-        const auto tokens = std::min(prefill_tokens_per_second_ * seconds, static_cast<double>(limits.max_batch_rows));
-        prefill = std::max(static_cast<std::int32_t>(tokens), smallest_prefill_chunk);
-    }
+    const auto within = [&](Duration time, std::int32_t least) {
+        if (prefill_tokens_per_second_ == 0) return std::min(first_prefill_chunk, limits.max_batch_rows);
+        const double tokens = prefill_tokens_per_second_ * std::chrono::duration<double>(time).count();
+        return std::max(static_cast<std::int32_t>(std::min<double>(tokens, limits.max_batch_rows)), least);
+    };
     return {.free_cells = ledger_.free_cells(),
             .evictable_cells = ledger_.used_cells() - ledger_.held_by(held),
             .free_slots = options_.slots - static_cast<std::int32_t>(running_.size()),
             .max_rows = limits.max_batch_rows,
             .max_outputs = limits.max_outputs,
-            .prefill_tokens = prefill};
+            .prefill_tokens = within(options_.target_itl, smallest_prefill_chunk),
+            .prefill_alone_tokens = within(longest_step, std::min(first_prefill_chunk, limits.max_batch_rows))};
 }
 
 void Scheduler::park(const std::vector<Sequence*>& victims) {
