@@ -31,8 +31,10 @@ enum class ErrorCode {
 enum class ErrorReason {
     none,
     wrong_type,
-    below_minimum,
+    below_minimum,          // a whole number ...
     above_maximum,
+    decimal_below_minimum,  // ... and a number that may have a fraction
+    decimal_above_maximum,
     empty_array,
     malformed_json,
 };

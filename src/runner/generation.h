@@ -79,6 +79,7 @@ struct SamplingParams {
     std::int32_t repeat_last_n = 64; // window of the three penalties in tokens; 0 = off, -1 = the whole context
     float presence_penalty = 0.0F;   // subtracted once from every token seen in the window
     float frequency_penalty = 0.0F;  // subtracted once per occurrence in the window
+    bool penalize_prompt = true;     // false: presence and frequency count all generated tokens and no prompt (OpenAI)
     std::optional<std::uint32_t> seed{};  // absent = a fresh random one
     std::vector<LogitBias> logit_bias{};
 };
@@ -130,6 +131,7 @@ struct PromptAccepted {
     std::uint32_t prompt_tokens = 0;
     std::vector<Token> tokens{};               // only with want_prompt_tokens
     std::vector<TokenLogprob> prompt_logprobs{};  // only with prompt_logprobs; first token has none
+    bool thinking_open = false;  // a chat prompt whose rendered text ends, but for white space, with "<think>"
 };
 
 // Text of one or more tokens of one choice. Always whole UTF-8; may be empty when bytes or a possible stop string are

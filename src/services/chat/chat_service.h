@@ -10,6 +10,7 @@
 
 #include "registry/registry.h"
 #include "runner/generation.h"
+#include "services/pending.h"
 
 namespace weft {
 
@@ -46,8 +47,13 @@ class ChatService {
   public:
     ChatService(Registry& registry, boost::asio::any_io_executor io) : registry_(registry), io_(std::move(io)) {}
 
-    // Waits until the model is loaded, then starts. Errors before that (not_found, overloaded, model_load_failed,
-    // unsupported) are returned; errors of the generation itself come as its last event.
+    // Asks for the model and starts the generation as soon as it is loaded. A dialect that streams waits for the reply
+    // piecewise, so that it can send something while a model loads; one whose client has left cancels it. Errors that
+    // come before the generation (not_found, unsupported, overloaded, model_load_failed,
+    // shutting_down) are the value; errors of the generation itself come as the last event of the reply.
+    [[nodiscard]] Pending<Reply> begin(ChatRequest request);
+
+    // begin() for a caller who just waits.
     [[nodiscard]] boost::asio::awaitable<Result<Reply>> start(ChatRequest request);
 
     // Loads the model (or just restarts its keep-alive) without generating.
@@ -60,7 +66,8 @@ class ChatService {
 };
 
 // The request as the runner gets it: overrides over the model's parameters over the dialect's defaults.
-// invalid_request when a model's configured parameter is malformed.
+// A conversation without a system message gets the model's configured one. model_load_failed when a parameter in the
+// model's configuration has the wrong type: no request cures that.
 [[nodiscard]] Result<GenerateRequest> resolve(const ChatRequest& request, const ModelInfo& model);
 
 }  // namespace weft

@@ -21,7 +21,8 @@ class EmbedService {
   public:
     explicit EmbedService(Registry& registry) : registry_(registry) {}
 
-    // not_found, overloaded, model_load_failed, unsupported, context_overflow (only without truncate).
+    // Dimensions beyond the model's are ignored. not_found, overloaded, model_load_failed, unsupported,
+    // context_overflow (only without truncate). The caller keeps the service alive until it has the answer.
     [[nodiscard]] boost::asio::awaitable<Result<EmbedOutcome>> embed(std::string model, EmbedRequest request,
                                                                     std::optional<KeepAlive> keep_alive);
 

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <string>
+
+#include "registry/runner_factory.h"
+#include "runner/supervised_runner.h"
+
+namespace weft {
+
+// Loads each model into an engine process of its own. Thread: io.
+class EngineFactory final : public RunnerFactory {
+  public:
+    // `defaults` is the load message of every model but for its path and window.
+    EngineFactory(boost::asio::any_io_executor io, std::string program, LoadMessage defaults)
+        : io_(std::move(io)), program_(std::move(program)), defaults_(std::move(defaults)) {}
+
+    void load(LoadRequest request, Loaded loaded, Died died) override;
+    void unload(std::shared_ptr<Runner> runner, std::function<void()> gone) override;
+
+  private:
+    boost::asio::any_io_executor io_;
+    std::string program_;
+    LoadMessage defaults_;
+};
+
+}  // namespace weft

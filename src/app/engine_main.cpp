@@ -1,0 +1,136 @@
+#include "app/engine_main.h"
+
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <thread>
+
+#include "base/log.h"
+#include "engine/embedder.h"
+#include "engine/llama_engine.h"
+#include "engine/loaded_model.h"
+#include "runner/link.h"
+#include "scheduler/intake.h"
+#include "scheduler/scheduler.h"
+
+namespace weft {
+namespace {
+
+constexpr int exit_load_failed = 3;
+constexpr std::size_t intake_threads = 2;
+constexpr std::size_t max_sampler_helpers = 7;
+constexpr std::size_t max_queued_embeds = 256;
+
+// Embeds beside the step thread, in a context of its own that is made when it is first asked for.
+class EmbedWorker {
+  public:
+    EmbedWorker(std::shared_ptr<const LoadedModel> model, LoadMessage message, Link& link)
+        : model_(std::move(model)), message_(std::move(message)), link_(link), queue_(max_queued_embeds),
+          thread_([this] { work(); }) {}
+    ~EmbedWorker() { queue_.close(); }
+    EmbedWorker(const EmbedWorker&) = delete;
+    EmbedWorker& operator=(const EmbedWorker&) = delete;
+
+    void submit(EmbedMessage message) {
+        const auto id = message.id;
+        if (queue_.try_push(std::move(message))) return;
+        reply(id, fail(ErrorCode::overloaded, "too many embedding requests are waiting, please try again"));
+    }
+
+  private:
+    void work() {
+        while (auto message = queue_.pop()) reply(message->id, embed(message->request));
+    }
+    Result<EmbedResult> embed(const EmbedRequest& request) {
+        if (!embedder_) {
+            WEFT_TRY(embedder_, Embedder::create(model_, message_));
+        }
+        return embedder_->embed(request);
+    }
+    void reply(std::uint64_t id, Result<EmbedResult> result) {
+        EmbedReply reply{.id = id, .result = {}};
+        if (result) reply.result = std::move(*result);
+        else reply.result = result.error();
+        (void)link_.write(encode(FromEngine(std::move(reply))));
+    }
+
+    std::shared_ptr<const LoadedModel> model_;
+    LoadMessage message_;
+    Link& link_;
+    std::unique_ptr<Embedder> embedder_;  // Thread: embed
+    Channel<EmbedMessage> queue_;
+    std::jthread thread_;
+};
+
+int load_failed(Link& link, const Error& error) {
+    (void)link.write(encode(FromEngine(FailedMessage{error})));
+    return exit_load_failed;
+}
+
+Result<ToEngine> next_message(Link& link) {
+    WEFT_TRY(const auto body, link.read());
+    return decode_to_engine(body);
+}
+
+ModelDescription describe(const LoadedModel& model, const EngineLimits* limits, const LoadMessage& message) {
+    auto description = model.describe();
+    description.memory_bytes = description.weights_bytes;
+    if (limits == nullptr) return description;
+    description.context_tokens = static_cast<std::uint32_t>(limits->context_tokens);
+    description.kv_cells = static_cast<std::uint32_t>(limits->kv_cells);
+    description.slots = message.slots;
+    description.memory_bytes += model.kv_bytes_per_token() * description.kv_cells;
+    return description;
+}
+
+// Reads messages and hands them to those who do the work, until the gateway is gone.
+void serve(Link& link, Intake* intake, Inbox& inbox, EmbedWorker& embeds) {
+    while (auto message = next_message(link)) {
+        if (const auto* cancel = std::get_if<CancelMessage>(&*message)) inbox.push(CancelRequest{cancel->id});
+        else if (const auto* pause = std::get_if<PauseMessage>(&*message)) inbox.push(PauseRequest{pause->id, pause->paused});
+        else if (auto* embed = std::get_if<EmbedMessage>(&*message)) embeds.submit(std::move(*embed));
+        else intake->submit(std::move(*message));
+    }
+}
+
+}  // namespace
+
+int run_engine(int descriptor) {
+    // Never outlives the gateway, not even one that was killed.
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    ::signal(SIGPIPE, SIG_IGN);
+    Link link(descriptor);
+    auto first = next_message(link);
+    if (!first || !std::holds_alternative<LoadMessage>(*first)) return exit_load_failed;
+    const auto load = std::get<LoadMessage>(std::move(*first));
+
+    initialise_backends();
+    auto model = LoadedModel::load(load);
+    if (!model) return load_failed(link, model.error());
+    auto engine = LlamaEngine::create(*model, load);
+    if (!engine) return load_failed(link, engine.error());
+
+    const auto helpers = std::min<std::size_t>(std::max(1U, std::thread::hardware_concurrency()) - 1, max_sampler_helpers);
+    SteadyClock clock;
+    LinkSink sink(link);
+    Inbox inbox;
+    AdmissionGate gate(load.slots + load.max_queue);
+    SamplerPool pool(helpers);
+    Scheduler scheduler(**engine, **model, clock, sink, inbox, gate, pool,
+                        {.slots = static_cast<std::int32_t>(load.slots),
+                         .target_itl = std::chrono::milliseconds(load.target_itl_ms)});
+    (void)link.write(encode(FromEngine(ReadyMessage{describe(**model, &(*engine)->limits(), load)})));
+    {
+        Intake intake({.model = *model, .window = (*engine)->limits().context_tokens, .inbox = inbox, .gate = gate,
+                       .sink = sink, .link = link},
+                      intake_threads);
+        EmbedWorker embeds(*model, load, link);
+        std::jthread step([&scheduler] { scheduler.run(); });
+        serve(link, &intake, inbox, embeds);
+        inbox.close();
+    }
+    return 0;
+}
+
+}  // namespace weft

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <memory>
+
+#include "engine/llama_engine.h"
+#include "runner/generation.h"
+
+namespace weft {
+
+// The llama_context that embeds, made at the first request for it: pooled vectors of whole inputs. The model's own
+// pooling, or the mean for models that name none. Thread: embed.
+class Embedder {
+  public:
+    [[nodiscard]] static Result<std::unique_ptr<Embedder>> create(std::shared_ptr<const LoadedModel> model,
+                                                                  const LoadMessage& message);
+
+    // In the order of the inputs, many per batch; what shares a batch does not change a result.
+    // context_overflow when an input is too long and may not be cut; invalid_request for unknown tokens.
+    [[nodiscard]] Result<EmbedResult> embed(const EmbedRequest& request);
+
+  private:
+    Embedder(std::shared_ptr<const LoadedModel> model, ContextHandle context, std::uint32_t batch_tokens,
+             std::uint32_t max_sequences);
+    [[nodiscard]] Result<std::vector<Token>> tokens_of(const std::variant<std::string, std::vector<Token>>& input,
+                                                       bool truncate, std::size_t index) const;
+    [[nodiscard]] Result<void> run(std::span<const std::vector<Token>> inputs, std::vector<std::vector<float>>& out);
+
+    std::shared_ptr<const LoadedModel> model_;
+    ContextHandle context_;
+    std::uint32_t batch_tokens_;   // longest input, and sum of the inputs of one batch
+    std::uint32_t max_sequences_;
+};
+
+}  // namespace weft

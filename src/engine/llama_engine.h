@@ -1,0 +1,55 @@
+#pragma once
+
+#include <llama.h>
+
+#include <memory>
+#include <vector>
+
+#include "engine/engine.h"
+#include "engine/loaded_model.h"
+
+namespace weft {
+
+struct ContextDeleter {
+    void operator()(llama_context* context) const { llama_free(context); }
+};
+using ContextHandle = std::unique_ptr<llama_context, ContextDeleter>;
+
+// The llama_context that generates: one unified KV pool for all sequences. Thread: step.
+class LlamaEngine final : public Engine {
+  public:
+    // model_load_failed when the context does not fit into memory.
+    [[nodiscard]] static Result<std::unique_ptr<LlamaEngine>> create(std::shared_ptr<const LoadedModel> model,
+                                                                     const LoadMessage& message);
+
+    [[nodiscard]] const EngineLimits& limits() const override { return limits_; }
+    [[nodiscard]] Result<void> decode(std::span<const BatchRow> rows) override;
+    [[nodiscard]] std::span<const float> logits(std::size_t row) const override;
+    void share_prefix(SequenceId from, SequenceId to, std::int32_t tokens) override;
+    bool truncate(SequenceId sequence, std::int32_t from) override;
+    void remove(SequenceId sequence) override;
+
+  private:
+    LlamaEngine(std::shared_ptr<const LoadedModel> model, ContextHandle context, EngineLimits limits);
+
+    std::shared_ptr<const LoadedModel> model_;
+    ContextHandle context_;
+    EngineLimits limits_;
+    std::int32_t n_vocab_;
+    // Of the batch that is being decoded; reused.
+    std::vector<llama_token> tokens_;
+    std::vector<llama_pos> positions_;
+    std::vector<std::int32_t> sequence_counts_;
+    std::vector<llama_seq_id> sequence_ids_;
+    std::vector<llama_seq_id*> sequence_pointers_;
+    std::vector<std::int8_t> wants_logits_;
+    std::vector<const float*> logits_;  // by row; null where none were asked for
+};
+
+// How many cells the pool gets when the configuration leaves it open: several windows, within a quarter of the memory
+// that is free, at least one window.
+[[nodiscard]] std::uint32_t choose_kv_cells(std::uint32_t window, std::uint64_t kv_bytes_per_token,
+                                            std::uint64_t available_bytes);
+[[nodiscard]] std::uint64_t available_memory_bytes();
+
+}  // namespace weft

@@ -1,0 +1,171 @@
+#include "engine/loaded_model.h"
+
+#include <ggml-backend.h>
+
+#include <algorithm>
+#include <array>
+#include <mutex>
+
+#include "base/log.h"
+
+namespace weft {
+namespace {
+
+// Control tokens that carry structure which the reply parser must see although they are not shown as text.
+constexpr std::array shown_control_tokens = {"<think>", "</think>", "<tool_call>", "</tool_call>", "<tool_response>",
+                                             "</tool_response>", "[TOOL_CALLS]", "[THINK]", "[/THINK]"};
+
+void forward_log(ggml_log_level level, const char* text, void*) {
+    if (level == GGML_LOG_LEVEL_CONT || text == nullptr) return;
+    std::string line(text);
+    while (!line.empty() && line.back() == '\n') line.pop_back();
+    if (line.empty() || line.find_first_not_of('.') == std::string::npos) return;
+    log(level == GGML_LOG_LEVEL_ERROR ? LogLevel::warn : LogLevel::debug, "libllama", {{"line", std::move(line)}});
+}
+
+std::string piece_of(const llama_vocab* vocab, Token token, bool special) {
+    std::array<char, 64> buffer{};
+    int n = llama_token_to_piece(vocab, token, buffer.data(), buffer.size(), 0, special);
+    if (n >= 0) return {buffer.data(), static_cast<std::size_t>(n)};
+    std::string large(static_cast<std::size_t>(-n), '\0');
+    n = llama_token_to_piece(vocab, token, large.data(), static_cast<std::int32_t>(large.size()), 0, special);
+    large.resize(static_cast<std::size_t>(std::max(n, 0)));
+    return large;
+}
+
+}  // namespace
+
+void initialise_backends() {
+    static std::once_flag once;
+    std::call_once(once, [] {
+        llama_log_set(forward_log, nullptr);
+        ggml_backend_load_all();
+        llama_backend_init();
+    });
+}
+
+Result<std::shared_ptr<const LoadedModel>> LoadedModel::load(const LoadMessage& message) {
+    auto params = llama_model_default_params();
+    params.n_gpu_layers = message.gpu_layers;
+    params.load_mode = message.use_mmap ? LLAMA_LOAD_MODE_MMAP : LLAMA_LOAD_MODE_NONE;
+    ModelHandle model(llama_model_load_from_file(message.path.c_str(), params));
+    if (!model) return fail(ErrorCode::model_load_failed, "the model file could not be loaded");
+    if (llama_model_has_encoder(model.get()))
+        return fail(ErrorCode::model_load_failed, "encoder-decoder models are not supported");
+    if (llama_model_is_diffusion(model.get()))
+        return fail(ErrorCode::model_load_failed, "diffusion models are not supported");
+    if (llama_vocab_n_tokens(llama_model_get_vocab(model.get())) <= 0)
+        return fail(ErrorCode::model_load_failed, "the model has no vocabulary");
+    std::shared_ptr<LoadedModel> loaded(new LoadedModel(std::move(model)));
+    if (const char* source = llama_model_chat_template(loaded->handle(), nullptr)) {
+        auto parsed = PromptTemplate::parse(source, loaded->detokenize({llama_vocab_bos(loaded->vocab_)}, true),
+                                            loaded->detokenize({llama_vocab_eos(loaded->vocab_)}, true));
+        if (parsed) loaded->template_ = std::move(*parsed);
+        else log_warn("prompt_template_unusable", {{"reason", parsed.error().message}});
+    }
+    return loaded;
+}
+
+LoadedModel::LoadedModel(ModelHandle model) : model_(std::move(model)), vocab_(llama_model_get_vocab(model_.get())) {
+    const auto n = llama_vocab_n_tokens(vocab_);
+    bytes_.reserve(static_cast<std::size_t>(n));
+    for (Token token = 0; token < n; ++token) {
+        bool shown = !llama_vocab_is_control(vocab_, token);
+        if (!shown) {
+            const std::string_view text = llama_vocab_get_text(vocab_, token);
+            shown = std::ranges::find(shown_control_tokens, text) != shown_control_tokens.end();
+        }
+        bytes_.push_back(shown ? piece_of(vocab_, token, true) : std::string());
+    }
+    const InfillTokens infill{llama_vocab_fim_pre(vocab_), llama_vocab_fim_suf(vocab_), llama_vocab_fim_mid(vocab_)};
+    if (is_token(infill.prefix) && is_token(infill.suffix) && is_token(infill.middle)) infill_ = infill;
+    architecture_ = metadata("general.architecture");
+    causal_ = metadata(architecture_ + ".attention.causal") != "false" &&
+              architecture_.find("bert") == std::string::npos && architecture_ != "t5encoder";
+    has_pooling_ = !metadata(architecture_ + ".pooling_type").empty();
+}
+
+bool LoadedModel::ends_generation(Token token) const { return llama_vocab_is_eog(vocab_, token); }
+
+std::vector<Token> LoadedModel::tokenize(std::string_view text, bool parse_special) const {
+    if (text.empty()) return {};
+    // One token per byte at most, and two for what a tokenizer adds.
+    std::vector<Token> tokens(text.size() + 2);
+    auto n = llama_tokenize(vocab_, text.data(), static_cast<std::int32_t>(text.size()), tokens.data(),
+                            static_cast<std::int32_t>(tokens.size()), false, parse_special);
+    if (n < 0) {
+        tokens.resize(static_cast<std::size_t>(-n));
+        n = llama_tokenize(vocab_, text.data(), static_cast<std::int32_t>(text.size()), tokens.data(),
+                           static_cast<std::int32_t>(tokens.size()), false, parse_special);
+    }
+    tokens.resize(static_cast<std::size_t>(std::max(n, 0)));
+    return tokens;
+}
+
+std::vector<Token> LoadedModel::with_bos(std::vector<Token> tokens) const {
+    const auto bos = llama_vocab_bos(vocab_);
+    if (llama_vocab_get_add_bos(vocab_) && is_token(bos) && (tokens.empty() || tokens.front() != bos))
+        tokens.insert(tokens.begin(), bos);
+    return tokens;
+}
+
+std::vector<Token> LoadedModel::with_specials(std::vector<Token> tokens) const {
+    tokens = with_bos(std::move(tokens));
+    const auto eos = llama_vocab_type(vocab_) == LLAMA_VOCAB_TYPE_WPM ? llama_vocab_sep(vocab_) : llama_vocab_eos(vocab_);
+    const bool add = llama_vocab_get_add_eos(vocab_) || llama_vocab_get_add_sep(vocab_);
+    if (add && is_token(eos) && (tokens.empty() || tokens.back() != eos)) tokens.push_back(eos);
+    return tokens;
+}
+
+std::string LoadedModel::detokenize(const std::vector<Token>& tokens, bool special) const {
+    std::string text;
+    for (const auto token : tokens) {
+        if (!is_token(token)) continue;
+        text += special ? piece_of(vocab_, token, true) : std::string(bytes_of(token));
+    }
+    return text;
+}
+
+std::uint32_t LoadedModel::trained_context() const {
+    return static_cast<std::uint32_t>(std::max(llama_model_n_ctx_train(model_.get()), 0));
+}
+
+bool LoadedModel::shares_prefixes() const {
+    return !llama_model_is_recurrent(model_.get()) && !llama_model_is_hybrid(model_.get());
+}
+
+std::uint64_t LoadedModel::kv_bytes_per_token() const {
+    const auto heads = static_cast<std::uint64_t>(std::max(llama_model_n_head(model_.get()), 1));
+    const auto kv_heads = static_cast<std::uint64_t>(std::max(llama_model_n_head_kv(model_.get()), 1));
+    const auto layers = static_cast<std::uint64_t>(std::max(llama_model_n_layer(model_.get()), 1));
+    std::uint64_t head = static_cast<std::uint64_t>(llama_model_n_embd(model_.get())) / heads;
+    if (const auto key_length = metadata(architecture_ + ".attention.key_length"); !key_length.empty())
+        head = std::strtoull(key_length.c_str(), nullptr, 10);
+    return 2 * layers * kv_heads * head * 2;
+}
+
+std::string LoadedModel::metadata(const std::string& key) const {
+    std::array<char, 256> buffer{};
+    const auto n = llama_model_meta_val_str(model_.get(), key.c_str(), buffer.data(), buffer.size());
+    return n < 0 ? std::string() : std::string(buffer.data(), std::min<std::size_t>(static_cast<std::size_t>(n), buffer.size() - 1));
+}
+
+ModelDescription LoadedModel::describe() const {
+    std::array<char, 256> summary{};
+    llama_model_desc(model_.get(), summary.data(), summary.size());
+    return {.architecture = architecture_,
+            .summary = summary.data(),
+            .weights_bytes = llama_model_size(model_.get()),
+            .parameters = llama_model_n_params(model_.get()),
+            .vocabulary = static_cast<std::uint32_t>(size()),
+            .embedding_length = static_cast<std::uint32_t>(llama_model_n_embd(model_.get())),
+            .trained_context = trained_context(),
+            .generates = generates(),
+            .embeds = true,
+            .infills = infill_.has_value(),
+            .template_takes_tools = template_ && template_->takes_tools(),
+            .template_thinks = template_ && template_->thinks(),
+            .has_template = template_.has_value()};
+}
+
+}  // namespace weft

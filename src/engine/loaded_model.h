@@ -1,0 +1,81 @@
+#pragma once
+
+#include <llama.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "engine/prompt_template.h"
+#include "engine/vocabulary.h"
+#include "runner/messages.h"
+
+namespace weft {
+
+struct ModelDeleter {
+    void operator()(llama_model* model) const { llama_model_free(model); }
+};
+using ModelHandle = std::unique_ptr<llama_model, ModelDeleter>;
+
+// Registers ggml's back ends and sends libllama's own log lines to ours. Once per process, before anything else here.
+void initialise_backends();
+
+// What a model is: weights, vocabulary, prompt template. Constant after load; any thread.
+class LoadedModel final : public Vocabulary {
+  public:
+    // model_load_failed for a file that libllama refuses or a kind of model that cannot be served.
+    [[nodiscard]] static Result<std::shared_ptr<const LoadedModel>> load(const LoadMessage& message);
+
+    [[nodiscard]] llama_model* handle() const { return model_.get(); }
+    [[nodiscard]] const PromptTemplate* prompt_template() const { return template_ ? &*template_ : nullptr; }
+
+    // ---- vocabulary ----
+    [[nodiscard]] std::int32_t size() const override { return static_cast<std::int32_t>(bytes_.size()); }
+    [[nodiscard]] std::string_view bytes_of(Token token) const override {
+        return bytes_[static_cast<std::size_t>(token)];
+    }
+    [[nodiscard]] bool ends_generation(Token token) const override;
+
+    // As it is: nothing is added. parse_special: "<|im_start|>" in the text is that token.
+    [[nodiscard]] std::vector<Token> tokenize(std::string_view text, bool parse_special) const;
+    // With BOS in front, exactly once, if the vocabulary asks for it; with EOS behind when `closed` and asked for.
+    [[nodiscard]] std::vector<Token> with_bos(std::vector<Token> tokens) const;
+    [[nodiscard]] std::vector<Token> with_specials(std::vector<Token> tokens) const;
+    // Bytes of the tokens joined, special tokens as their text if asked.
+    [[nodiscard]] std::string detokenize(const std::vector<Token>& tokens, bool special) const;
+    [[nodiscard]] bool is_token(Token token) const { return token >= 0 && token < size(); }
+
+    struct InfillTokens {
+        Token prefix, suffix, middle;
+    };
+    [[nodiscard]] const std::optional<InfillTokens>& infill() const { return infill_; }
+
+    // ---- what it is ----
+    [[nodiscard]] const std::string& architecture() const { return architecture_; }
+    [[nodiscard]] std::uint32_t trained_context() const;
+    [[nodiscard]] bool causal() const { return causal_; }
+    [[nodiscard]] bool has_pooling() const { return has_pooling_; }
+    [[nodiscard]] bool generates() const { return causal_ && !has_pooling_; }
+    // False for recurrent and hybrid memory.
+    [[nodiscard]] bool shares_prefixes() const;
+    // Estimated bytes of KV cache for one token, at 16 bits.
+    [[nodiscard]] std::uint64_t kv_bytes_per_token() const;
+    // A metadata value as text; empty when it is absent.
+    [[nodiscard]] std::string metadata(const std::string& key) const;
+    [[nodiscard]] ModelDescription describe() const;
+
+  private:
+    explicit LoadedModel(ModelHandle model);
+
+    ModelHandle model_;
+    const llama_vocab* vocab_;
+    std::vector<std::string> bytes_;  // of every token
+    std::optional<InfillTokens> infill_;
+    std::optional<PromptTemplate> template_;
+    std::string architecture_;
+    bool causal_ = true;
+    bool has_pooling_ = false;
+};
+
+}  // namespace weft

@@ -1,0 +1,126 @@
+#include "engine/prompt.h"
+
+#include <algorithm>
+
+namespace weft {
+namespace {
+
+// How much of the window a prompt that must be cut leaves for the answer, at most.
+constexpr std::int32_t room_for_answer = 256;
+
+Error overflow(std::size_t prompt_tokens, std::int32_t window) {
+    return {.code = ErrorCode::context_overflow,
+            .message = "the prompt has " + std::to_string(prompt_tokens) +
+                       " tokens, which exceeds the maximum context length of " + std::to_string(window) + " tokens",
+            .prompt_tokens = static_cast<int>(prompt_tokens),
+            .context_tokens = window};
+}
+
+Result<std::vector<Token>> chat_tokens(const LoadedModel& model, const ChatPrompt& prompt) {
+    WEFT_TRY(const auto text, render_chat(model, prompt));
+    return model.with_bos(model.tokenize(text, true));
+}
+
+bool fits(const std::vector<Token>& before, const std::vector<Token>& tokens, std::int32_t window) {
+    return before.size() + tokens.size() < static_cast<std::size_t>(window);
+}
+
+// Drops the oldest message that is neither a system message nor the last one. False when there is none.
+bool drop_oldest(std::vector<ChatMessage>& messages) {
+    for (std::size_t i = 0; i + 1 < messages.size(); ++i) {
+        if (messages[i].role == "system") continue;
+        messages.erase(messages.begin() + static_cast<std::ptrdiff_t>(i));
+        return true;
+    }
+    return false;
+}
+
+Result<std::vector<Token>> fitting_chat_tokens(const LoadedModel& model, const GenerateRequest& request,
+                                               ChatPrompt prompt, std::int32_t window) {
+    WEFT_TRY(auto tokens, chat_tokens(model, prompt));
+    if (!prompt.drop_oldest_to_fit) return tokens;
+    // Conversations are long because of their many turns: halve the distance instead of rendering once per turn.
+    while (!fits(request.context_before, tokens, window)) {
+        const std::size_t excess = tokens.size() + request.context_before.size() - static_cast<std::size_t>(window) + 1;
+        const std::size_t per_message = std::max<std::size_t>(tokens.size() / std::max<std::size_t>(prompt.messages.size(), 1), 1);
+        bool dropped = false;
+        for (std::size_t i = 0; i < std::max<std::size_t>(excess / per_message / 2, 1); ++i)
+            dropped = drop_oldest(prompt.messages) || dropped;
+        if (!dropped) return tokens;
+        auto fewer = chat_tokens(model, prompt);
+        // Some templates insist on a first user turn: then what is left cannot be shortened further.
+        if (!fewer) return tokens;
+        tokens = std::move(*fewer);
+    }
+    return tokens;
+}
+
+Result<std::vector<Token>> infill_tokens(const LoadedModel& model, const InfillPrompt& prompt) {
+    if (!model.infill()) return fail_field(ErrorCode::unsupported, "suffix", "the model does not support insert");
+    std::vector<Token> tokens{model.infill()->prefix};
+    const auto append = [&](const std::vector<Token>& more) { tokens.insert(tokens.end(), more.begin(), more.end()); };
+    append(model.tokenize(prompt.prefix, false));
+    tokens.push_back(model.infill()->suffix);
+    append(model.tokenize(prompt.suffix, false));
+    tokens.push_back(model.infill()->middle);
+    return model.with_bos(std::move(tokens));
+}
+
+Result<std::vector<Token>> all_tokens(const LoadedModel& model, const GenerateRequest& request, std::int32_t window) {
+    if (const auto* chat = std::get_if<ChatPrompt>(&request.prompt))
+        return fitting_chat_tokens(model, request, *chat, window);
+    if (const auto* text = std::get_if<TextPrompt>(&request.prompt))
+        return model.with_bos(model.tokenize(text->text, true));
+    if (const auto* infill = std::get_if<InfillPrompt>(&request.prompt)) return infill_tokens(model, *infill);
+    const auto& tokens = std::get<TokenPrompt>(request.prompt).tokens;
+    for (const auto token : tokens)
+        if (!model.is_token(token))
+            return fail_field(ErrorCode::invalid_request, "prompt",
+                              "'prompt' contains token " + std::to_string(token) + ", which the vocabulary does not have");
+    return tokens;
+}
+
+// Keeps the first keep_tokens and as many of the last as leave the answer some room.
+std::vector<Token> cut(std::vector<Token> tokens, std::uint32_t keep_tokens, std::int32_t window) {
+    const auto room = std::clamp(window / 4, 1, room_for_answer);
+    const auto target = static_cast<std::size_t>(std::max(window - room, 1));
+    const auto keep = std::min<std::size_t>(keep_tokens, target / 2);
+    tokens.erase(tokens.begin() + static_cast<std::ptrdiff_t>(keep),
+                 tokens.end() - static_cast<std::ptrdiff_t>(target - keep));
+    return tokens;
+}
+
+}  // namespace
+
+Result<std::string> render_chat(const LoadedModel& model, const ChatPrompt& prompt) {
+    if (const auto* prompt_template = model.prompt_template()) return prompt_template->render(prompt);
+    std::string text;
+    for (const auto& message : prompt.messages) text += (text.empty() ? "" : "\n") + message.content;
+    return text;
+}
+
+Result<std::vector<Token>> prepare_prompt(const LoadedModel& model, const GenerateRequest& request,
+                                          std::int32_t window) {
+    for (const auto token : request.context_before)
+        if (!model.is_token(token))
+            return fail_field(ErrorCode::invalid_request, "context",
+                              "'context' contains token " + std::to_string(token) + ", which the vocabulary does not have");
+    WEFT_TRY(auto tokens, all_tokens(model, request, window));
+    if (!request.context_before.empty()) {
+        // What came before has its BOS already.
+        std::vector<Token> joined = request.context_before;
+        const auto own = model.with_bos({});
+        const bool doubled = !own.empty() && !tokens.empty() && tokens.front() == own.front();
+        joined.insert(joined.end(), tokens.begin() + (doubled ? 1 : 0), tokens.end());
+        tokens = std::move(joined);
+    }
+    if (tokens.empty()) tokens = model.with_bos({});
+    if (tokens.empty()) return fail_field(ErrorCode::invalid_request, "prompt", "the prompt is empty");
+    if (tokens.size() >= static_cast<std::size_t>(window)) {
+        if (!request.truncate) return std::unexpected(overflow(tokens.size(), window));
+        tokens = cut(std::move(tokens), request.keep_tokens, window);
+    }
+    return tokens;
+}
+
+}  // namespace weft

@@ -1,0 +1,96 @@
+#include "engine/prompt_template.h"
+
+namespace weft {
+namespace {
+
+using jinja::Value;
+
+Result<Value> tool_call_value(const ToolCall& call) {
+    // Text that is not JSON is passed on as text: that is what the client said.
+    auto arguments = Value::from_json(call.arguments_json.empty() ? "{}" : call.arguments_json);
+    return Value::dict({{"id", Value::string(call.id)},
+                        {"type", Value::string("function")},
+                        {"function", Value::dict({{"name", Value::string(call.name)},
+                                                  {"arguments", arguments ? *arguments : Value::string(call.arguments_json)}})}});
+}
+
+Result<Value> message_value(const ChatMessage& message) {
+    jinja::Dict fields;
+    fields.set("role", Value::string(message.role));
+    fields.set("content", Value::string(message.content));
+    if (!message.thinking.empty()) {
+        fields.set("thinking", Value::string(message.thinking));
+        fields.set("reasoning_content", Value::string(message.thinking));
+    }
+    if (!message.tool_calls.empty()) {
+        std::vector<Value> calls;
+        for (const auto& call : message.tool_calls) {
+            WEFT_TRY(auto value, tool_call_value(call));
+            calls.push_back(std::move(value));
+        }
+        fields.set("tool_calls", Value::list(std::move(calls)));
+    }
+    if (!message.tool_name.empty()) fields.set("name", Value::string(message.tool_name));
+    if (!message.tool_call_id.empty()) fields.set("tool_call_id", Value::string(message.tool_call_id));
+    return Value::dict(std::move(fields));
+}
+
+}  // namespace
+
+Result<PromptTemplate> PromptTemplate::parse(std::string_view source, std::string bos, std::string eos) {
+    WEFT_TRY(auto parsed, jinja::Template::parse(source));
+    return PromptTemplate(std::move(parsed), std::move(bos), std::move(eos));
+}
+
+PromptTemplate::PromptTemplate(jinja::Template parsed, std::string bos, std::string eos)
+    : template_(std::move(parsed)),
+      bos_(std::move(bos)),
+      eos_(std::move(eos)),
+      takes_tools_(template_.mentions("tools")),
+      thinks_(template_.mentions("enable_thinking") || template_.mentions("thinking") ||
+              template_.mentions("reasoning_effort")) {}
+
+Result<std::string> PromptTemplate::render(const ChatPrompt& prompt) const {
+    const auto n = prompt.messages.size();
+    const bool prefill = prompt.continue_final_message && n > 0 && prompt.messages.back().role == "assistant" &&
+                         prompt.messages.back().tool_calls.empty();
+    if (!prefill) return render_turns(prompt, n, prompt.add_generation_prompt, prompt.thinking);
+    // The answer has begun already: its turn is opened like any answer's, its words follow.
+    const auto thinking = prompt.thinking ? std::optional(false) : std::nullopt;
+    WEFT_TRY(auto text, render_turns(prompt, n - 1, true, thinking));
+    return text + prompt.messages.back().content;
+}
+
+Result<std::string> PromptTemplate::render_turns(const ChatPrompt& prompt, std::size_t n_messages,
+                                                 bool add_generation_prompt, std::optional<bool> thinking) const {
+    jinja::Dict variables;
+    if (!prompt.template_variables_json.empty()) {
+        WEFT_TRY(auto extra, Value::from_json(prompt.template_variables_json));
+        if (extra.is_dict())
+            for (const auto& [key, value] : extra.as_dict().entries()) variables.set(key, value);
+    }
+    std::vector<Value> messages;
+    for (std::size_t i = 0; i < n_messages; ++i) {
+        WEFT_TRY(auto value, message_value(prompt.messages[i]));
+        messages.push_back(std::move(value));
+    }
+    variables.set("messages", Value::list(std::move(messages)));
+    if (!prompt.tools_json.empty()) {
+        std::vector<Value> tools;
+        for (const auto& tool : prompt.tools_json) {
+            WEFT_TRY(auto value, Value::from_json(tool));
+            tools.push_back(std::move(value));
+        }
+        variables.set("tools", Value::list(std::move(tools)));
+    }
+    if (thinking) {
+        variables.set("enable_thinking", Value::boolean(*thinking));
+        variables.set("thinking", Value::boolean(*thinking));
+    }
+    variables.set("add_generation_prompt", Value::boolean(add_generation_prompt));
+    variables.set("bos_token", Value::string(bos_));
+    variables.set("eos_token", Value::string(eos_));
+    return template_.render(Value::dict(std::move(variables)));
+}
+
+}  // namespace weft

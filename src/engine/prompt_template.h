@@ -1,0 +1,37 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "base/error.h"
+#include "jinja/template.h"
+#include "runner/generation.h"
+
+namespace weft {
+
+// A model's own prompt template: conversation in, prompt text out. Constant; any thread.
+class PromptTemplate {
+  public:
+    // bos and eos: the text of these special tokens, which templates print themselves.
+    [[nodiscard]] static Result<PromptTemplate> parse(std::string_view source, std::string bos, std::string eos);
+
+    // invalid_request with the template's own words when it refuses the conversation (raise_exception), when it exceeds
+    // its budget, or when tools or variables are not JSON.
+    [[nodiscard]] Result<std::string> render(const ChatPrompt& prompt) const;
+
+    [[nodiscard]] bool takes_tools() const { return takes_tools_; }
+    [[nodiscard]] bool thinks() const { return thinks_; }
+
+  private:
+    PromptTemplate(jinja::Template parsed, std::string bos, std::string eos);
+    [[nodiscard]] Result<std::string> render_turns(const ChatPrompt& prompt, std::size_t n_messages,
+                                                   bool add_generation_prompt, std::optional<bool> thinking) const;
+
+    jinja::Template template_;
+    std::string bos_;
+    std::string eos_;
+    bool takes_tools_;
+    bool thinks_;
+};
+
+}  // namespace weft

@@ -1,0 +1,60 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace weft {
+
+// What the planner must know of a running sequence. `pending` tokens are known but not in the KV cache yet: one for a
+// sequence that decodes, more for one in prefill.
+struct RunningView {
+    std::int32_t pending = 0;
+    bool decodes = false;            // has generated before; its pending token is the one just sampled
+    bool paused = false;             // its client reads too slowly: leave it out
+    bool scores_prompt = false;      // wants logits of every prompt row
+    std::int32_t parkable_cells = 0; // cells that parking it would free
+};
+
+struct WaitingView {
+    std::int32_t uncached_tokens = 0;  // of its prompt; at least 1
+    std::int32_t donor_cells = 0;      // evictable cells that it would take over from the cache, no longer evictable then
+    bool deferred = false;             // a running sequence is computing its prefix right now: sharing beats starting
+};
+
+struct Budget {
+    std::int32_t free_cells = 0;
+    std::int32_t evictable_cells = 0;  // held by the prefix cache alone
+    std::int32_t free_slots = 0;
+    std::int32_t max_rows = 0;         // of one decode call
+    std::int32_t max_outputs = 0;      // rows with logits in one decode call
+    std::int32_t prefill_tokens = 0;        // what prefill may take of a step in which others decode ...
+    std::int32_t prefill_alone_tokens = 0;  // ... and of one in which nobody does: bounds how late a cancel takes effect
+};
+
+// Which waiting sequences start now: a prefix of the queue in order, but a deferred one lets those behind it pass.
+// Indices into `waiting`, rising. Pure.
+[[nodiscard]] std::vector<std::size_t> plan_admission(const std::vector<RunningView>& running,
+                                                      const std::vector<WaitingView>& waiting, Budget budget);
+
+// What one sequence does in this step: its next `tokens` pending tokens.
+struct Slice {
+    std::size_t running = 0;  // index into the running sequences
+    std::int32_t tokens = 0;
+    bool completes = false;   // reaches the last pending token: logits are wanted and a token will be sampled
+};
+
+struct BatchPlan {
+    std::vector<Slice> slices;           // decode rows first
+    std::vector<std::size_t> park;       // running sequences to give up their cells, to be resumed later
+    std::int32_t decode_rows = 0;
+    std::int32_t prefill_tokens = 0;
+    [[nodiscard]] bool empty() const { return slices.empty() && park.empty(); }
+    [[nodiscard]] std::int32_t rows() const { return decode_rows + prefill_tokens; }
+};
+
+// Decode rows first, one per decoding sequence, oldest first; then prefill chunks, oldest first, within the prefill
+// budget. When cells do not suffice even with the cache evicted, the youngest
+// sequences are parked until they do; the oldest never is. `running` is in order of arrival. Pure.
+[[nodiscard]] BatchPlan plan_batch(const std::vector<RunningView>& running, const Budget& budget);
+
+}  // namespace weft

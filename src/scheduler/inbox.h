@@ -1,0 +1,92 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "runner/generation.h"
+
+namespace weft {
+
+// A request whose prompt is rendered, tokenized and known to fit.
+struct PreparedRequest {
+    std::uint64_t id = 0;
+    std::vector<Token> prompt;     // at least one token, fewer than `window`
+    GenerateRequest request;       // its prompt member is spent
+    std::int32_t window = 0;       // tokens of prompt and answer together
+    std::chrono::steady_clock::time_point accepted_at{};
+};
+
+struct CancelRequest {
+    std::uint64_t id = 0;
+};
+struct PauseRequest {
+    std::uint64_t id = 0;
+    bool paused = false;
+};
+using SchedulerCommand = std::variant<std::shared_ptr<PreparedRequest>, CancelRequest, PauseRequest>;
+
+// Bounds requests from the moment they reach the engine until their last event. Thread: any.
+class AdmissionGate {
+  public:
+    explicit AdmissionGate(std::uint32_t capacity) : capacity_(capacity) {}
+    [[nodiscard]] bool try_enter() {
+        auto inside = inside_.load();
+        while (inside < capacity_)
+            if (inside_.compare_exchange_weak(inside, inside + 1)) return true;
+        return false;
+    }
+    void leave() { --inside_; }
+    [[nodiscard]] std::uint32_t inside() const { return inside_.load(); }
+
+  private:
+    const std::uint32_t capacity_;
+    std::atomic<std::uint32_t> inside_{0};
+};
+
+// The way into the step loop. Bounded by the AdmissionGate in front of it: a request brings at most one arrival, one
+// cancel and a few pauses. Thread: any; locks mutex_.
+class Inbox {
+  public:
+    void push(SchedulerCommand command) {
+        {
+            std::lock_guard lock(mutex_);
+            commands_.push_back(std::move(command));
+        }
+        filled_.notify_one();
+    }
+    [[nodiscard]] std::vector<SchedulerCommand> take_all() {
+        std::lock_guard lock(mutex_);
+        return std::exchange(commands_, {});
+    }
+    // Until a command is there, the inbox is closed or `patience` is over.
+    void wait_for(std::chrono::milliseconds patience) {
+        std::unique_lock lock(mutex_);
+        filled_.wait_for(lock, patience, [this] { return closed_ || !commands_.empty(); });
+    }
+    void close() {
+        {
+            std::lock_guard lock(mutex_);
+            closed_ = true;
+        }
+        filled_.notify_all();
+    }
+    [[nodiscard]] bool closed() const {
+        std::lock_guard lock(mutex_);
+        return closed_;
+    }
+
+  private:
+    mutable std::mutex mutex_;  // guards commands_, closed_
+    std::condition_variable filled_;
+    std::vector<SchedulerCommand> commands_;
+    bool closed_ = false;
+};
+
+}  // namespace weft

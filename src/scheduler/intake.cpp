@@ -1,0 +1,113 @@
+#include "scheduler/intake.h"
+
+#include <algorithm>
+
+#include "engine/prompt.h"
+
+namespace weft {
+namespace {
+
+// Requests are bounded by the gate; this bounds the questions (tokenize, render) beside them.
+constexpr std::size_t max_queued = 4096;
+
+// Whether a rendered chat prompt has opened a thinking block that the answer will continue.
+bool ends_thinking(const LoadedModel& model, const std::vector<Token>& prompt) {
+    constexpr std::size_t looked_at = 16;  // "<think>" may be several tokens, white space may follow
+    const auto n = std::min(prompt.size(), looked_at);
+    auto text = model.detokenize({prompt.end() - static_cast<std::ptrdiff_t>(n), prompt.end()}, true);
+    while (!text.empty() && (text.back() == '\n' || text.back() == ' ' || text.back() == '\t')) text.pop_back();
+    return text.ends_with("<think>");
+}
+
+}  // namespace
+
+Intake::Intake(Parts parts, std::size_t threads) : parts_(std::move(parts)), queue_(max_queued) {
+    for (std::size_t i = 0; i < threads; ++i) threads_.emplace_back([this] { work(); });
+}
+
+Intake::~Intake() { queue_.close(); }
+
+void Intake::submit(ToEngine message) {
+    const bool generates = std::holds_alternative<GenerateMessage>(message);
+    if (generates && !parts_.gate.try_enter())
+        return refuse(message, {.code = ErrorCode::overloaded, .message = "the model's queue is full, please try again"});
+    if (queue_.try_push(std::move(message))) return;
+    if (generates) parts_.gate.leave();
+    refuse(message, {.code = ErrorCode::overloaded, .message = "the model is busy, please try again"});
+}
+
+void Intake::work() {
+    while (auto message = queue_.pop()) {
+        if (auto* generate = std::get_if<GenerateMessage>(&*message)) prepare(*generate);
+        else if (const auto* tokenize = std::get_if<TokenizeMessage>(&*message)) answer(*tokenize);
+        else if (const auto* detokenize = std::get_if<DetokenizeMessage>(&*message)) answer(*detokenize);
+        else if (const auto* render = std::get_if<RenderMessage>(&*message)) answer(*render);
+    }
+}
+
+void Intake::prepare(GenerateMessage& message) {
+    const auto accepted_at = std::chrono::steady_clock::now();
+    auto& request = message.request;
+    const auto refuse_it = [&](const Error& error) {
+        parts_.gate.leave();
+        refuse(ToEngine(GenerateMessage{.id = message.id, .request = {}}), error);
+    };
+    if (!parts_.model->generates())
+        return refuse_it({.code = ErrorCode::unsupported, .message = "the model does not support generation", .field = "model"});
+    auto window = parts_.window;
+    if (request.context_tokens > 0)
+        window = static_cast<std::int32_t>(std::min<std::uint32_t>(request.context_tokens, static_cast<std::uint32_t>(window)));
+    window = std::max(window, 4);
+    auto prompt = prepare_prompt(*parts_.model, request, window);
+    if (!prompt) return refuse_it(prompt.error());
+    const bool thinking_open = std::holds_alternative<ChatPrompt>(request.prompt) && ends_thinking(*parts_.model, *prompt);
+    request.prompt = TokenPrompt{};
+    // Prompt scores are only known after the prefill: the scheduler tells them together with the acceptance.
+    if (!request.prompt_logprobs) {
+        EventFrame frame;
+        frame.events.push_back({.id = message.id,
+                                .event = PromptAccepted{.prompt_tokens = static_cast<std::uint32_t>(prompt->size()),
+                                                        .tokens = request.want_prompt_tokens ? *prompt : std::vector<Token>{},
+                                                        .thinking_open = thinking_open}});
+        parts_.sink.send(std::move(frame));
+    }
+    parts_.inbox.push(std::make_shared<PreparedRequest>(PreparedRequest{.id = message.id,
+                                                                        .prompt = std::move(*prompt),
+                                                                        .request = std::move(request),
+                                                                        .window = window,
+                                                                        .accepted_at = accepted_at}));
+}
+
+void Intake::refuse(const ToEngine& message, const Error& error) {
+    if (const auto* generate = std::get_if<GenerateMessage>(&message)) {
+        EventFrame frame;
+        frame.events.push_back({.id = generate->id, .event = error});
+        parts_.sink.send(std::move(frame));
+    } else if (const auto* tokenize = std::get_if<TokenizeMessage>(&message)) {
+        (void)parts_.link.write(encode(FromEngine(TokenizeReply{tokenize->id, error})));
+    } else if (const auto* detokenize = std::get_if<DetokenizeMessage>(&message)) {
+        (void)parts_.link.write(encode(FromEngine(TextReply{detokenize->id, error})));
+    } else if (const auto* render = std::get_if<RenderMessage>(&message)) {
+        (void)parts_.link.write(encode(FromEngine(TextReply{render->id, error})));
+    }
+}
+
+void Intake::answer(const TokenizeMessage& message) {
+    auto tokens = parts_.model->tokenize(message.text, message.parse_special);
+    if (message.add_special) tokens = parts_.model->with_specials(std::move(tokens));
+    (void)parts_.link.write(encode(FromEngine(TokenizeReply{message.id, std::move(tokens)})));
+}
+
+void Intake::answer(const DetokenizeMessage& message) {
+    (void)parts_.link.write(encode(FromEngine(TextReply{message.id, parts_.model->detokenize(message.tokens, true)})));
+}
+
+void Intake::answer(const RenderMessage& message) {
+    TextReply reply{.id = message.id, .result = {}};
+    auto text = render_chat(*parts_.model, message.prompt);
+    if (text) reply.result = std::move(*text);
+    else reply.result = text.error();
+    (void)parts_.link.write(encode(FromEngine(std::move(reply))));
+}
+
+}  // namespace weft

@@ -1,0 +1,109 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "engine/engine.h"
+#include "engine/sampling/sampler.h"
+#include "engine/sampling/stop_matcher.h"
+#include "engine/sampling/utf8.h"
+#include "engine/vocabulary.h"
+#include "scheduler/inbox.h"
+
+namespace weft {
+
+// What the choices of one request have in common.
+struct RequestState {
+    std::shared_ptr<PreparedRequest> prepared;
+    std::uint32_t open_choices = 0;
+    bool cancelled = false;
+    bool paused = false;
+    bool failed = false;              // its Error is sent: nothing more may follow
+    std::uint32_t cached_tokens = 0;
+    std::uint32_t completion_tokens = 0;
+    std::optional<TimePoint> planned_at;      // first time that a token of it was in a batch
+    std::optional<TimePoint> first_token_at;
+    TimePoint last_token_at{};
+    std::vector<TokenLogprob> prompt_logprobs;
+
+    [[nodiscard]] std::uint64_t id() const { return prepared->id; }
+    [[nodiscard]] const GenerateRequest& request() const { return prepared->request; }
+};
+
+// One generation: a choice of a request, with its place in the KV cache and all that its next token depends on.
+// Thread: step; sample() runs on the sampler pool, one call at a time.
+class Sequence {
+  public:
+    [[nodiscard]] static Result<std::unique_ptr<Sequence>> create(std::shared_ptr<RequestState> request,
+                                                                  std::uint32_t choice, std::uint64_t arrival,
+                                                                  const Vocabulary& vocabulary);
+
+    // ---- place in the KV cache ----
+    SequenceId id{-1};                // -1 while waiting
+    std::vector<Token> tokens;        // prompt and answer
+    std::int32_t computed = 0;        // of them in the KV cache, from the start; < tokens.size() while unfinished
+    std::uint64_t arrival = 0;
+    std::uint32_t choice = 0;
+    std::shared_ptr<RequestState> request;
+
+    [[nodiscard]] std::int32_t pending() const { return static_cast<std::int32_t>(tokens.size()) - computed; }
+    [[nodiscard]] bool decodes() const { return generated_ > 0 && pending() == 1; }
+    [[nodiscard]] bool finished() const { return finish_.has_value(); }
+    [[nodiscard]] bool window_full() const {
+        return static_cast<std::int32_t>(tokens.size()) >= request->prepared->window;
+    }
+    // Prompt rows whose logits are still wanted.
+    [[nodiscard]] bool scores_prompt() const { return request->request().prompt_logprobs && !prompt_scored_; }
+
+    // ---- one step's work, on the pool ----
+
+    // Samples the next token from its logits, appends it, and collects what may be sent. Nothing is sent for a held-back
+    // stop string or half a character.
+    void sample(std::span<const float> logits, const Vocabulary& vocabulary);
+
+    // Log probability of the prompt token that follows position `position`.
+    void score_prompt(std::span<const float> logits, std::int32_t position, const Vocabulary& vocabulary);
+    void prompt_scored() { prompt_scored_ = true; }
+
+    // Ends without sampling: nothing was asked for (max_tokens = 0).
+    void finish_with(FinishReason reason) { end(reason); }
+
+    // ---- what came of it ----
+
+    // The piece to send now, if there is something to tell.
+    [[nodiscard]] std::optional<TextPiece> take_piece();
+    [[nodiscard]] const std::optional<ChoiceFinished>& finish() const { return finish_; }
+    [[nodiscard]] const std::optional<Error>& error() const { return error_; }
+    [[nodiscard]] std::uint32_t generated() const { return generated_; }
+
+    // Forgets the middle of its tokens (keeping the first keep_tokens and the newest half of the rest), so that the
+    // generation goes on. The KV cells must be computed anew.
+    void shift();
+
+  private:
+    Sequence(std::shared_ptr<RequestState> request, std::uint32_t choice, std::uint64_t arrival, Sampler sampler);
+
+    void append_text(std::string_view bytes);
+    void collect(Token token, const Vocabulary& vocabulary, std::span<const float> logits);
+    void end(FinishReason reason);
+    void drop_unsent_logprobs();
+
+    Sampler sampler_;
+    Utf8Assembler utf8_;
+    StopMatcher stops_;
+    TextPiece piece_;                        // not sent yet
+    std::vector<std::size_t> piece_starts_;  // where each token of piece_ begins in the whole answer, in bytes
+    std::size_t bytes_seen_ = 0;             // of the answer: sampled ...
+    std::size_t bytes_sent_ = 0;             // ... and cleared for sending
+    std::uint32_t generated_ = 0;
+    bool prompt_scored_ = false;
+    std::optional<ChoiceFinished> finish_;
+    std::optional<Error> error_;
+};
+
+}  // namespace weft

@@ -1,0 +1,73 @@
+#include "services/chat/chat_service.h"
+
+#include <memory>
+#include <utility>
+
+namespace weft {
+namespace asio = boost::asio;
+namespace {
+
+std::unexpected<Error> cannot(const ModelInfo& model, std::string_view capability, std::string field) {
+    return fail_field(ErrorCode::unsupported, std::move(field),
+                      "\"" + model.name + "\" does not support " + std::string(capability));
+}
+
+// What can be refused without loading the model.
+Result<void> check_capabilities(const GenerateRequest& generate, const ModelInfo& model) {
+    const auto* chat = std::get_if<ChatPrompt>(&generate.prompt);
+    if (!model.can("completion")) return cannot(model, chat ? "chat" : "generate", "model");
+    if (std::holds_alternative<InfillPrompt>(generate.prompt) && !model.can("insert"))
+        return cannot(model, "insert", "suffix");
+    if (!chat) return {};
+    if (!chat->tools_json.empty() && !model.can("tools")) return cannot(model, "tools", "tools");
+    if (chat->thinking.value_or(false) && !model.can("thinking")) return cannot(model, "thinking", "think");
+    return {};
+}
+
+Result<Reply> start_on(RunnerLease lease, const ChatRequest& request) {
+    WEFT_TRY(auto generate, resolve(request, lease.model()));
+    auto events = lease->start(std::move(generate));
+    return Reply{.lease = std::move(lease), .events = std::move(events)};
+}
+
+}  // namespace
+
+Pending<Reply> ChatService::begin(ChatRequest request) {
+    Pending<Reply> pending(io_);
+    const auto answer = pending.setter();
+    const auto model = registry_.find(request.model);
+    if (!model) {
+        answer(std::unexpected(model.error()));
+        return pending;
+    }
+    if (auto able = check_capabilities(request.generate, **model); !able) {
+        answer(std::unexpected(std::move(able).error()));
+        return pending;
+    }
+    AcquireRequest wanted{.model = request.model,
+                          .context_tokens = request.overrides.context_tokens.value_or(0),
+                          .keep_alive = request.keep_alive};
+    registry_.acquire(std::move(wanted), [pending, answer, request = std::make_shared<ChatRequest>(std::move(request))](
+                                             Result<RunnerLease> lease) {
+        // A client who left while the model loaded wants no generation; the lease ends here.
+        if (pending.cancelled()) return;
+        if (!lease) return answer(std::unexpected(std::move(lease).error()));
+        answer(start_on(std::move(*lease), *request));
+    });
+    return pending;
+}
+
+asio::awaitable<Result<Reply>> ChatService::start(ChatRequest request) {
+    const auto pending = begin(std::move(request));
+    co_return co_await pending.wait();
+}
+
+asio::awaitable<Result<RunnerLease>> ChatService::load(std::string model, std::optional<KeepAlive> keep_alive,
+                                                       std::uint32_t context_tokens) {
+    const Pending<RunnerLease> pending(io_);
+    registry_.acquire({.model = std::move(model), .context_tokens = context_tokens, .keep_alive = keep_alive},
+                      pending.setter());
+    co_return co_await pending.wait();
+}
+
+}  // namespace weft

@@ -1,0 +1,41 @@
+#include "services/embed/embed_service.h"
+
+#include <boost/asio/this_coro.hpp>
+#include <utility>
+
+#include "services/pending.h"
+
+namespace weft {
+namespace asio = boost::asio;
+namespace {
+
+Result<void> prepare(EmbedRequest& request, const RunnerLease& lease) {
+    const auto& model = lease->description();
+    if (!model.embeds)
+        return fail_field(ErrorCode::unsupported, "model", "\"" + lease.model().name + "\" does not support embeddings");
+    if (request.dimensions > model.embedding_length) request.dimensions = 0;
+    return {};
+}
+
+}  // namespace
+
+asio::awaitable<Result<EmbedOutcome>> EmbedService::embed(std::string model, EmbedRequest request,
+                                                          std::optional<KeepAlive> keep_alive) {
+    const auto asked_at = std::chrono::steady_clock::now();
+    const auto io = co_await asio::this_coro::executor;
+    const Pending<RunnerLease> loading(io);
+    registry_.acquire({.model = std::move(model), .keep_alive = keep_alive}, loading.setter());
+    const auto lease = co_await loading.wait();
+    if (!lease) co_return std::unexpected(lease.error());
+    if (auto fits = prepare(request, *lease); !fits) co_return std::unexpected(std::move(fits).error());
+
+    const Pending<EmbedResult> embedding(io);
+    (*lease)->embed(std::move(request), embedding.setter());
+    auto result = co_await embedding.wait();
+    if (!result) co_return std::unexpected(std::move(result).error());
+    co_return EmbedOutcome{.result = std::move(*result),
+                           .load_duration = lease->load_duration(),
+                           .total_duration = std::chrono::steady_clock::now() - asked_at};
+}
+
+}  // namespace weft
