@@ -64,8 +64,12 @@ Result<Json> parse_json(std::string_view text) {
 }
 
 std::string write_json(const Json& value) {
+    // Without this option glaze writes control characters as NULs, which no parser takes.
+    struct Escaping : glz::opts {
+        bool escape_control_characters = true;
+    };
     std::string out;
-    if (glz::write_json(value, out)) return "null";
+    if (glz::write<Escaping{}>(value, out)) return "null";
     return out;
 }
 

@@ -4,7 +4,9 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -37,6 +39,7 @@ struct ModelInfo {
     std::string system;                   // default system prompt; empty = none
     std::vector<std::pair<std::string, std::string>> parameters_text;  // name, JSON value: "temperature", "0.2"
     std::uint32_t context_tokens = 0;     // 0 = the server's default
+    std::optional<std::chrono::nanoseconds> keep_alive{};  // as in AcquireRequest; absent = the server's default
 
     [[nodiscard]] bool can(std::string_view capability) const {
         for (const auto& c : capabilities)

@@ -10,6 +10,15 @@ namespace {
 // Requests are bounded by the gate; this bounds the questions (tokenize, render) beside them.
 constexpr std::size_t max_queued = 4096;
 
+// Whether a rendered chat prompt has opened a thinking block that the answer will continue.
+bool ends_thinking(const LoadedModel& model, const std::vector<Token>& prompt) {
+    constexpr std::size_t looked_at = 16;  // "<think>" may be several tokens, white space may follow
+    const auto n = std::min(prompt.size(), looked_at);
+    auto text = model.detokenize({prompt.end() - static_cast<std::ptrdiff_t>(n), prompt.end()}, true);
+    while (!text.empty() && (text.back() == '\n' || text.back() == ' ' || text.back() == '\t')) text.pop_back();
+    return text.ends_with("<think>");
+}
+
 }  // namespace
 
 Intake::Intake(Parts parts, std::size_t threads) : parts_(std::move(parts)), queue_(max_queued) {
@@ -51,13 +60,15 @@ void Intake::prepare(GenerateMessage& message) {
     window = std::max(window, 4);
     auto prompt = prepare_prompt(*parts_.model, request, window);
     if (!prompt) return refuse_it(prompt.error());
+    const bool thinking_open = std::holds_alternative<ChatPrompt>(request.prompt) && ends_thinking(*parts_.model, *prompt);
     request.prompt = TokenPrompt{};
     // Prompt scores are only known after the prefill: the scheduler tells them together with the acceptance.
     if (!request.prompt_logprobs) {
         EventFrame frame;
         frame.events.push_back({.id = message.id,
                                 .event = PromptAccepted{.prompt_tokens = static_cast<std::uint32_t>(prompt->size()),
-                                                        .tokens = request.want_prompt_tokens ? *prompt : std::vector<Token>{}}});
+                                                        .tokens = request.want_prompt_tokens ? *prompt : std::vector<Token>{},
+                                                        .thinking_open = thinking_open}});
         parts_.sink.send(std::move(frame));
     }
     parts_.inbox.push(std::make_shared<PreparedRequest>(PreparedRequest{.id = message.id,

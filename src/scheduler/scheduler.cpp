@@ -152,14 +152,14 @@ void Scheduler::drop_cancelled() {
 
 // ---- admission ------------------------------------------------------------------------------------------------------
 
-PrefixMatch Scheduler::find_prefix(const Sequence& sequence) const {
+PrefixMatch Scheduler::find_prefix(const Sequence& sequence, const Sequence* not_from) const {
     // At least one token is computed anyway: its logits are wanted. Scoring a prompt wants them all.
     const auto limit = static_cast<std::int32_t>(sequence.tokens.size()) - 1;
     if (!engine_.limits().shares_prefixes || limit <= 0 || sequence.scores_prompt()) return {};
     const auto& tenant = sequence.request->request().tenant;
     PrefixMatch best = cache_.find(sequence.tokens, limit, tenant);
     for (const auto& other : running_) {
-        if (other->request->request().tenant != tenant) continue;
+        if (other.get() == not_from || other->request->request().tenant != tenant) continue;
         const std::span computed(other->tokens.data(), static_cast<std::size_t>(other->computed));
         const auto tokens = std::min(limit, common_prefix(sequence.tokens, computed));
         if (tokens > best.tokens) best = {.tokens = tokens, .holder = other->id};
@@ -167,14 +167,15 @@ PrefixMatch Scheduler::find_prefix(const Sequence& sequence) const {
     return best;
 }
 
-bool Scheduler::is_being_computed(const Sequence& sequence, std::int32_t reusable) const {
+bool Scheduler::is_being_computed(const Sequence& sequence) const {
     if (!engine_.limits().shares_prefixes || sequence.scores_prompt()) return false;
     const auto limit = static_cast<std::int32_t>(sequence.tokens.size()) - 1;
     for (const auto& other : running_) {
         if (other->decodes() || other->request->paused || other->scores_prompt()) continue;
         if (other->request->request().tenant != sequence.request->request().tenant) continue;
         const auto shared = std::min(limit, common_prefix(sequence.tokens, other->tokens));
-        if (shared > other->computed && shared - reusable >= worth_sharing_tokens) return true;
+        if (shared <= other->computed) continue;
+        if (shared - find_prefix(sequence, other.get()).tokens >= worth_sharing_tokens) return true;
     }
     return false;
 }
@@ -189,14 +190,14 @@ void Scheduler::admit() {
         const auto match = find_prefix(sequence);
         views.push_back({.uncached_tokens = static_cast<std::int32_t>(sequence.tokens.size()) - match.tokens,
                          .donor_cells = match.from_cache ? match.tokens : 0,
-                         .deferred = is_being_computed(sequence, match.tokens)});
+                         .deferred = is_being_computed(sequence)});
     }
     const auto admitted = plan_admission(running_views(), views, budget());
     std::vector<SequencePtr> started;
     for (const auto i : admitted) {
         auto& sequence = waiting_[i];
         // One that started a moment ago may be computing what this one needs.
-        if (is_being_computed(*sequence, find_prefix(*sequence).tokens)) continue;
+        if (is_being_computed(*sequence)) continue;
         if (!start(*sequence)) break;
         running_.push_back(std::move(sequence));
     }

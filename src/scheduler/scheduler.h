@@ -56,8 +56,9 @@ class Scheduler {
     void arrive(const std::shared_ptr<PreparedRequest>& prepared);
     void drop_cancelled();
     void admit();
-    [[nodiscard]] bool is_being_computed(const Sequence& sequence, std::int32_t reusable) const;
-    [[nodiscard]] PrefixMatch find_prefix(const Sequence& sequence) const;
+    // Whether a running sequence is on its way to a longer prefix of this one than there is elsewhere.
+    [[nodiscard]] bool is_being_computed(const Sequence& sequence) const;
+    [[nodiscard]] PrefixMatch find_prefix(const Sequence& sequence, const Sequence* not_from = nullptr) const;
     [[nodiscard]] bool start(Sequence& sequence);
     [[nodiscard]] std::vector<RunningView> running_views() const;
     [[nodiscard]] Budget budget() const;

@@ -11,7 +11,7 @@
 #include "engine/engine.h"
 #include "engine/sampling/sampler.h"
 #include "engine/sampling/stop_matcher.h"
-#include "engine/sampling/utf8_assembler.h"
+#include "engine/sampling/utf8.h"
 #include "engine/vocabulary.h"
 #include "scheduler/inbox.h"
 
@@ -71,7 +71,7 @@ class Sequence {
     void prompt_scored() { prompt_scored_ = true; }
 
     // Ends without sampling: nothing was asked for (max_tokens = 0).
-    void finish_with(FinishReason reason) { end(reason, {}); }
+    void finish_with(FinishReason reason) { end(reason); }
 
     // ---- what came of it ----
 
@@ -90,7 +90,7 @@ class Sequence {
 
     void append_text(std::string_view bytes);
     void collect(Token token, const Vocabulary& vocabulary, std::span<const float> logits);
-    void end(FinishReason reason, std::string stop_string);
+    void end(FinishReason reason);
     void drop_unsent_logprobs();
 
     Sampler sampler_;

@@ -1,0 +1,13 @@
+#pragma once
+
+#include "api/json_reader.h"
+#include "services/chat/chat_service.h"
+
+namespace weft::api::ollama {
+
+// The `options` object of a request (or of a Modelfile: the keys are the same). Unknown and retired keys are ignored, null
+// is absent, whole numbers may be written as 4096.0. Options that say how to load a model are checked for their type;
+// of those only num_ctx has an effect. invalid_request `option "K" must be of type T` otherwise.
+[[nodiscard]] Result<SamplingOverrides> parse_options(const JsonReader& options);
+
+}  // namespace weft::api::ollama

@@ -1,0 +1,64 @@
+#include "api/ollama/reply_reader.h"
+
+#include <iterator>
+#include <utility>
+
+namespace weft::api::ollama {
+namespace {
+
+ReplyParser::Mode mode_for(bool thinks, bool thinking_open) {
+    if (!thinks) return ReplyParser::Mode::plain;
+    return thinking_open ? ReplyParser::Mode::inside_thinking : ReplyParser::Mode::may_think;
+}
+
+void append(ReplyBatch& batch, ReplyDelta delta) {
+    batch.thinking += delta.thinking;
+    batch.content += delta.content;
+}
+
+}  // namespace
+
+boost::asio::awaitable<ReplyBatch> ReplyReader::next() {
+    ReplyBatch batch;
+    take(batch, co_await events_.next());
+    // Never more than a stream holds (TokenStream::high_water and the end).
+    while (!batch.last()) {
+        auto event = events_.try_next();
+        if (!event) break;
+        take(batch, std::move(*event));
+    }
+    co_return batch;
+}
+
+void ReplyReader::take(ReplyBatch& batch, GenerationEvent event) {
+    if (auto* accepted = std::get_if<PromptAccepted>(&event)) return take(batch, std::move(*accepted));
+    if (auto* piece = std::get_if<TextPiece>(&event)) return take(batch, std::move(*piece));
+    if (auto* finished = std::get_if<ChoiceFinished>(&event)) return take(batch, std::move(*finished));
+    if (auto* done = std::get_if<GenerationDone>(&event)) {
+        if (finish_reason_ == FinishReason::cancelled)
+            batch.error = Error{.code = ErrorCode::cancelled, .message = "the request was cancelled"};
+        else
+            batch.done = *done;
+        return;
+    }
+    batch.error = std::move(std::get<Error>(event));
+}
+
+void ReplyReader::take(ReplyBatch&, PromptAccepted&& accepted) {
+    tokens_ = std::move(accepted.tokens);
+    parser_.emplace(mode_for(thinks_, accepted.thinking_open));
+}
+
+void ReplyReader::take(ReplyBatch& batch, TextPiece&& piece) {
+    if (!parser_) parser_.emplace(mode_for(thinks_, false));
+    tokens_.insert(tokens_.end(), piece.tokens.begin(), piece.tokens.end());
+    std::ranges::move(std::exchange(piece.logprobs, {}), std::back_inserter(batch.logprobs));
+    append(batch, parser_->feed(std::move(piece)));
+}
+
+void ReplyReader::take(ReplyBatch& batch, ChoiceFinished&& finished) {
+    finish_reason_ = finished.reason;
+    if (parser_) append(batch, parser_->finish());
+}
+
+}  // namespace weft::api::ollama

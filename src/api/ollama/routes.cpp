@@ -1,0 +1,59 @@
+#include "api/ollama/routes.h"
+
+#include <string>
+#include <utility>
+
+#include "api/ollama/errors.h"
+#include "api/ollama/handlers.h"
+#include "api/ollama/json_text.h"
+
+namespace weft::api::ollama {
+namespace asio = boost::asio;
+namespace {
+
+// Of the reference whose behaviour this is: clients switch features on by it.
+constexpr std::string_view compatible_version = "0.33.0";
+
+struct VersionAnswer {
+    std::string_view version;
+};
+
+asio::awaitable<void> greet(http::Exchange& exchange, Services&) {
+    co_await exchange.reply({.content_type = "text/plain; charset=utf-8", .body = "Ollama is running"});
+}
+
+asio::awaitable<void> tell_version(http::Exchange& exchange, Services&) {
+    co_await exchange.reply({.body = to_json(VersionAnswer{compatible_version})});
+}
+
+asio::awaitable<void> refuse(http::Exchange& exchange, Services&) {
+    co_await reply_error(exchange, {.code = ErrorCode::not_implemented,
+                                    .message = exchange.request().path + " is not available in this server yet"});
+}
+
+}  // namespace
+
+void add_routes(http::Router& router, Services& services) {
+    using Handle = asio::awaitable<void> (*)(http::Exchange&, Services&);
+    const auto add = [&](const char* method, const char* path, Handle handle) {
+        router.add(method, path, [handle, &services](http::Exchange& exchange) { return handle(exchange, services); });
+    };
+    add("GET", "/", greet);
+    add("GET", "/api/version", tell_version);
+    add("GET", "/api/tags", handle_tags);
+    add("GET", "/api/ps", handle_ps);
+    add("POST", "/api/generate", handle_generate);
+    add("POST", "/api/chat", handle_chat);
+    add("POST", "/api/embed", handle_embed);
+    add("POST", "/api/embeddings", handle_embeddings);
+
+    add("POST", "/api/create", refuse);
+    add("POST", "/api/copy", refuse);
+    add("DELETE", "/api/delete", refuse);
+    add("POST", "/api/pull", refuse);
+    add("POST", "/api/push", refuse);
+    add("HEAD", "/api/blobs/:digest", refuse);
+    add("POST", "/api/blobs/:digest", refuse);
+}
+
+}  // namespace weft::api::ollama

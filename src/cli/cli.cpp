@@ -1,0 +1,215 @@
+#include "cli/cli.h"
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+
+#include "cli/commands.h"
+#include "cli/run_command.h"
+#include "cli/server_address.h"
+#include "cli/shell_completion.h"
+#include "cli/terminal.h"
+
+namespace weft::cli {
+namespace {
+
+constexpr auto summary = "Serves GGUF language models over the Ollama and OpenAI APIs, and talks to a running server.";
+
+constexpr int exit_fine = 0;
+constexpr int exit_error = 1;
+constexpr int exit_usage = 2;
+constexpr int exit_interrupted = 130;
+
+// The whole command line once it is parsed. A subcommand's options live here, because CLI11 writes into them by reference.
+struct CommandLine {
+    std::optional<std::string> server;
+    bool version = false;
+    ServeOptions serve;
+    std::vector<std::string> settings;  // of serve, as KEY=VALUE
+    EngineOptions engine;
+    RunOptions run;
+    std::optional<std::string> temperature;
+    ListOptions list;
+    ShowOptions show;
+    std::string stopped_model;
+    std::string shell;
+    std::vector<std::string> help_about;
+    bool json = false;
+};
+
+void add_serve(CLI::App& app, CommandLine& line) {
+    CLI::App* serve = app.add_subcommand("serve", "Run the server")->alias("start");
+    ServeOptions& options = line.serve;
+    serve->add_option("--model", options.models, "A GGUF file to serve, or NAME=FILE; may be repeated")->expected(1)->take_all();
+    serve->add_option("--models-dir", options.models_dirs, "A folder of GGUF files; may be repeated")->expected(1)->take_all();
+    serve->add_option("--config", options.config, "Configuration file (default: weft.yaml if it is there)");
+    serve->add_option("--host", options.host, "Address to listen on (default 127.0.0.1)");
+    serve->add_option("--port", options.port, "Port to listen on (default 11434); 0 takes a free one");
+    serve->add_option("--port-file", options.port_file, "File to write the port to once the server listens");
+    serve->add_option("--context", options.context_tokens, "Context window of a sequence, in tokens");
+    serve->add_option("--parallel", options.parallel, "Sequences that a model works on at the same time");
+    serve->add_option("--threads", options.threads, "Threads of a model");
+    serve->add_option("--keep-alive", options.keep_alive, "How long an idle model stays loaded: 5m, -1 for ever");
+    serve->add_option("--log-level", options.log_level, "trace, debug, info, warn or error");
+    serve->add_option("--log-format", options.log_format, "text or json");
+    serve->add_option("--set", line.settings, "KEY=VALUE: any key of the configuration; may be repeated")->expected(1)->take_all();
+}
+
+void add_engine(CLI::App& app, CommandLine& line) {
+    CLI::App* engine = app.add_subcommand("engine", "The process that runs one model; started by serve");
+    engine->group("");
+    engine->add_option("--fd", line.engine.fd, "Socket to the gateway")->required();
+}
+
+void add_run(CLI::App& app, CommandLine& line) {
+    CLI::App* run = app.add_subcommand("run", "Talk to a model, or get one answer to a prompt");
+    RunOptions& options = line.run;
+    run->add_option("MODEL", options.model, "Name of the model")->required();
+    run->add_option("PROMPT", options.prompt, "Question; without one a conversation begins");
+    run->add_option("--format", options.format, "Form of the answer: json, or a JSON Schema");
+    run->add_flag("--think{true}", options.think, "Think before answering: --think=true|false|low|medium|high|max");
+    run->add_flag("--hidethinking", options.hide_thinking, "Do not show the thinking");
+    run->add_option("--keepalive", options.keep_alive, "How long the model stays loaded afterwards: 5m, -1 for ever");
+    run->add_option("--system", options.system, "System message");
+    run->add_option("--temperature", line.temperature, "Randomness; 0 always takes the most likely token");
+    run->add_option("--parameter", options.parameters, "NAME=VALUE: any generation option; may be repeated")->expected(1)->take_all();
+    run->add_flag("--verbose", options.verbose, "Show durations and rates on standard error");
+    run->add_flag("--nowordwrap", options.no_word_wrap, "Do not wrap at words");
+    run->add_flag("--json", options.json, "Print the server's final JSON object");
+    run->add_flag("--truncate,!--no-truncate", options.truncate, "Shorten a text that is too long (embedding models)");
+    run->add_option("--dimensions", options.dimensions, "Length of the vector (embedding models)");
+}
+
+void add_information(CLI::App& app, CommandLine& line) {
+    const auto json = [&line](CLI::App* command) {
+        command->add_flag("--json", line.json, "Print the server's JSON");
+        return command;
+    };
+    CLI::App* list = json(app.add_subcommand("list", "List the models that could be served")->alias("ls"));
+    list->add_option("PREFIX", line.list.prefix, "Only names that begin with it");
+    json(app.add_subcommand("ps", "List the models that are loaded"));
+    CLI::App* show = json(app.add_subcommand("show", "Show what a model is"));
+    show->add_option("MODEL", line.show.model, "Name of the model")->required();
+    show->add_flag("--modelfile", line.show.modelfile, "Only its Modelfile");
+    show->add_flag("--parameters", line.show.parameters, "Only its parameters");
+    show->add_flag("--template", line.show.template_text, "Only its prompt template");
+    show->add_flag("--system", line.show.system, "Only its system message");
+    show->add_flag("--license", line.show.license, "Only its license");
+    show->add_flag("-v,--verbose", line.show.verbose, "All metadata and tensors");
+    CLI::App* stop = app.add_subcommand("stop", "Unload a model");
+    stop->add_option("MODEL", line.stopped_model, "Name of the model")->required();
+    json(app.add_subcommand("version", "Print the versions of client and server"));
+}
+
+void build(CLI::App& app, CommandLine& line) {
+    app.require_subcommand(0, 1);
+    app.fallthrough();
+    app.add_option("--server", line.server, "Address of the server (default $WEFT_HOST, $OLLAMA_HOST, http://127.0.0.1:11434)");
+    app.add_flag("--version", line.version, "Print the versions of client and server");
+    add_serve(app, line);
+    add_run(app, line);
+    add_information(app, line);
+    add_engine(app, line);
+    CLI::App* completion = app.add_subcommand("completion", "Print a completion script for a shell");
+    completion->add_option("SHELL", line.shell, "bash, zsh or fish")->required()->check(CLI::IsMember({"bash", "zsh", "fish"}));
+    CLI::App* help = app.add_subcommand("help", "Print help, also about one command");
+    help->add_option("COMMAND", line.help_about, "Name of the command")->expected(0, 1);
+    app.footer("Exit status: 0 fine, 1 an error, 2 wrong usage, 130 interrupted. Manual: weft(1).");
+}
+
+int usage_error(const std::string& message) {
+    print_error(message);
+    return exit_usage;
+}
+
+int report(const Error& error) {
+    if (error.code == ErrorCode::cancelled) return exit_interrupted;
+    // Only the transport's not_found says that nobody listens; the server's own texts speak of models.
+    const bool no_server = error.message.starts_with("no server at ");
+    print_error(no_server ? error.message + " - start one with: weft serve" : error.message);
+    return exit_error;
+}
+
+int status_of(const Result<void>& result) { return result ? exit_fine : report(result.error()); }
+
+int serve(CommandLine& line, const Hooks& hooks) {
+    for (const auto& setting : line.settings) {
+        const auto equals = setting.find('=');
+        if (equals == setting.npos || equals == 0) return usage_error("--set wants KEY=VALUE, not " + setting);
+        line.serve.settings.emplace_back(setting.substr(0, equals), setting.substr(equals + 1));
+    }
+    return hooks.serve(std::move(line.serve));
+}
+
+// Of a fresh app: help() of one that has parsed something speaks of the chosen subcommand.
+int print_help(const std::vector<std::string>& about) {
+    CLI::App app(summary, "weft");
+    CommandLine unused;
+    build(app, unused);
+    if (about.empty()) {
+        print(app.help());
+        return exit_fine;
+    }
+    const CLI::App* command = app.get_subcommand_no_throw(about.front());
+    if (command == nullptr) return usage_error("there is no command " + about.front() + ": see weft help");
+    print(command->help("weft"));
+    return exit_fine;
+}
+
+int run_client(CommandLine& line, const std::string& command) {
+    const auto environment = [](const char* name) -> std::optional<std::string> {
+        const char* value = std::getenv(name);
+        return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+    };
+    auto server = find_server(line.server, environment);
+    if (!server) return usage_error(server.error().message);
+    OllamaClient client(std::move(*server));
+    const Terminal terminal = Terminal::detect();
+
+    line.list.json = line.show.json = line.json;
+    if (command == "run") return status_of(run_model(client, terminal, line.run));
+    if (command == "list") return status_of(list_models(client, line.list));
+    if (command == "ps") return status_of(list_running(client, line.json));
+    if (command == "show") return status_of(show_model(client, terminal, line.show));
+    if (command == "stop") return status_of(stop_model(client, line.stopped_model));
+    return status_of(print_version(client, line.json));
+}
+
+int dispatch(CLI::App& app, CommandLine& line, const Hooks& hooks) {
+    const auto chosen = app.get_subcommands();
+    if (chosen.empty()) {
+        if (line.version) return run_client(line, "version");
+        print(app.help());
+        return exit_usage;
+    }
+    const std::string command = chosen.front()->get_name();
+    if (command == "serve") return serve(line, hooks);
+    if (command == "engine") return hooks.engine(line.engine);
+    if (command == "help") return print_help(line.help_about);
+    if (command == "completion") {
+        print(completion_script(line.shell).value_or(""));
+        return exit_fine;
+    }
+    if (line.temperature) line.run.parameters.push_back("temperature=" + *line.temperature);
+    return run_client(line, command);
+}
+
+}  // namespace
+
+int run_cli(int argc, char** argv, const Hooks& hooks) {
+    CLI::App app(summary, "weft");
+    CommandLine line;
+    build(app, line);
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::Success&) {
+        print(app.help());  // of the subcommand that --help followed, if any
+        return exit_fine;
+    } catch (const CLI::Error& error) {
+        return usage_error(std::string(error.what()) + ": see weft help");
+    }
+    return dispatch(app, line, hooks);
+}
+
+}  // namespace weft::cli

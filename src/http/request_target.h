@@ -1,0 +1,24 @@
+#pragma once
+
+#include <expected>
+#include <string>
+#include <string_view>
+
+namespace weft::http {
+
+// What a request line's target says, in the form handlers see it (Request::path, Request::query).
+struct RequestTarget {
+    std::string path;         // decoded, no empty parts, no "." or "..", no trailing slash; "*" for OPTIONS *
+    std::string query{};      // raw, without '?'
+    std::string authority{};  // of an absolute-form target ("http://host:port/..."), which then replaces Host
+};
+
+// The error is one sentence for the client. Refuses what could mean different paths to different readers: bad percent
+// encoding, control characters, dot segments, invalid UTF-8, fragments.
+[[nodiscard]] std::expected<RequestTarget, std::string> parse_request_target(std::string_view method,
+                                                                             std::string_view target);
+
+// "host", "host:port", "[v6]:port" without anything that does not belong there; empty is valid.
+[[nodiscard]] bool is_valid_authority(std::string_view authority);
+
+}  // namespace weft::http

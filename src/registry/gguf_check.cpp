@@ -1,0 +1,144 @@
+#include "registry/gguf_check.h"
+
+#include <algorithm>
+
+namespace weft {
+namespace {
+
+constexpr std::uint64_t max_layers = 512;           // LLAMA_MAX_LAYERS
+constexpr std::uint64_t max_experts = 512;          // LLAMA_MAX_EXPERTS
+constexpr std::uint64_t max_embedding = 1 << 20;
+constexpr std::uint64_t max_heads = 1 << 16;
+constexpr std::uint64_t max_vocabulary = 1 << 22;
+constexpr std::size_t max_architecture_bytes = 64;
+
+std::unexpected<Error> refuse(const std::string& key, const std::string& why) {
+    return fail(ErrorCode::model_load_failed, "key '" + key + "': " + why);
+}
+
+Result<void> check_kind(const GgufHeader& header) {
+    const auto architecture = header.string("general.architecture");
+    if (!architecture) return refuse("general.architecture", "missing, or not a string");
+    const bool word = !architecture->empty() && architecture->size() <= max_architecture_bytes &&
+                      std::ranges::all_of(*architecture, [](char c) {
+                          return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+                      });
+    if (!word) return refuse("general.architecture", "not the name of an architecture");
+    if (*architecture == "clip") return refuse("general.architecture", "this is a vision projector, not a language model");
+    const auto type = header.string("general.type");
+    if (type && *type != "model") return refuse("general.type", "this is no model but '" + std::string(*type) + "'");
+    if (header.tensors.empty()) return fail(ErrorCode::model_load_failed, "the file holds no tensors");
+    return {};
+}
+
+// The value, which must be there, in [minimum, maximum].
+Result<std::uint64_t> required(const GgufHeader& header, std::string_view name, std::uint64_t minimum,
+                               std::uint64_t maximum) {
+    const std::string key = header.architecture_key(name);
+    const auto value = header.integer(key);
+    if (!value) return refuse(key, "missing, or not a whole number");
+    if (*value < minimum || *value > maximum)
+        return refuse(key, "must be between " + std::to_string(minimum) + " and " + std::to_string(maximum));
+    return *value;
+}
+
+std::optional<std::uint64_t> natural(const GgufScalar& value) {
+    if (const auto* u = std::get_if<std::uint64_t>(&value)) return *u;
+    if (const auto* i = std::get_if<std::int64_t>(&value); i && *i >= 0) return static_cast<std::uint64_t>(*i);
+    return std::nullopt;
+}
+
+// A number for all layers or an array of one per layer, as libllama's get_key_or_arr takes them.
+Result<void> check_per_layer(const GgufHeader& header, std::string_view name, std::uint64_t layers, std::uint64_t maximum) {
+    const std::string key = header.architecture_key(name);
+    const auto* entry = header.find(key);
+    if (!entry) return {};
+    const std::string rule = "must be a whole number up to " + std::to_string(maximum) + ", or one per layer";
+    const auto fits = [&](const GgufScalar& value) { return natural(value).value_or(maximum + 1) <= maximum; };
+    if (const auto* one = std::get_if<GgufScalar>(&entry->value)) return fits(*one) ? Result<void>{} : refuse(key, rule);
+    const auto& many = std::get<GgufArray>(entry->value);
+    if (many.count < layers || !many.complete() || !std::ranges::all_of(many.values, fits)) return refuse(key, rule);
+    return {};
+}
+
+Result<void> check_heads(const GgufHeader& header) {
+    const auto heads = header.integer(header.architecture_key("attention.head_count"));
+    const std::string key = header.architecture_key("attention.head_count_kv");
+    const auto kv_heads = header.integer(key);
+    if (heads && kv_heads && *kv_heads > 0 && *heads % *kv_heads != 0)
+        return refuse(key, "does not divide the number of heads");
+    return {};
+}
+
+// llama_model::load_hparams asserts all of this.
+Result<void> check_experts(const GgufHeader& header) {
+    const std::string count_key = header.architecture_key("expert_count");
+    const std::string used_key = header.architecture_key("expert_used_count");
+    const auto count = header.find(count_key) ? header.integer(count_key) : 0;
+    const auto used = header.find(used_key) ? header.integer(used_key) : 0;
+    if (!count || *count > max_experts) return refuse(count_key, "must be a whole number up to " + std::to_string(max_experts));
+    if (!used || *used > *count) return refuse(used_key, "must be a whole number up to the number of experts");
+    if (*count > 0 && *used == 0) return refuse(used_key, "no expert is used");
+    return {};
+}
+
+Result<void> check_shape(const GgufHeader& header) {
+    WEFT_TRY(const auto layers, required(header, "block_count", 1, max_layers));
+    WEFT_CHECK(required(header, "embedding_length", 1, max_embedding));
+    WEFT_CHECK(required(header, "context_length", 1, UINT32_MAX >> 1));
+    WEFT_CHECK(check_per_layer(header, "attention.head_count", layers, max_heads));
+    WEFT_CHECK(check_per_layer(header, "attention.head_count_kv", layers, max_heads));
+    WEFT_CHECK(check_per_layer(header, "feed_forward_length", layers, UINT32_MAX >> 1));
+    WEFT_CHECK(check_heads(header));
+    return check_experts(header);
+}
+
+// An array that libllama reads without asking for its type, parallel to the tokens.
+Result<void> check_parallel(const GgufHeader& header, const std::string& key, std::initializer_list<GgufType> types,
+                            std::uint64_t tokens) {
+    if (!header.find(key)) return {};
+    const auto* array = header.array(key);
+    if (!array || std::ranges::find(types, array->element_type) == types.end())
+        return refuse(key, "must be an array of " + std::string(name_of(*types.begin())));
+    if (array->count != tokens)
+        return refuse(key, "has " + std::to_string(array->count) + " elements for " + std::to_string(tokens) + " tokens");
+    return {};
+}
+
+Result<void> check_vocabulary(const GgufHeader& header) {
+    if (!header.string("tokenizer.ggml.model")) return refuse("tokenizer.ggml.model", "missing, or not a string");
+    const auto* tokens = header.array("tokenizer.ggml.tokens");
+    if (!tokens || tokens->element_type != GgufType::string)
+        return refuse("tokenizer.ggml.tokens", "missing, or not an array of string");
+    if (tokens->count == 0 || tokens->count > max_vocabulary)
+        return refuse("tokenizer.ggml.tokens", "must have between 1 and " + std::to_string(max_vocabulary) + " elements");
+    WEFT_CHECK(check_parallel(header, "tokenizer.ggml.scores", {GgufType::f32}, tokens->count));
+    WEFT_CHECK(check_parallel(header, "tokenizer.ggml.token_type", {GgufType::i32, GgufType::u32}, tokens->count));
+    const auto* merges = header.array("tokenizer.ggml.merges");
+    if (header.find("tokenizer.ggml.merges") && (!merges || merges->element_type != GgufType::string))
+        return refuse("tokenizer.ggml.merges", "must be an array of string");
+    return {};
+}
+
+// Keys that libllama reads with a fixed type and would abort or throw over.
+Result<void> check_types(const GgufHeader& header) {
+    for (const auto& entry : header.entries) {
+        const bool text = entry.key == "tokenizer.chat_template" || entry.key == "tokenizer.ggml.pre" ||
+                          entry.key == "general.name";
+        if (text && entry.type != GgufType::string) return refuse(entry.key, "must be a string");
+        const bool id = entry.key.starts_with("tokenizer.ggml.") && entry.key.ends_with("_token_id");
+        if (id && entry.type != GgufType::u32 && entry.type != GgufType::i32) return refuse(entry.key, "must be u32");
+    }
+    return {};
+}
+
+}  // namespace
+
+Result<void> check_language_model(const GgufHeader& header) {
+    WEFT_CHECK(check_kind(header));
+    WEFT_CHECK(check_shape(header));
+    WEFT_CHECK(check_vocabulary(header));
+    return check_types(header);
+}
+
+}  // namespace weft

@@ -1,0 +1,13 @@
+#pragma once
+
+#include "registry/gguf.h"
+
+namespace weft {
+
+// Whether libllama 0.7 can be given this file: what it would answer with an abort or an access past an array is refused
+// here (a vocabulary whose parts differ in length, experts that do not add up, values of another type than it asserts),
+// and so is what is no language model at all (adapters, vision projectors). What it refuses politely itself is left to
+// it. model_load_failed; the message names the key.
+[[nodiscard]] Result<void> check_language_model(const GgufHeader& header);
+
+}  // namespace weft

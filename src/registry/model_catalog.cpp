@@ -1,0 +1,209 @@
+#include "registry/model_catalog.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "base/log.h"
+#include "registry/gguf.h"
+#include "registry/gguf_check.h"
+#include "registry/model_name.h"
+
+namespace weft {
+namespace fs = std::filesystem;
+
+namespace {
+
+ModelCatalog::Mark mark(const fs::path& path) {
+    struct stat info{};
+    if (::stat(path.c_str(), &info) != 0) return {.path = path};
+    return {.path = path,
+            .modified_ns = info.st_mtim.tv_sec * 1'000'000'000LL + info.st_mtim.tv_nsec,
+            .bytes = static_cast<std::uint64_t>(info.st_size),
+            .inode = static_cast<std::uint64_t>(info.st_ino)};
+}
+
+bool same(const std::vector<ModelCatalog::Mark>& marks) {
+    return std::ranges::all_of(marks, [](const auto& before) { return mark(before.path) == before; });
+}
+
+bool is_gguf(const fs::path& path) {
+    std::string extension = path.extension().string();
+    std::ranges::transform(extension, extension.begin(), [](unsigned char c) { return std::tolower(c); });
+    return extension == ".gguf";
+}
+
+// ---- one scan -------------------------------------------------------------------------------------------------------
+
+class Scan {
+  public:
+    Scan(const ModelSources& sources, const ModelCatalog& previous) : sources_(sources), previous_(previous) {
+        for (const auto& [key, entry] : previous.entries) by_path_.emplace(entry.files.front().path, &entry);
+    }
+
+    ModelCatalog run() {
+        for (const auto& model : sources_.models) add_configured(model);
+        for (const auto& folder : sources_.folders) add_folder(folder);
+        return std::move(catalog_);
+    }
+
+  private:
+    void add_configured(const ConfiguredModel& model) {
+        const std::string name = model.name.empty() ? name_from_file(model.path) : model.name;
+        const auto* entry = add_file(name, model.path);
+        if (!entry || !entry->model) return;
+        auto info = std::make_shared<ModelInfo>(*entry->model);
+        info->system = model.system;
+        info->parameters_text = model.parameters_text;
+        info->context_tokens = model.context_tokens;
+        info->keep_alive = model.keep_alive;
+        catalog_.entries.at(entry->key).model = std::move(info);
+    }
+
+    void add_folder(const fs::path& folder) {
+        std::size_t subfolders = 0;
+        for (const auto& path : children(folder)) {
+            std::error_code error;
+            if (is_gguf(path)) {
+                add_listed(name_from_file(path), path);
+            } else if (fs::is_directory(path, error) && ++subfolders <= max_subfolders) {
+                add_subfolder(path);
+            }
+        }
+    }
+
+    void add_subfolder(const fs::path& folder) {
+        std::string space = name_part_from_file(folder.filename().string());
+        std::ranges::replace(space, '.', '-');  // a namespace holds no dots
+        if (space.empty()) return;
+        for (const auto& path : children(folder))
+            if (is_gguf(path)) add_listed(space + "/" + name_from_file(path), path);
+    }
+
+    void add_listed(const std::string& name, const fs::path& path) {
+        std::error_code error;
+        if (!is_later_shard(path) && !fs::is_directory(path, error)) add_file(name, path);
+    }
+
+    // In the order of their names, so that the same folder always gives the same models. The folder is watched.
+    std::vector<fs::path> children(const fs::path& folder) {
+        catalog_.folders.push_back(mark(folder));
+        std::vector<fs::path> paths;
+        std::error_code error;
+        for (fs::directory_iterator it(folder, fs::directory_options::skip_permission_denied, error), end;
+             !error && it != end && paths.size() < max_files_per_folder; it.increment(error))
+            if (!it->path().filename().string().starts_with('.')) paths.push_back(it->path());
+        std::ranges::sort(paths);
+        return paths;
+    }
+
+    static std::string name_from_file(const fs::path& path) {
+        const std::string part = name_part_from_file(model_stem(path));
+        return part.empty() ? "model" : part;
+    }
+
+    // The entry that was made; nothing when the name is taken or is none.
+    const ModelCatalog::Entry* add_file(const std::string& name, const fs::path& path) {
+        const auto parsed = ModelName::parse(name);
+        if (!parsed) {
+            note(path, "model_name_invalid", name);
+            return nullptr;
+        }
+        auto [it, is_new] = catalog_.entries.try_emplace(parsed->key());
+        if (!is_new) {
+            if (it->second.files.front().path != path) note(path, "model_name_taken", parsed->display());
+            return nullptr;
+        }
+        it->second = look_at(*parsed, path);
+        return &it->second;
+    }
+
+    ModelCatalog::Entry look_at(const ModelName& name, const fs::path& path) {
+        const auto known = by_path_.find(path);
+        if (known != by_path_.end() && same(known->second->files)) return renamed(*known->second, name);
+        ModelCatalog::Entry entry{.key = name.key(), .files = {mark(path)}};
+        auto header = read_gguf(path);
+        const auto usable = header ? check_language_model(*header) : Result<void>(std::unexpected(header.error()));
+        if (!usable) {
+            entry.error = broken(name, usable.error());
+            note(path, "model_broken", usable.error().message + " " + usable.error().detail);
+            return entry;
+        }
+        for (std::size_t i = 1; i < header->files.size(); ++i) entry.files.push_back(mark(header->files[i]));
+        entry.model = std::make_shared<const ModelInfo>(describe_model(name.display(), std::move(*header)));
+        return entry;
+    }
+
+    static ModelCatalog::Entry renamed(ModelCatalog::Entry entry, const ModelName& name) {
+        entry.key = name.key();
+        if (entry.model && entry.model->name != name.display()) {
+            auto info = std::make_shared<ModelInfo>(*entry.model);
+            info->name = name.display();
+            info->system.clear();  // the other name's configuration is not this one's
+            info->parameters_text.clear();
+            info->context_tokens = 0;
+            info->keep_alive.reset();
+            entry.model = std::move(info);
+        }
+        return entry;
+    }
+
+    static Error broken(const ModelName& name, Error error) {
+        error.message = "model '" + name.display() + "' cannot be loaded: " + error.message;
+        return error;
+    }
+
+    // Once for each file and state of it: not again while the previous scan saw the same.
+    void note(const fs::path& path, std::string_view event, const std::string& why) {
+        const Mark now = mark(path);
+        catalog_.noted.push_back(now);
+        if (std::ranges::contains(previous_.noted, now)) return;
+        log_warn(event, {{"file", path.string()}, {"why", why}});
+    }
+
+    using Mark = ModelCatalog::Mark;
+    const ModelSources& sources_;
+    const ModelCatalog& previous_;
+    std::unordered_map<std::string, const ModelCatalog::Entry*> by_path_{};
+    ModelCatalog catalog_{};
+};
+
+}  // namespace
+
+// ---- what was found -------------------------------------------------------------------------------------------------
+
+Result<std::shared_ptr<const ModelInfo>> ModelCatalog::find(const std::string& name) const {
+    WEFT_TRY(const auto parsed, ModelName::parse(name));
+    const auto it = entries.find(parsed.key());
+    if (it == entries.end()) return fail(ErrorCode::not_found, "model '" + name + "' not found");
+    if (!it->second.model) return std::unexpected(it->second.error);
+    return it->second.model;
+}
+
+std::vector<std::shared_ptr<const ModelInfo>> ModelCatalog::list() const {
+    std::vector<std::shared_ptr<const ModelInfo>> all;
+    for (const auto& [key, entry] : entries)
+        if (entry.model) all.push_back(entry.model);
+    std::ranges::sort(all, [](const auto& a, const auto& b) {
+        return a->modified_at != b->modified_at ? a->modified_at > b->modified_at : a->name < b->name;
+    });
+    return all;
+}
+
+bool ModelCatalog::is_current(const std::string& name) const {
+    const auto parsed = ModelName::parse(name);
+    const auto it = parsed ? entries.find(parsed->key()) : entries.end();
+    return it != entries.end() && it->second.model && same(it->second.files);
+}
+
+bool ModelCatalog::changed() const {
+    if (!same(folders)) return true;
+    return !std::ranges::all_of(entries, [](const auto& entry) { return same(entry.second.files); });
+}
+
+ModelCatalog scan_models(const ModelSources& sources, const ModelCatalog& previous) {
+    return Scan(sources, previous).run();
+}
+
+}  // namespace weft

@@ -1,0 +1,380 @@
+#include "registry/residency.h"
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <cstdio>
+#include <utility>
+
+#include "base/assert.h"
+#include "base/log.h"
+#include "registry/memory_estimate.h"
+
+namespace weft {
+namespace asio = boost::asio;
+using std::chrono::nanoseconds;
+
+namespace {
+
+enum class Phase { waiting, loading, ready, stopping };
+
+constexpr double share_of_memory = 0.8;
+constexpr auto for_ever = std::chrono::years{100};
+constexpr std::uint32_t smallest_window = 4;
+
+std::string gibibytes(std::uint64_t bytes) {
+    char text[40];
+    std::snprintf(text, sizeof text, "%.1f GiB", static_cast<double>(bytes) / static_cast<double>(1 << 30));
+    return text;
+}
+
+Error shutting_down() { return {.code = ErrorCode::shutting_down, .message = "the server is shutting down"}; }
+
+}  // namespace
+
+struct Residency::Model {
+    Model(std::string key_, const asio::any_io_executor& io) : key(std::move(key_)), timer(io) {}
+
+    std::string key;
+    std::shared_ptr<const ModelInfo> info{};
+    Phase phase = Phase::waiting;
+    std::uint32_t window = 0;          // asked for when it was loaded, or is to be
+    std::uint64_t bytes = 0;           // estimate, then what the runner says
+    std::shared_ptr<Runner> runner{};  // phase ready
+    std::uint32_t leases = 0;
+    KeepAlive keep_alive{};
+    bool retire = false;               // ready, but to be stopped once idle
+    bool unusable = false;             // its load took too long: what comes of it is thrown away
+    std::uint64_t last_use = 0;
+    std::uint64_t attempt = 0;         // which load a callback belongs to
+    std::uint64_t timer_round = 0;     // which waiting a timer belongs to
+    asio::steady_timer timer;          // keep-alive when idle, patience while waiting or loading
+    std::deque<Request> waiting{};
+
+    [[nodiscard]] bool idle() const { return phase == Phase::ready && leases == 0; }
+    [[nodiscard]] bool occupies_memory() const { return phase != Phase::waiting; }
+
+    void stop_timer() {
+        ++timer_round;
+        timer.cancel();
+    }
+};
+
+Residency::Residency(asio::any_io_executor io, RunnerFactory& factory, ResidencyLimits limits)
+    : io_(std::move(io)), factory_(factory), limits_(limits) {
+    if (limits_.memory_bytes == 0)
+        limits_.memory_bytes = static_cast<std::uint64_t>(share_of_memory * static_cast<double>(usable_memory()));
+}
+
+Residency::~Residency() = default;
+
+// ---- asking ---------------------------------------------------------------------------------------------------------
+
+void Residency::acquire(Request request) {
+    thread_.check();
+    if (draining_) return answer(request, std::unexpected(shutting_down()));
+    if (const Error* failure = recent_failure(*request.model)) return answer(request, std::unexpected(*failure));
+    auto& model = models_[request.model->name];
+    if (!model) {
+        model = std::make_shared<Model>(request.model->name, io_);
+        model->keep_alive = request.model->keep_alive.value_or(limits_.keep_alive);
+        model->info = request.model;
+        const ModelPtr fresh = model;
+        if (enqueue(fresh, std::move(request))) wait_for_room(fresh);
+        return;
+    }
+    const ModelPtr held = model;
+    const bool suits = held->phase == Phase::ready && !held->retire && window_for(request) <= held->window &&
+                       request.model->digest == held->info->digest;
+    if (suits) return grant(held, std::move(request));
+    if (enqueue(held, std::move(request)) && held->phase == Phase::ready && !held->retire) retire(held);
+}
+
+// Its running requests end, whoever comes now waits, then it is loaded anew.
+void Residency::retire(const ModelPtr& model) {
+    model->retire = true;
+    if (model->leases == 0) return stop(model);
+    start_timer(model, limits_.wait_for_room, &Residency::give_up_waiting);
+}
+
+std::uint32_t Residency::window_for(const Request& request) const {
+    const auto& model = *request.model;
+    const std::uint32_t configured = model.context_tokens != 0 ? model.context_tokens : limits_.context_tokens;
+    const std::uint32_t wanted = std::max({request.context_tokens, configured, smallest_window});
+    return model.trained_context != 0 ? std::min(wanted, model.trained_context) : wanted;
+}
+
+const Error* Residency::recent_failure(const ModelInfo& model) {
+    const auto it = failures_.find(model.name);
+    if (it == failures_.end()) return nullptr;
+    const bool over = std::chrono::steady_clock::now() >= it->second.until || it->second.digest != model.digest;
+    if (!over) return &it->second.error;
+    failures_.erase(it);
+    return nullptr;
+}
+
+void Residency::answer(Request& request, Result<RunnerLease> result) {
+    asio::post(io_, [done = std::move(request.done), result = std::move(result)]() mutable { done(std::move(result)); });
+}
+
+void Residency::answer_all(Model& model, const Error& error) {
+    for (auto& request : std::exchange(model.waiting, {})) answer(request, std::unexpected(error));
+}
+
+bool Residency::enqueue(const ModelPtr& model, Request request) {
+    if (model->waiting.size() >= limits_.max_waiting) {
+        answer(request, fail(ErrorCode::overloaded, "too many requests wait for this model, try again later"));
+        return false;
+    }
+    model->waiting.push_back(std::move(request));
+    return true;
+}
+
+void Residency::grant(const ModelPtr& model, Request request) {
+    ++model->leases;
+    model->stop_timer();
+    model->last_use = ++uses_;
+    if (request.keep_alive) model->keep_alive = *request.keep_alive;
+    std::shared_ptr<void> hold(nullptr, [weak = weak_from_this(), io = io_, model](void*) {
+        if (weak.expired()) return;
+        asio::post(io, [weak, model] {
+            if (const auto self = weak.lock()) self->release(model);
+        });
+    });
+    const nanoseconds waited = std::chrono::steady_clock::now() - request.asked_at;
+    answer(request, RunnerLease(model->runner, model->info, waited, std::move(hold)));
+}
+
+void Residency::release(const ModelPtr& model) {
+    assert_that(model->leases > 0, "a lease is released once");
+    --model->leases;
+    model->last_use = ++uses_;
+    if (model->idle()) became_idle(model);
+}
+
+void Residency::became_idle(const ModelPtr& model) {
+    if (model->retire || model->keep_alive == KeepAlive{0}) return stop(model);
+    if (model->keep_alive > KeepAlive{0}) start_timer(model, model->keep_alive, &Residency::keep_alive_ended);
+    make_room();
+}
+
+void Residency::keep_alive_ended(const ModelPtr& model) {
+    if (model->idle()) stop(model);
+}
+
+// A timer that was stopped or started anew meanwhile does nothing, even when its end is already on its way.
+void Residency::start_timer(const ModelPtr& model, nanoseconds after, void (Residency::*then)(const ModelPtr&)) {
+    model->stop_timer();
+    model->timer.expires_after(std::min<nanoseconds>(after, for_ever));
+    model->timer.async_wait([weak = weak_from_this(), weak_model = std::weak_ptr(model), round = model->timer_round,
+                             then](const boost::system::error_code& error) {
+        const auto self = weak.lock();
+        const auto held = weak_model.lock();
+        if (!error && self && held && held->timer_round == round) ((*self).*then)(held);
+    });
+}
+
+// ---- room -----------------------------------------------------------------------------------------------------------
+
+std::uint64_t Residency::memory_for(const Model& model) const {
+    if (!model.info->header) return model.info->size_bytes;
+    const std::uint64_t cells =
+        limits_.kv_cells != 0 ? limits_.kv_cells : std::uint64_t{model.window} * std::max(limits_.slots, 1U);
+    return estimate_memory(*model.info->header, {.kv_cells = cells, .kv_bytes_per_value = limits_.kv_bytes_per_value});
+}
+
+void Residency::wait_for_room(const ModelPtr& model) {
+    model->phase = Phase::waiting;
+    model->info = model->waiting.back().model;
+    model->window = 0;
+    for (const auto& request : model->waiting) model->window = std::max(model->window, window_for(request));
+    model->bytes = memory_for(*model);
+    room_queue_.push_back(model);
+    start_timer(model, limits_.wait_for_room, &Residency::give_up_waiting);
+    make_room();
+}
+
+void Residency::give_up_waiting(const ModelPtr& model) {
+    answer_all(*model, {.code = ErrorCode::overloaded, .message = "all loaded models are busy, try again later"});
+    model->retire = false;
+    if (model->phase != Phase::waiting) return;
+    std::erase(room_queue_, model);
+    forget(model);
+    make_room();
+}
+
+// Starts the loads that fit, first come first served, and stops idle models until the next one does.
+void Residency::make_room() {
+    if (std::exchange(making_room_, true)) return;
+    while (!room_queue_.empty()) {
+        const ModelPtr next = room_queue_.front();
+        if (next->bytes > limits_.memory_bytes) {
+            room_queue_.pop_front();
+            load_failed(next, {.code = ErrorCode::model_load_failed,
+                               .message = "model '" + next->info->name + "' needs about " + gibibytes(next->bytes) +
+                                          " of memory, models may use " + gibibytes(limits_.memory_bytes)});
+        } else if (fits(*next, true)) {
+            room_queue_.pop_front();
+            load(next);
+        } else if (const auto victim = least_recently_used_idle(); victim && !fits(*next, false)) {
+            stop(victim);
+        } else {
+            break;  // until a request ends or a model is gone
+        }
+    }
+    making_room_ = false;
+}
+
+bool Residency::fits(const Model& wanted, bool count_stopping) const {
+    std::uint64_t bytes = wanted.bytes;
+    std::uint32_t models = 1;
+    for (const auto& [key, model] : models_) {
+        if (!model->occupies_memory() || (model->phase == Phase::stopping && !count_stopping)) continue;
+        bytes += model->bytes;
+        ++models;
+    }
+    return bytes <= limits_.memory_bytes && (limits_.max_models == 0 || models <= limits_.max_models);
+}
+
+Residency::ModelPtr Residency::least_recently_used_idle() const {
+    ModelPtr oldest;
+    for (const auto& [key, model] : models_)
+        if (model->idle() && (!oldest || model->last_use < oldest->last_use)) oldest = model;
+    return oldest;
+}
+
+// ---- loading and stopping -------------------------------------------------------------------------------------------
+
+void Residency::load(const ModelPtr& model) {
+    model->phase = Phase::loading;
+    model->stop_timer();
+    if (limits_.load_timeout.count() > 0) start_timer(model, limits_.load_timeout, &Residency::load_took_too_long);
+    log_info("model_loading", {{"model", model->info->name}, {"context_tokens", std::to_string(model->window)}});
+    const auto attempt = ++model->attempt;
+    factory_.load({.model = model->info, .context_tokens = model->window},
+                  [weak = weak_from_this(), model, attempt](Result<std::shared_ptr<Runner>> result) {
+                      if (const auto self = weak.lock()) self->loaded(model, attempt, std::move(result));
+                  },
+                  [weak = weak_from_this(), weak_model = std::weak_ptr(model), attempt](Error error) {
+                      const auto self = weak.lock();
+                      const auto held = weak_model.lock();
+                      if (self && held) self->died(held, attempt, std::move(error));
+                  });
+}
+
+void Residency::loaded(const ModelPtr& model, std::uint64_t attempt, Result<std::shared_ptr<Runner>> result) {
+    assert_that(attempt == model->attempt && model->phase == Phase::loading, "a load is answered once");
+    model->stop_timer();
+    if (!result) return load_failed(model, std::move(result).error());
+    model->phase = Phase::ready;
+    model->runner = std::move(*result);
+    model->last_use = ++uses_;
+    if (model->unusable) return stop(model);
+    const auto& told = model->runner->description();
+    if (told.memory_bytes != 0) model->bytes = told.memory_bytes;
+    log_info("model_loaded", {{"model", model->info->name}, {"memory_bytes", std::to_string(model->bytes)}});
+    serve_waiting(model);
+}
+
+void Residency::serve_waiting(const ModelPtr& model) {
+    std::deque<Request> rest;
+    for (auto& request : std::exchange(model->waiting, {})) {
+        if (window_for(request) <= model->window)
+            grant(model, std::move(request));
+        else
+            rest.push_back(std::move(request));
+    }
+    model->waiting = std::move(rest);
+    model->retire = !model->waiting.empty();
+    if (model->leases == 0) became_idle(model);
+}
+
+// The factory cannot be interrupted: the model keeps its place until it answers, then it is stopped.
+void Residency::load_took_too_long(const ModelPtr& model) {
+    Error error{.code = ErrorCode::model_load_failed, .message = "loading model '" + model->info->name + "' took too long"};
+    failures_[model->key] = {error, model->info->digest, std::chrono::steady_clock::now() + limits_.retry_failed_after};
+    model->unusable = true;
+    answer_all(*model, error);
+}
+
+void Residency::load_failed(const ModelPtr& model, Error error) {
+    log_warn("model_load_failed", {{"model", model->info->name}, {"why", error.message}, {"detail", error.detail}});
+    failures_[model->key] = {error, model->info->digest, std::chrono::steady_clock::now() + limits_.retry_failed_after};
+    answer_all(*model, error);
+    forget(model);
+    make_room();
+}
+
+void Residency::died(const ModelPtr& model, std::uint64_t attempt, Error error) {
+    if (attempt != model->attempt || model->phase != Phase::ready) return;
+    model->phase = Phase::stopping;  // leases may outlive it
+    model->runner.reset();
+    load_failed(model, std::move(error));
+}
+
+void Residency::stop(const ModelPtr& model) {
+    model->phase = Phase::stopping;
+    model->stop_timer();
+    log_info("model_unloading", {{"model", model->info->name}});
+    factory_.unload(std::exchange(model->runner, nullptr), [weak = weak_from_this(), model] {
+        if (const auto self = weak.lock()) self->gone(model);
+    });
+}
+
+void Residency::gone(const ModelPtr& model) {
+    model->retire = false;
+    model->unusable = false;
+    if (!model->waiting.empty()) return wait_for_room(model);
+    forget(model);
+    make_room();
+}
+
+void Residency::forget(const ModelPtr& model) {
+    model->stop_timer();
+    const auto it = models_.find(model->key);
+    if (it != models_.end() && it->second == model) models_.erase(it);
+}
+
+// ---- housekeeping ---------------------------------------------------------------------------------------------------
+
+std::vector<ResidentModel> Residency::resident() const {
+    thread_.check();
+    std::vector<ResidentModel> all;
+    const auto now = std::chrono::system_clock::now();
+    for (const auto& [key, model] : models_) {
+        if (!model->occupies_memory()) continue;
+        ResidentModel one{.model = model->info, .leases = model->leases, .ready = model->phase == Phase::ready};
+        if (model->runner) {
+            one.description = model->runner->description();
+            one.stats = model->runner->stats();
+        }
+        nanoseconds left = model->keep_alive;
+        if (model->idle() && left > KeepAlive{0}) left = model->timer.expiry() - std::chrono::steady_clock::now();
+        if (model->phase == Phase::stopping) left = std::chrono::seconds{-1};
+        const bool stays = model->phase != Phase::stopping && model->keep_alive < KeepAlive{0};
+        one.expires_at = now + (stays ? nanoseconds(for_ever) : std::min<nanoseconds>(left, for_ever));
+        all.push_back(std::move(one));
+    }
+    return all;
+}
+
+bool Residency::unload(const std::string& display_name) {
+    thread_.check();
+    const auto it = models_.find(display_name);
+    if (it == models_.end()) return false;
+    const ModelPtr model = it->second;
+    model->keep_alive = KeepAlive{0};
+    if (model->idle()) stop(model);
+    return true;
+}
+
+void Residency::drain() {
+    thread_.check();
+    draining_ = true;
+    for (const auto& model : std::exchange(room_queue_, {})) {
+        answer_all(*model, shutting_down());
+        forget(model);
+    }
+    for (const auto& [key, model] : models_) answer_all(*model, shutting_down());
+}
+
+}  // namespace weft

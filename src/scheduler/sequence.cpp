@@ -1,0 +1,137 @@
+#include "scheduler/sequence.h"
+
+#include <algorithm>
+#include <cmath>
+#include <random>
+
+#include "engine/sampling/logprobs.h"
+
+namespace weft {
+namespace {
+
+std::uint64_t fresh_seed() {
+    std::random_device device;
+    return (static_cast<std::uint64_t>(device()) << 32U) | device();
+}
+
+// The choices of one request must differ although they share its seed.
+std::uint64_t seed_of(const SamplingParams& sampling, std::uint32_t choice) {
+    const std::uint64_t seed = sampling.seed ? *sampling.seed : fresh_seed();
+    return seed + (static_cast<std::uint64_t>(choice) << 32U);
+}
+
+TokenLogprob told(std::span<const float> logits, Token token, std::uint32_t n_top, const Vocabulary& vocabulary) {
+    const auto scores = score(logits, token, n_top);
+    TokenLogprob logprob{.chosen = {.token = token, .logprob = scores.chosen, .bytes = std::string(vocabulary.bytes_of(token))},
+                         .top = {}};
+    for (const auto& other : scores.top)
+        logprob.top.push_back({.token = other.token, .logprob = other.logprob, .bytes = std::string(vocabulary.bytes_of(other.token))});
+    return logprob;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Sequence>> Sequence::create(std::shared_ptr<RequestState> request, std::uint32_t choice,
+                                                   std::uint64_t arrival, const Vocabulary& vocabulary) {
+    const auto& sampling = request->request().sampling;
+    WEFT_TRY(auto sampler, Sampler::create(sampling, static_cast<std::uint32_t>(vocabulary.size()), seed_of(sampling, choice)));
+    sampler.see_prompt(request->prepared->prompt);
+    return std::unique_ptr<Sequence>(new Sequence(std::move(request), choice, arrival, std::move(sampler)));
+}
+
+Sequence::Sequence(std::shared_ptr<RequestState> r, std::uint32_t c, std::uint64_t a, Sampler sampler)
+    : tokens(r->prepared->prompt),
+      arrival(a),
+      choice(c),
+      request(std::move(r)),
+      sampler_(std::move(sampler)),
+      stops_(request->request().stop) {
+    piece_.choice = choice;
+}
+
+void Sequence::sample(std::span<const float> logits, const Vocabulary& vocabulary) {
+    const auto sampled = sampler_.sample(logits);
+    if (!sampled) {
+        error_ = sampled.error();
+        return end(FinishReason::cancelled);
+    }
+    const Token token = *sampled;
+    sampler_.accept(token);
+    tokens.push_back(token);
+    ++generated_;
+    ++piece_.n_tokens;
+    const auto& asked = request->request();
+    if (vocabulary.ends_generation(token) && !asked.ignore_eos) return end(FinishReason::stop);
+    collect(token, vocabulary, logits);
+    append_text(utf8_.feed(vocabulary.bytes_of(token)));
+    if (finished()) return;
+    if (asked.max_tokens && generated_ >= *asked.max_tokens) return end(FinishReason::length);
+    if (window_full() && !asked.shift) return end(FinishReason::length);
+}
+
+void Sequence::append_text(std::string_view text) {
+    const auto cleared = stops_.feed(text);
+    bytes_sent_ += cleared.size();
+    piece_.text += cleared;
+    if (stops_.matched()) end(FinishReason::stop);
+}
+
+// What later pieces will need of this token.
+void Sequence::collect(Token token, const Vocabulary& vocabulary, std::span<const float> logits) {
+    const auto& asked = request->request();
+    if (asked.want_prompt_tokens) piece_.tokens.push_back(token);
+    if (asked.logprobs) {
+        piece_.logprobs.push_back(told(logits, token, asked.top_logprobs, vocabulary));
+        piece_starts_.push_back(bytes_seen_);
+    }
+    bytes_seen_ += vocabulary.bytes_of(token).size();
+}
+
+void Sequence::score_prompt(std::span<const float> logits, std::int32_t position, const Vocabulary& vocabulary) {
+    if (choice != 0) return;
+    const auto next = static_cast<std::size_t>(position) + 1;
+    if (next >= request->prepared->prompt.size()) return;
+    request->prompt_logprobs.push_back(
+        told(logits, tokens[next], request->request().top_logprobs, vocabulary));
+}
+
+void Sequence::end(FinishReason reason) {
+    if (finish_) return;
+    finish_ = ChoiceFinished{.choice = choice, .reason = reason};
+    if (!stops_.matched()) {
+        // Nothing can complete a character or a stop string any more, unless the replacement of half a character does.
+        const auto rest = stops_.feed(utf8_.finish());
+        const auto held = stops_.finish();
+        piece_.text += rest + held;
+        bytes_sent_ += rest.size() + held.size();
+    }
+    if (!stops_.matched()) return;
+    if (reason != FinishReason::cancelled) finish_->reason = FinishReason::stop;
+    finish_->stop_string = *stops_.matched();
+    drop_unsent_logprobs();
+}
+
+// Tokens of which not one byte is sent were part of the stop string.
+void Sequence::drop_unsent_logprobs() {
+    while (!piece_starts_.empty() && piece_starts_.back() >= bytes_sent_) {
+        piece_starts_.pop_back();
+        piece_.logprobs.pop_back();
+    }
+}
+
+std::optional<TextPiece> Sequence::take_piece() {
+    const bool something = !piece_.text.empty() || (finished() && piece_.n_tokens > 0);
+    if (!something) return std::nullopt;
+    piece_starts_.clear();
+    return std::exchange(piece_, TextPiece{.choice = choice});
+}
+
+void Sequence::shift() {
+    const auto keep = std::min<std::size_t>(request->request().keep_tokens, tokens.size() / 2);
+    const auto rest = tokens.size() - keep;
+    const auto dropped = std::max<std::size_t>(rest / 2, 1);
+    tokens.erase(tokens.begin() + static_cast<std::ptrdiff_t>(keep),
+                 tokens.begin() + static_cast<std::ptrdiff_t>(keep + dropped));
+}
+
+}  // namespace weft

@@ -1,0 +1,139 @@
+#include "scheduler/batch_planner.h"
+
+#include <catch2/catch_test_macros.hpp>
+#include <random>
+#include <set>
+
+using namespace weft;
+
+namespace {
+
+constexpr Budget roomy{.free_cells = 1000, .free_slots = 8, .max_rows = 64, .max_outputs = 32, .prefill_tokens = 16};
+RunningView decoding() { return {.pending = 1, .decodes = true, .parkable_cells = 50}; }
+RunningView prefilling(std::int32_t tokens) { return {.pending = tokens, .parkable_cells = 10}; }
+
+}  // namespace
+
+TEST_CASE("decode rows come first and prefill takes no more than its budget beside them") {
+    const auto plan = plan_batch({prefilling(100), decoding(), decoding()}, roomy);
+    REQUIRE(plan.slices.size() == 3);
+    CHECK(plan.slices[0].running == 1);
+    CHECK(plan.slices[1].running == 2);
+    CHECK(plan.slices[2].running == 0);
+    CHECK(plan.decode_rows == 2);
+    CHECK(plan.prefill_tokens == 16);
+    CHECK_FALSE(plan.slices[2].completes);
+}
+
+TEST_CASE("prefill takes the whole batch while nobody decodes") {
+    CHECK(plan_batch({prefilling(100)}, roomy).prefill_tokens == 64);
+}
+
+TEST_CASE("the chunk that ends a prompt asks for logits") {
+    const auto plan = plan_batch({prefilling(10)}, roomy);
+    REQUIRE(plan.slices.size() == 1);
+    CHECK(plan.slices[0].completes);
+}
+
+TEST_CASE("a paused sequence is left out") {
+    auto paused = decoding();
+    paused.paused = true;
+    const auto plan = plan_batch({paused, decoding()}, roomy);
+    REQUIRE(plan.slices.size() == 1);
+    CHECK(plan.slices[0].running == 1);
+}
+
+TEST_CASE("the youngest is parked when cells run out, never the oldest") {
+    auto budget = roomy;
+    budget.free_cells = 1;
+    const auto plan = plan_batch({decoding(), decoding(), decoding()}, budget);
+    CHECK(plan.park == std::vector<std::size_t>{2});
+    CHECK(plan.decode_rows == 2);
+}
+
+TEST_CASE("cells that only the cache holds count as free") {
+    auto budget = roomy;
+    budget.free_cells = 0;
+    budget.evictable_cells = 3;
+    const auto plan = plan_batch({decoding(), decoding(), decoding()}, budget);
+    CHECK(plan.park.empty());
+    CHECK(plan.decode_rows == 3);
+}
+
+TEST_CASE("waiting sequences start in order, as many as have slots and cells") {
+    auto budget = roomy;
+    budget.free_cells = 100;
+    budget.free_slots = 3;
+    CHECK(plan_admission({}, {{.uncached_tokens = 30}, {.uncached_tokens = 30}, {.uncached_tokens = 30}}, budget) ==
+          std::vector<std::size_t>{0, 1});
+    budget.free_slots = 1;
+    CHECK(plan_admission({}, {{.uncached_tokens = 30}, {.uncached_tokens = 30}}, budget) == std::vector<std::size_t>{0});
+}
+
+TEST_CASE("a large prompt at the head is not overtaken by small ones behind it") {
+    auto budget = roomy;
+    budget.free_cells = 50;
+    CHECK(plan_admission({decoding()}, {{.uncached_tokens = 60}, {.uncached_tokens = 1}}, budget).empty());
+}
+
+TEST_CASE("a deferred sequence lets those behind it pass") {
+    CHECK(plan_admission({}, {{.uncached_tokens = 5, .deferred = true}, {.uncached_tokens = 5}}, roomy) ==
+          std::vector<std::size_t>{1});
+}
+
+TEST_CASE("alone, a sequence may take all there is") {
+    auto budget = roomy;
+    budget.free_cells = 20;
+    CHECK(plan_admission({}, {{.uncached_tokens = 20}}, budget) == std::vector<std::size_t>{0});
+}
+
+TEST_CASE("a prompt that is scored asks for no more logits than there is room for") {
+    auto scored = prefilling(100);
+    scored.scores_prompt = true;
+    CHECK(plan_batch({scored}, roomy).prefill_tokens == 32);
+}
+
+TEST_CASE("every plan keeps within rows, outputs and cells, and always moves something") {
+    std::mt19937 random(11);
+    const auto below = [&](int n) { return static_cast<int>(random() % static_cast<unsigned>(n)); };
+    for (int round = 0; round < 20'000; ++round) {
+        std::vector<RunningView> running;
+        for (int i = below(12); i > 0; --i) {
+            const bool decodes = below(2) == 0;
+            running.push_back({.pending = decodes ? 1 : 1 + below(100),
+                               .decodes = decodes,
+                               .paused = below(5) == 0,
+                               .scores_prompt = !decodes && below(8) == 0,
+                               .parkable_cells = 1 + below(40)});
+        }
+        const Budget budget{.free_cells = below(30),
+                            .evictable_cells = below(30),
+                            .free_slots = below(4),
+                            .max_rows = 1 + below(64),
+                            .max_outputs = 1 + below(16),
+                            .prefill_tokens = 1 + below(32)};
+        const auto plan = plan_batch(running, budget);
+        std::int32_t cells = budget.free_cells + budget.evictable_cells;
+        std::set<std::size_t> parked(plan.park.begin(), plan.park.end());
+        for (const auto i : plan.park) cells += running[i].parkable_cells;
+        CHECK_FALSE(parked.contains(0));
+        std::int32_t rows = 0, outputs = 0;
+        std::set<std::size_t> used;
+        for (const auto& slice : plan.slices) {
+            const auto& view = running[slice.running];
+            REQUIRE(used.insert(slice.running).second);
+            REQUIRE_FALSE(parked.contains(slice.running));
+            REQUIRE_FALSE(view.paused);
+            REQUIRE(slice.tokens >= 1);
+            REQUIRE(slice.tokens <= view.pending);
+            REQUIRE(slice.completes == (slice.tokens == view.pending));
+            rows += slice.tokens;
+            outputs += view.scores_prompt ? slice.tokens : slice.completes ? 1 : 0;
+        }
+        REQUIRE(rows == plan.rows());
+        REQUIRE(rows <= budget.max_rows);
+        REQUIRE(rows <= cells);
+        REQUIRE(outputs <= budget.max_outputs);
+        if (!running.empty() && !running[0].paused && cells > 0) REQUIRE_FALSE(plan.empty());
+    }
+}
