@@ -87,7 +87,8 @@ class OnTerminal:
 
     def prompt(self, mark=">>> "):
         """Reads until the editor waits for a new line, and returns what came before. What is typed earlier is lost."""
-        fresh = re.compile(r"(?:^|\n)(?:\x1b\[[0-9;?]*[a-zA-Z]|\r)*" + re.escape(mark) + r"(?:\x1b\[[0-9;?]*[a-zA-Z]|\r)*$")
+        # At the beginning of a line, perhaps where the spinner was; elsewhere it is a line drawn anew.
+        fresh = re.compile(r"(?:^|\n)(?:\x1b\[[0-9;?]*[a-zA-Z]|[\r \u2800-\u28ff])*" + re.escape(mark) + r"(?:\x1b\[[0-9;?]*[a-zA-Z]|\r)*$")
         deadline = time.monotonic() + PATIENCE
         while not fresh.search(self.seen):
             if time.monotonic() > deadline or (not self.read_some(1) and self.ended()):
