@@ -66,6 +66,13 @@ LoadMessage engine_defaults(const Config& config) {
             .gpu_layers = config.defaults.gpu_layers};
 }
 
+// Problems have been told already.
+int report_check(const LoadedConfig& loaded) {
+    for (const auto& warning : loaded.warnings) std::fprintf(stderr, "weft: warning: %s\n", warning.text().c_str());
+    std::printf("the configuration is fine (%s)\n", loaded.file ? loaded.file->c_str() : "no file");
+    return 0;
+}
+
 }  // namespace
 
 int serve(const cli::ServeOptions& options) {
@@ -75,6 +82,7 @@ int serve(const cli::ServeOptions& options) {
     const auto loaded = load_config(sources);
     for (const auto& problem : loaded.problems) std::fprintf(stderr, "weft: %s\n", problem.text().c_str());
     if (!loaded.problems.empty()) return exit_usage;
+    if (options.check) return report_check(loaded);
 
     const auto& config = loaded.config;
     set_up_logging(config.log.level, config.log.format);
