@@ -12,7 +12,7 @@
 
 namespace weft {
 
-// Everything the gateway needs to know, already checked. Made from the configuration by serve_options.cpp.
+// Everything the gateway needs to know, already checked. Made from the configuration by serve().
 struct GatewayOptions {
     std::string program;                    // the weft binary, for engine processes
     std::string host = "127.0.0.1";
@@ -22,6 +22,7 @@ struct GatewayOptions {
     std::vector<std::string> extra_hosts;
     http::ServerOptions server;
     std::chrono::milliseconds drain_time{30'000};
+    std::chrono::milliseconds load_timeout{300'000};
     ModelSources models;
     ResidencyLimits residency;
     LoadMessage engine;                     // of every engine process, but for path and window
