@@ -175,7 +175,7 @@ void Server::Impl::sweep_later() {
         const auto self = weak.lock();
         if (error || !self) return;
         const TimePoint now = SteadyClock().now();
-        for (const auto& connection : self->core_->connections) connection->sweep(now);
+        for (Connection* connection : self->core_->connections) connection->sweep(now);
         self->sweep_later();
     });
 }
@@ -189,7 +189,8 @@ void Server::Impl::stop_accepting() {
 
 void Server::Impl::close_connections() {
     // A copy: callbacks of handlers run in here.
-    const auto connections = core_->connections;
+    std::vector<std::shared_ptr<Connection>> connections;
+    for (Connection* connection : core_->connections) connections.push_back(connection->shared_from_this());
     for (const auto& connection : connections) connection->close();
 }
 
@@ -200,7 +201,7 @@ void Server::Impl::drain(std::chrono::milliseconds time_left, std::function<void
     core_->when_empty = [weak = weak_from_this()] {
         if (const auto self = weak.lock()) self->finish_drain();
     };
-    for (const auto& connection : core_->connections) connection->close_if_idle();
+    for (Connection* connection : core_->connections) connection->close_if_idle();
     if (core_->connections.empty()) return asio::post(io_, [self = shared_from_this()] { self->finish_drain(); });
     drain_timer_.expires_after(time_left);
     drain_timer_.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
