@@ -60,6 +60,8 @@ void bind_command_line(const ConfigSources& sources, LoadedConfig& loaded) {
         const auto done = assign_text(*key, loaded.config, value);
         if (!done) loaded.problems.push_back({name, done.error().message, "command line"});
     }
+    if (!sources.folders.empty()) loaded.config.models_dir.clear();
+    for (const auto& folder : sources.folders) loaded.config.models_dir.push_back(fs::absolute(folder).string());
     auto& models = loaded.config.models;
     for (std::size_t i = 0; i < sources.models.size(); ++i)
         models.insert(models.begin() + static_cast<std::ptrdiff_t>(i), named_model(sources.models[i]));
@@ -107,9 +109,6 @@ LoadedConfig load_config(const ConfigSources& sources) {
     bind_weft_environment(sources.environment, loaded.config, loaded.problems, loaded.warnings);
     bind_command_line(sources, loaded);
     if (loaded.config.models_dir.empty()) loaded.config.models_dir.push_back((loaded.home / "models").string());
-    auto& folders = loaded.config.models_dir;
-    for (std::size_t i = 0; i < sources.folders.size(); ++i)
-        folders.insert(folders.begin() + static_cast<std::ptrdiff_t>(i), fs::absolute(sources.folders[i]).string());
     return loaded;
 }
 

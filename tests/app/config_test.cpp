@@ -379,7 +379,7 @@ TEST_CASE("unknown keys and bad values on the command line are problems") {
     CHECK((models[0].name.empty() && models[0].path == "/a/b.gguf"));
     CHECK((models[1].name == "Nice:v1" && models[1].path == "/a/c.gguf"));
     CHECK((models[2].name.empty() && models[2].path == "/a=b/c.gguf"));
-    CHECK(loaded.config.models_dir == Texts{"/shelf", (loaded.home / "models").string()});
+    CHECK(loaded.config.models_dir == Texts{"/shelf"});
 }
 
 TEST_CASE("keys are found in YAML as people write it") {
