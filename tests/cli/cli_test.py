@@ -312,6 +312,10 @@ class Conversations(WithHome):
         self.assertEqual(json.loads(self.weft("run", "vectors", "text").stdout), [0.5, -0.25])
         self.assertEqual(self.weft("run", "vectors").returncode, 1)
 
+    def test_options_for_another_kind_of_model_are_refused(self):
+        self.assertIn("--think", self.weft("run", "vectors", "--think", "text").stderr)
+        self.assertIn("--dimensions", self.weft("run", "scripted", "--dimensions", "3", "text").stderr)
+
     def test_input_that_is_no_text_is_refused(self):
         result = subprocess.run([BINARY, "run", "scripted"], env=self.env(), input=b"\xff\xfe", capture_output=True, timeout=PATIENCE)
         self.assertEqual((result.returncode, result.stderr), (1, b"weft: standard input is not UTF-8 text\n"))
@@ -524,7 +528,8 @@ class CommandLine(WithHome):
 
     def test_wrong_usage_is_status_2(self):
         for arguments in ([], ["nonsense"], ["run"], ["list", "--nonsense"], ["completion", "tcsh"], ["help", "nonsense"],
-                          ["--server", "https://x", "list"], ["serve", "--port", "70000"], ["serve", "--set", "novalue"]):
+                          ["--server", "https://x", "list"], ["serve", "--port", "70000"], ["serve", "--set", "novalue"],
+                          ["--server", "x", "serve"]):
             result = self.weft(*arguments)
             self.assertEqual(result.returncode, 2, arguments)
             if arguments:
