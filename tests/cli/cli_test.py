@@ -626,7 +626,16 @@ class WithServer(WithHome):
     def test_an_unknown_model_is_an_error(self):
         result = self.weft("run", "no-such-model", "hi")
         self.assertEqual(result.returncode, 1)
-        self.assertRegex(result.stderr, r"^weft: model 'no-such-model' not found")
+        self.assertRegex(result.stderr, r"^weft: model 'no-such-model(:latest)?' not found")
+
+    def test_the_requests_of_the_readme_work_as_typed(self):
+        blocks = re.findall(r"```sh\n(curl .*?)```", (SOURCE / "README.md").read_text(), re.DOTALL)
+        self.assertEqual(len(blocks), 2)
+        for block in blocks:
+            self.assertIn("127.0.0.1:11434", block)
+            result = subprocess.run(["bash", "-c", block.replace("127.0.0.1:11434", self.server)], capture_output=True, text=True, timeout=PATIENCE)
+            pieces = re.findall(r'"content":"([^"]*)"', result.stdout)
+            self.assertIn("Paris", "".join(pieces), result.stdout + result.stderr)
 
     def test_a_conversation_on_a_terminal(self):
         program = self.terminal("run", MODEL)
