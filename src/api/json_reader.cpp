@@ -6,25 +6,63 @@
 namespace weft::api {
 namespace {
 
-// Deepest nesting of brackets outside strings. The text need not be valid: the parser finds out.
-int nesting_of(std::string_view text) {
-    int depth = 0;
-    int deepest = 0;
-    bool in_string = false;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        const char c = text[i];
-        if (in_string) {
-            if (c == '\\') ++i;
-            else if (c == '"') in_string = false;
-        } else if (c == '"') {
-            in_string = true;
-        } else if (c == '{' || c == '[') {
-            deepest = std::max(deepest, ++depth);
+struct Shape {
+    int depth = 0;             // deepest nesting of brackets
+    std::size_t members = 0;   // most members of one object
+    bool holds_nul = false;
+};
+
+// Measures the text before it is parsed; it need not be valid, the parser finds out.
+class ShapeScanner {
+  public:
+    Shape scan(std::string_view text) {
+        bool in_string = false;
+        for (std::size_t i = 0; i < text.size(); ++i) {
+            const char c = text[i];
+            if (c == '\0') shape_.holds_nul = true;
+            if (in_string) {
+                if (c == '\\') ++i;
+                else if (c == '"') in_string = false;
+            } else if (c == '"') {
+                in_string = true;
+            } else {
+                count(c);
+            }
+            if (shape_.depth > max_json_depth) break;
+        }
+        return shape_;
+    }
+
+  private:
+    void count(char c) {
+        if (c == '{' || c == '[') {
+            members_.push_back(0);
+            shape_.depth = std::max(shape_.depth, static_cast<int>(members_.size()));
+        } else if (members_.empty()) {
+            return;
         } else if (c == '}' || c == ']') {
-            --depth;
+            members_.pop_back();
+        } else if (c == ':') {
+            shape_.members = std::max(shape_.members, ++members_.back());
         }
     }
-    return deepest;
+
+    Shape shape_;
+    std::vector<std::size_t> members_;  // of the objects that are open
+};
+
+std::unexpected<Error> malformed(std::string message) {
+    return fail_field(ErrorCode::invalid_request, "", std::move(message), ErrorReason::malformed_json);
+}
+
+// The parser allocates, so it may throw.
+bool parse(const std::string& text, Json& value) {
+    static constexpr glz::opts options{.null_terminated = true, .error_on_unknown_keys = false};
+    try {
+        return !glz::read<options>(value, text);
+    } catch (const std::exception&) {
+        return false;
+    }
 }
 
 std::string json_type(const Json& value) {
@@ -47,19 +85,15 @@ std::string number_text(double value) {
 
 Result<Json> parse_json(std::string_view text) {
     if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
-    if (nesting_of(text) > max_json_depth)
-        return fail_field(ErrorCode::invalid_request, "",
-                          "the JSON is nested deeper than " + std::to_string(max_json_depth) + " levels",
-                          ErrorReason::malformed_json);
+    const Shape shape = ShapeScanner().scan(text);
+    if (shape.depth > max_json_depth)
+        return malformed("the JSON is nested deeper than " + std::to_string(max_json_depth) + " levels");
+    if (shape.members > max_json_members)
+        return malformed("an object in the JSON has more than " + std::to_string(max_json_members) + " members");
+    // The parser takes a NUL for the end of the text.
+    if (shape.holds_nul) return malformed("the request body is not valid JSON: it holds a NUL byte");
     Json value;
-    // A NUL-terminated copy: the parser reads up to the terminator.
-    const std::string buffer(text);
-    static constexpr glz::opts options{.null_terminated = true, .error_on_unknown_keys = false};
-    if (const auto error = glz::read<options>(value, buffer)) {
-        return fail_field(ErrorCode::invalid_request, "",
-                          "the request body is not valid JSON (at byte " + std::to_string(error.count) + ")",
-                          ErrorReason::malformed_json);
-    }
+    if (!parse(std::string(text), value)) return malformed("the request body is not valid JSON");
     return value;
 }
 

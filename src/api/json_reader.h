@@ -15,11 +15,14 @@ namespace weft::api {
 using Json = glz::generic_u64;  // keeps the order of keys and whole numbers whole
 
 inline constexpr int max_json_depth = 128;
+// Of one object. Its map grows with the square of this.
+inline constexpr std::size_t max_json_members = 1024;
 
-// Parses a request body: UTF-8 JSON, a BOM is skipped, depth at most max_json_depth, a duplicate key's last value wins,
-// nothing after the value. invalid_request with ErrorReason::malformed_json and the parser's position otherwise.
+// Parses a request body: UTF-8 JSON, a BOM is skipped, within the limits above, a duplicate key's last value wins,
+// nothing after the value. invalid_request with ErrorReason::malformed_json otherwise.
 [[nodiscard]] Result<Json> parse_json(std::string_view text);
 
+// Compact, control characters escaped. Call it qualified (api::write_json): glaze has one of the same name.
 [[nodiscard]] std::string write_json(const Json& value);
 
 // A value inside a request and the path that led there, so that every error names its field ("messages[0].content").

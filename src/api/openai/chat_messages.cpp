@@ -1,0 +1,152 @@
+#include "api/openai/chat_messages.h"
+
+#include <map>
+#include <string>
+
+namespace weft::api::openai {
+namespace {
+
+constexpr std::string_view empty_arguments = "{}";
+
+Result<std::string> required_string(const JsonReader& value) {
+    WEFT_TRY(auto text, value.string());
+    if (!text) return value.missing();
+    return std::move(*text);
+}
+
+std::unexpected<Error> no_such_input(const JsonReader& part, std::string_view what) {
+    return fail_field(ErrorCode::unsupported, part.path(),
+                      std::string(what) + " is not supported yet by this server");
+}
+
+// One content part as text.
+Result<std::string> read_part(const JsonReader& part, std::string_view role) {
+    if (part.is_string()) return part.json().get<std::string>();
+    if (!part.is_object()) return part.wrong_type("an object");
+    WEFT_TRY(const auto type, required_string(part["type"]));
+    if (type == "text" || type == "input_text" || type == "output_text") return required_string(part["text"]);
+    if (type == "refusal" && role == "assistant") return required_string(part["refusal"]);
+    if (type == "image_url" || type == "input_image") return no_such_input(part, "image input");
+    if (type == "input_audio") return no_such_input(part, "audio input");
+    if (type == "file" || type == "input_file") return no_such_input(part, "file input");
+    return part["type"].invalid("must be a type of content part that a message of role '" + std::string(role) +
+                                "' can have, not '" + type + "'");
+}
+
+// A string, or parts that are joined in their order. Nothing when absent.
+Result<std::optional<std::string>> read_content(const JsonReader& content, std::string_view role) {
+    if (content.absent()) return std::nullopt;
+    if (content.is_string()) return content.json().get<std::string>();
+    if (!content.is_array()) return content.wrong_type("a string or an array of content parts");
+    WEFT_TRY(const auto parts, content.array());
+    std::string text;
+    for (std::size_t i = 0; i < parts->size(); ++i) {
+        WEFT_TRY(const auto part, read_part((*parts)[i], role));
+        if (i > 0) text += '\n';
+        text += part;
+    }
+    return text;
+}
+
+// OpenAI sends arguments as JSON text; some clients send the object itself.
+Result<std::string> read_arguments(const JsonReader& arguments) {
+    if (arguments.absent()) return std::string(empty_arguments);
+    if (arguments.is_object()) return api::write_json(arguments.json());
+    WEFT_TRY(auto text, arguments.string());
+    if (text->find_first_not_of(" \t\r\n") == std::string::npos) return std::string(empty_arguments);
+    return std::move(*text);
+}
+
+Result<ToolCall> read_function(const JsonReader& function, std::string id) {
+    if (!function.is_object()) return function.absent() ? function.missing() : function.wrong_type("an object");
+    WEFT_TRY(auto name, required_string(function["name"]));
+    WEFT_TRY(auto arguments, read_arguments(function["arguments"]));
+    return ToolCall{.id = std::move(id), .name = std::move(name), .arguments_json = std::move(arguments)};
+}
+
+Result<std::vector<ToolCall>> read_tool_calls(const JsonReader& message) {
+    std::vector<ToolCall> calls;
+    WEFT_TRY(const auto list, message["tool_calls"].array());
+    for (const auto& element : list.value_or(std::vector<JsonReader>{})) {
+        if (!element.is_object()) return element.wrong_type("an object");
+        WEFT_TRY(auto id, element["id"].string());
+        WEFT_TRY(auto call, read_function(element["function"], std::move(id).value_or("")));
+        calls.push_back(std::move(call));
+    }
+    if (calls.empty() && !message["function_call"].absent()) {
+        WEFT_TRY(auto call, read_function(message["function_call"], ""));
+        calls.push_back(std::move(call));
+    }
+    return calls;
+}
+
+Result<ChatMessage> read_assistant(const JsonReader& message) {
+    ChatMessage out{.role = "assistant"};
+    WEFT_TRY(auto content, read_content(message["content"], out.role));
+    WEFT_TRY(auto refusal, message["refusal"].string());
+    WEFT_TRY(auto thinking, message.first_of({"reasoning_content", "reasoning"}).string());
+    WEFT_TRY(out.tool_calls, read_tool_calls(message));
+    if (!content && !refusal && out.tool_calls.empty()) return message["content"].missing();
+    out.content = content ? std::move(*content) : std::move(refusal).value_or("");
+    out.thinking = std::move(thinking).value_or("");
+    return out;
+}
+
+Result<ChatMessage> read_tool_result(const JsonReader& message) {
+    ChatMessage out{.role = "tool"};
+    WEFT_TRY(auto content, read_content(message["content"], out.role));
+    WEFT_TRY(auto name, message["name"].string());
+    WEFT_TRY(auto call, message["tool_call_id"].string());
+    out.content = std::move(content).value_or("");
+    out.tool_name = std::move(name).value_or("");
+    out.tool_call_id = std::move(call).value_or("");
+    return out;
+}
+
+Result<ChatMessage> read_text_message(const JsonReader& message, std::string role) {
+    WEFT_CHECK(message["name"].string());
+    WEFT_TRY(auto content, read_content(message["content"], role));
+    if (!content) return message["content"].missing();
+    return ChatMessage{.role = std::move(role), .content = std::move(*content)};
+}
+
+Result<ChatMessage> read_message(const JsonReader& message) {
+    if (!message.is_object()) return message.wrong_type("an object");
+    WEFT_TRY(const auto role, required_string(message["role"]));
+    if (role == "system" || role == "developer") return read_text_message(message, "system");
+    if (role == "user") return read_text_message(message, "user");
+    if (role == "assistant") return read_assistant(message);
+    if (role == "tool" || role == "function") return read_tool_result(message);
+    return message["role"].invalid("must be one of system, developer, user, assistant, tool, function, not '" + role +
+                                   "'");
+}
+
+// A result that does not name its function is named after the call it answers; the last call of an id wins.
+void name_tool_results(std::vector<ChatMessage>& messages) {
+    std::map<std::string, std::string, std::less<>> names;
+    for (auto& message : messages) {
+        for (const auto& call : message.tool_calls) names[call.id] = call.name;
+        if (message.role != "tool" || !message.tool_name.empty()) continue;
+        if (const auto found = names.find(message.tool_call_id); found != names.end()) message.tool_name = found->second;
+    }
+}
+
+}  // namespace
+
+Result<std::vector<ChatMessage>> read_messages(const JsonReader& messages) {
+    WEFT_TRY(const auto list, messages.array());
+    if (!list) return messages.missing();
+    if (list->empty()) return messages.invalid("must have at least one message", ErrorReason::empty_array);
+    if (list->size() > max_messages)
+        return messages.invalid("must have at most " + std::to_string(max_messages) + " messages");
+    std::vector<ChatMessage> out;
+    out.reserve(list->size());
+    for (const auto& element : *list) {
+        WEFT_TRY(auto message, read_message(element));
+        out.push_back(std::move(message));
+    }
+    name_tool_results(out);
+    return out;
+}
+
+}  // namespace weft::api::openai

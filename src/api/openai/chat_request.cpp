@@ -1,0 +1,146 @@
+#include "api/openai/chat_request.h"
+
+#include <algorithm>
+#include <array>
+
+#include "api/openai/chat_messages.h"
+
+namespace weft::api::openai {
+namespace {
+
+constexpr std::array<std::string_view, 8> efforts{"none", "minimal", "low",   "medium",
+                                                  "high", "xhigh",   "max", "ultra"};
+constexpr std::size_t max_metadata_pairs = 16;
+
+Result<std::optional<std::string>> read_effort(const JsonReader& value) {
+    WEFT_TRY(auto effort, value.string());
+    if (effort && std::ranges::find(efforts, *effort) == efforts.end())
+        return value.invalid("must be one of none, minimal, low, medium, high, xhigh, max, ultra");
+    return effort;
+}
+
+Result<void> refuse_budget(const JsonReader& budget) {
+    WEFT_TRY(const auto tokens, budget.integer());
+    if (!tokens || *tokens < 0) return {};
+    return fail_field(ErrorCode::unsupported, budget.path(),
+                      "'" + budget.path() + "' is not supported yet by this server");
+}
+
+// `think` is Ollama's: a switch or a level.
+Result<std::optional<bool>> read_think(const JsonReader& think) {
+    if (think.is_string()) {
+        WEFT_TRY(const auto level, read_effort(think));
+        return *level != "none";
+    }
+    return think.boolean();
+}
+
+// `thinking` as Anthropic's clients write it.
+Result<std::optional<bool>> read_thinking_object(const JsonReader& thinking) {
+    WEFT_CHECK(thinking.object());
+    WEFT_CHECK(refuse_budget(thinking["budget_tokens"]));
+    WEFT_TRY(const auto type, thinking["type"].string());
+    if (!type) return std::nullopt;
+    if (*type != "enabled" && *type != "disabled") return thinking["type"].invalid("must be enabled or disabled");
+    return *type == "enabled";
+}
+
+struct Thinking {
+    std::optional<bool> on;
+    std::optional<std::string> effort;  // for templates that know levels
+};
+
+// The spellings of one wish, the most specific first.
+Result<Thinking> read_thinking(const JsonReader& body) {
+    const auto reasoning = body["reasoning"];
+    WEFT_CHECK(reasoning.object());
+    WEFT_CHECK(refuse_budget(reasoning["max_tokens"]));
+    WEFT_TRY(auto effort, read_effort(body["reasoning_effort"]));
+    WEFT_TRY(auto nested_effort, read_effort(reasoning["effort"]));
+    WEFT_TRY(const auto enabled, reasoning["enabled"].boolean());
+    WEFT_TRY(const auto kwarg, body["chat_template_kwargs"]["enable_thinking"].boolean());
+    WEFT_TRY(const auto flag, body["enable_thinking"].boolean());
+    WEFT_TRY(const auto think, read_think(body["think"]));
+    WEFT_TRY(const auto object, read_thinking_object(body["thinking"]));
+
+    Thinking wish{.effort = effort ? std::move(effort) : std::move(nested_effort)};
+    for (const auto& value : {kwarg, flag, think, object, enabled})
+        if (!wish.on) wish.on = value;
+    if (!wish.on && wish.effort) wish.on = *wish.effort != "none";
+    return wish;
+}
+
+// What the template sees besides the conversation.
+Result<std::string> read_template_variables(const JsonReader& body, const Thinking& thinking) {
+    Json variables{Json::object_t{}};
+    WEFT_TRY(const auto kwargs, body["chat_template_kwargs"].object());
+    for (const auto& [name, value] : kwargs.value_or(std::vector<std::pair<std::string, JsonReader>>{}))
+        if (name != "enable_thinking" && !value.absent()) variables[name] = value.json();
+    WEFT_TRY(const auto documents, body["documents"].array());
+    if (documents && !documents->empty()) variables["documents"] = body["documents"].json();
+    if (thinking.effort && *thinking.effort != "none") variables["reasoning_effort"] = *thinking.effort;
+    if (variables.get_object().empty()) return std::string();
+    return api::write_json(variables);
+}
+
+Result<ChatPrompt> read_prompt(const JsonReader& body) {
+    ChatPrompt prompt;
+    WEFT_TRY(prompt.messages, read_messages(body["messages"]));
+    WEFT_TRY(const auto thinking, read_thinking(body));
+    prompt.thinking = thinking.on;
+    WEFT_TRY(prompt.template_variables_json, read_template_variables(body, thinking));
+    WEFT_TRY(const auto generation_prompt, body["add_generation_prompt"].boolean());
+    WEFT_TRY(const auto continue_final, body["continue_final_message"].boolean());
+    prompt.add_generation_prompt = generation_prompt.value_or(true);
+    prompt.continue_final_message = continue_final.value_or(true);
+    return prompt;
+}
+
+Result<void> read_choices(const JsonReader& body, GenerateRequest& generate) {
+    WEFT_TRY(const auto n, body["n"].integer(1, max_choices));
+    generate.choices = static_cast<std::uint32_t>(n.value_or(1));
+    return {};
+}
+
+Result<void> read_logprobs(const JsonReader& body, GenerateRequest& generate) {
+    WEFT_TRY(const auto wanted, body["logprobs"].boolean());
+    WEFT_TRY(const auto top, body["top_logprobs"].integer(0, max_top_logprobs));
+    generate.logprobs = wanted.value_or(false);
+    generate.top_logprobs = static_cast<std::uint32_t>(top.value_or(0));
+    if (generate.top_logprobs > 0 && !generate.logprobs)
+        return body["top_logprobs"].invalid("needs 'logprobs' to be true");
+    return {};
+}
+
+Result<bool> read_separate_thinking(const JsonReader& value) {
+    WEFT_TRY(const auto format, value.string());
+    if (!format || *format == "auto" || *format == "deepseek") return true;
+    if (*format == "none") return false;
+    return value.invalid("must be one of auto, deepseek, none");
+}
+
+// Accepted without an effect on the text; only what the contract bounds is checked.
+Result<void> check_accepted(const JsonReader& body) {
+    WEFT_TRY(const auto metadata, body["metadata"].object());
+    if (metadata && metadata->size() > max_metadata_pairs)
+        return body["metadata"].invalid("must have at most " + std::to_string(max_metadata_pairs) + " pairs");
+    return {};
+}
+
+}  // namespace
+
+Result<ChatCall> read_chat_call(const JsonReader& body) {
+    ChatCall call;
+    WEFT_TRY(call.request.model, read_model(body));
+    WEFT_TRY(call.request.generate.prompt, read_prompt(body));
+    WEFT_CHECK(read_sampling(body, call.request));
+    WEFT_CHECK(read_choices(body, call.request.generate));
+    WEFT_CHECK(read_logprobs(body, call.request.generate));
+    WEFT_TRY(call.stream, read_stream_fields(body));
+    WEFT_TRY(call.separate_thinking, read_separate_thinking(body["reasoning_format"]));
+    WEFT_CHECK(check_accepted(body));
+    WEFT_CHECK(refuse_later_fields(body));
+    return call;
+}
+
+}  // namespace weft::api::openai

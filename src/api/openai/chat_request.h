@@ -1,0 +1,19 @@
+#pragma once
+
+#include "api/json_reader.h"
+#include "api/openai/request_fields.h"
+#include "services/chat/chat_service.h"
+
+namespace weft::api::openai {
+
+// A chat completion request, checked.
+struct ChatCall {
+    ChatRequest request;             // its prompt is a ChatPrompt
+    StreamFields stream;
+    bool separate_thinking = true;   // reasoning goes into fields of its own instead of staying in the content
+};
+
+// Every rule of the request that needs no model. An error names the field.
+[[nodiscard]] Result<ChatCall> read_chat_call(const JsonReader& body);
+
+}  // namespace weft::api::openai

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+
+#include "api/openai/services.h"
+#include "http/exchange.h"
+
+// The routes' coroutines. Each answers its exchange, with an error object if need be.
+namespace weft::api::openai {
+
+using Answered = boost::asio::awaitable<void>;
+
+Answered list_models(http::Exchange& exchange, const Services& services);
+Answered show_model(http::Exchange& exchange, const Services& services);
+Answered chat_completions(http::Exchange& exchange, const Services& services);
+Answered completions(http::Exchange& exchange, const Services& services);
+Answered embeddings(http::Exchange& exchange, const Services& services);
+Answered not_implemented(http::Exchange& exchange, const Services& services);
+
+// For handlers: a finished JSON body, with the time it took; an error in this dialect's shape.
+Answered reply_json(http::Exchange& exchange, const Services& services, std::string body);
+Answered reply_error(http::Exchange& exchange, const Services& services, Error error);
+
+}  // namespace weft::api::openai

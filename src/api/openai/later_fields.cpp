@@ -1,0 +1,107 @@
+#include <array>
+
+#include "api/openai/request_fields.h"
+
+namespace weft::api::openai {
+namespace {
+
+std::unexpected<Error> refuse(const JsonReader& value) {
+    return fail_field(ErrorCode::unsupported, value.path(), "'" + value.path() + "' is not supported yet by this server");
+}
+
+bool is_string(const JsonReader& value, std::string_view text) {
+    return value.is_string() && value.json().get<std::string>() == text;
+}
+
+bool is_empty_list(const JsonReader& value) { return value.is_array() && value.json().get_array().empty(); }
+
+// tools: [] is the same as none.
+Result<void> refuse_tools(const JsonReader& body) {
+    for (const auto name : {"tools", "functions"}) {
+        const auto list = body[name];
+        WEFT_CHECK(list.array());
+        if (!list.absent() && !is_empty_list(list)) return refuse(list);
+    }
+    for (const auto name : {"tool_choice", "function_call"}) {
+        const auto choice = body[name];
+        if (choice.absent() || is_string(choice, "none") || is_string(choice, "auto")) continue;
+        if (!choice.is_string() && !choice.is_object()) return choice.wrong_type("a string or an object");
+        return refuse(choice);
+    }
+    return {};
+}
+
+Result<void> refuse_output_format(const JsonReader& body) {
+    const auto format = body["response_format"];
+    WEFT_CHECK(format.object());
+    if (!format.absent()) {
+        const auto type = format["type"];
+        WEFT_TRY(const auto name, type.string());
+        if (!name) return type.missing();
+        if (*name == "json_object" || *name == "json_schema" || *name == "grammar") return refuse(format);
+        if (*name != "text") return type.invalid("must be one of text, json_object, json_schema, grammar");
+    }
+    // Ollama's `format`: an empty string is none.
+    if (const auto native = body["format"]; !native.absent() && !is_string(native, "")) return refuse(native);
+    for (const auto name : {"grammar", "json_schema", "guided_json", "guided_regex", "guided_choice", "guided_grammar",
+                            "structured_outputs"})
+        if (const auto value = body[name]; !value.absent() && !is_string(value, "")) return refuse(value);
+    return {};
+}
+
+struct Neutral {
+    std::string_view name;
+    double value;  // what switches the sampler off
+};
+
+// Samplers that other servers have: accepted when switched off.
+constexpr std::array samplers_to_come{
+    Neutral{"mirostat", 0},         Neutral{"dry_multiplier", 0}, Neutral{"xtc_probability", 0},
+    Neutral{"dynatemp_range", 0},   Neutral{"min_tokens", 0},     Neutral{"tfs_z", 1},
+    Neutral{"thinking_budget", -1}, Neutral{"t_max_predict_ms", -1},
+};
+
+Result<void> refuse_samplers(const JsonReader& body) {
+    for (const auto& [name, off] : samplers_to_come) {
+        for (const auto& value : {body[name], body["options"][name]}) {
+            WEFT_TRY(const auto number, value.number());
+            if (number && *number != off) return refuse(value);
+        }
+    }
+    WEFT_TRY(const auto sigma, body["top_n_sigma"].number());
+    if (sigma && *sigma > 0) return refuse(body["top_n_sigma"]);
+    for (const auto name : {"stop_token_ids", "samplers", "lora", "bad_words"})
+        if (const auto value = body[name]; !value.absent() && !is_empty_list(value)) return refuse(value);
+    return {};
+}
+
+Result<void> refuse_switches(const JsonReader& body) {
+    WEFT_TRY(const auto include_stop, body["include_stop_str_in_output"].boolean());
+    if (include_stop.value_or(false)) return refuse(body["include_stop_str_in_output"]);
+    WEFT_TRY(const auto skip_special, body["skip_special_tokens"].boolean());
+    if (!skip_special.value_or(true)) return refuse(body["skip_special_tokens"]);
+    return {};
+}
+
+Result<void> refuse_modalities(const JsonReader& body) {
+    WEFT_TRY(const auto list, body["modalities"].array());
+    if (!list) return {};
+    for (const auto& element : *list) {
+        if (is_string(element, "text")) continue;
+        WEFT_CHECK(element.string());
+        return refuse(body["modalities"]);
+    }
+    return {};
+}
+
+}  // namespace
+
+Result<void> refuse_later_fields(const JsonReader& body) {
+    WEFT_CHECK(refuse_tools(body));
+    WEFT_CHECK(refuse_output_format(body));
+    WEFT_CHECK(refuse_samplers(body));
+    WEFT_CHECK(refuse_switches(body));
+    return refuse_modalities(body);
+}
+
+}  // namespace weft::api::openai

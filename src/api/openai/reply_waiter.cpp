@@ -1,0 +1,69 @@
+#include "api/openai/reply_waiter.h"
+
+#include <algorithm>
+
+#include "api/openai/errors.h"
+
+namespace weft::api::openai {
+namespace asio = boost::asio;
+namespace {
+
+// Not "ping": one client takes ": ping" for the end of the stream.
+constexpr std::string_view keep_alive_comment = ": keep-alive\n\n";
+
+asio::awaitable<void> send_head(http::Exchange& exchange) {
+    co_await exchange.start_stream("text/event-stream", {{"cache-control", "no-cache"}, {"x-accel-buffering", "no"}});
+}
+
+}  // namespace
+
+asio::awaitable<Result<Reply>> wait_for_reply(http::Exchange& exchange, Pending<Reply> pending) {
+    const ClientWatch watch(exchange, [pending] { pending.cancel(); });
+    co_return co_await pending.wait();
+}
+
+ReplyWaiter::ReplyWaiter(http::Exchange& exchange, const Services& services)
+    : exchange_(exchange),
+      services_(services),
+      head_deadline_(std::chrono::steady_clock::now() + services.head_patience) {}
+
+asio::awaitable<Result<Reply>> ReplyWaiter::wait_for(Pending<Reply> pending) {
+    const ClientWatch watch(exchange_, [pending] { pending.cancel(); });
+    for (;;) {
+        if (auto reply = co_await pending.wait_within(patience())) co_return std::move(*reply);
+        co_await show_life();
+    }
+}
+
+asio::awaitable<GenerationEvent> ReplyWaiter::next(TokenStream& events) {
+    for (;;) {
+        if (auto event = co_await events.next_within(patience())) co_return std::move(*event);
+        co_await show_life();
+    }
+}
+
+asio::awaitable<bool> ReplyWaiter::write(std::string_view data) {
+    if (!exchange_.started()) co_await send_head(exchange_);
+    co_return co_await exchange_.write(data);
+}
+
+asio::awaitable<void> ReplyWaiter::fail(Error error) {
+    if (exchange_.client_gone()) co_return;
+    if (!exchange_.started()) {
+        co_await exchange_.reply(error_response(error));
+        co_return;
+    }
+    co_await exchange_.write("data: " + error_body(error) + "\n\n");
+    exchange_.abort_stream();
+}
+
+std::chrono::milliseconds ReplyWaiter::patience() const {
+    if (exchange_.started()) return services_.keep_alive_interval;
+    const auto left = head_deadline_ - std::chrono::steady_clock::now();
+    return std::max(std::chrono::ceil<std::chrono::milliseconds>(left), std::chrono::milliseconds{0});
+}
+
+// A client that is gone is told by its callback, not by this write.
+asio::awaitable<void> ReplyWaiter::show_life() { (void)co_await write(keep_alive_comment); }
+
+}  // namespace weft::api::openai

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "api/json_reader.h"
+#include "http/exchange.h"
+#include "services/chat/chat_service.h"
+
+// What chat completions, completions and embeddings read alike.
+namespace weft::api::openai {
+
+inline constexpr std::size_t max_model_name_characters = 256;
+
+// The body as a JSON object.
+[[nodiscard]] Result<Json> body_of(const http::Request& request);
+
+[[nodiscard]] Result<std::string> read_model(const JsonReader& body);
+
+// Sampling, limits, stop strings, keep_alive and priority, from OpenAI's own fields and from the extensions of other
+// servers, which may also stand in an `options` object. What OpenAI spells out wins over an extension.
+[[nodiscard]] Result<void> read_sampling(const JsonReader& body, ChatRequest& request);
+
+struct StreamFields {
+    bool stream = false;
+    bool include_usage = false;
+};
+[[nodiscard]] Result<StreamFields> read_stream_fields(const JsonReader& body);
+
+// Fields that this server knows but cannot honour yet: an error that names the first one that is set to something that
+// would change the answer. Silence would be worse than a refusal.
+[[nodiscard]] Result<void> refuse_later_fields(const JsonReader& body);
+
+}  // namespace weft::api::openai

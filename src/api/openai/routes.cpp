@@ -1,0 +1,81 @@
+#include "api/openai/routes.h"
+
+#include <algorithm>
+
+#include "api/openai/errors.h"
+#include "api/openai/handlers.h"
+
+namespace weft::api::openai {
+namespace {
+
+using Answer = Answered (*)(http::Exchange&, const Services&);
+
+Answered with_version(http::Exchange& exchange, const Services& services, Answer answer) {
+    exchange.add_header("openai-version", std::string(api_version));
+    co_await answer(exchange, services);
+}
+
+struct Route {
+    const char* method;
+    const char* pattern;  // under /v1
+    Answer answer;
+    bool alias = false;   // also without /v1
+};
+
+constexpr Route routes[] = {
+    {"GET", "/models", list_models, true},
+    {"GET", "/models/*id", show_model, true},
+    {"POST", "/chat/completions", chat_completions, true},
+};
+
+// What OpenAI offers and this server has not (yet): known, so that a client is told 501 and not 404.
+constexpr const char* missing[] = {
+    "/responses", "/responses/*rest", "/chat/completions/*rest", "/files", "/files/*rest", "/batches", "/batches/*rest",
+    "/rerank", "/reranking", "/score", "/tokenize", "/detokenize", "/audio/*rest", "/images/*rest", "/moderations",
+    "/fine_tuning/*rest", "/assistants", "/assistants/*rest", "/threads", "/threads/*rest", "/vector_stores",
+    "/vector_stores/*rest", "/realtime", "/realtime/*rest", "/uploads", "/uploads/*rest", "/conversations",
+    "/conversations/*rest", "/evals", "/evals/*rest", "/containers", "/containers/*rest", "/videos", "/videos/*rest",
+};
+
+constexpr const char* all_methods[] = {"GET", "POST", "DELETE"};
+
+}  // namespace
+
+void add_routes(http::Router& router, const Services& services) {
+    const auto add = [&](const char* method, std::string pattern, Answer answer) {
+        router.add(method, std::move(pattern), [services, answer](http::Exchange& exchange) {
+            return with_version(exchange, services, answer);
+        });
+    };
+    for (const auto& route : routes) {
+        add(route.method, std::string("/v1") + route.pattern, route.answer);
+        if (route.alias) add(route.method, route.pattern, route.answer);
+    }
+    add("GET", "/v1/chat/completions", not_implemented);
+    add("POST", "/responses", not_implemented);
+    add("POST", "/rerank", not_implemented);
+    for (const auto* pattern : missing)
+        for (const auto* method : all_methods) add(method, std::string("/v1") + pattern, not_implemented);
+}
+
+Answered reply_json(http::Exchange& exchange, const Services& services, std::string body) {
+    const auto took = services.clock.now() - exchange.request().received_at;
+    const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(took).count();
+    http::Response response{.content_type = "application/json", .body = std::move(body)};
+    response.headers.emplace_back("openai-processing-ms", std::to_string(std::max<std::int64_t>(0, milliseconds)));
+    co_await exchange.reply(std::move(response));
+}
+
+Answered reply_error(http::Exchange& exchange, const Services&, Error error) {
+    if (exchange.client_gone()) co_return;
+    co_await exchange.reply(error_response(error));
+}
+
+Answered not_implemented(http::Exchange& exchange, const Services&) {
+    const auto& request = exchange.request();
+    co_await exchange.reply(error_response(
+        {.code = ErrorCode::not_implemented,
+         .message = request.method + " " + request.path + " is not implemented by this server."}));
+}
+
+}  // namespace weft::api::openai

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "registry/registry.h"
+#include "services/chat/chat_service.h"
+#include "services/embed/embed_service.h"
+
+namespace weft::api::openai {
+
+// "chatcmpl-" and the like, followed by 24 random letters and digits.
+[[nodiscard]] std::string random_id(std::string_view prefix);
+[[nodiscard]] std::int64_t system_unix_time();
+
+// All that the handlers of this dialect need. What it refers to outlives the router. Tests replace ids and times.
+struct Services {
+    Registry& registry;
+    ChatService& chat;
+    EmbedService& embed;
+    const Clock& clock;
+    std::function<std::string(std::string_view prefix)> new_id = random_id;
+    std::function<std::int64_t()> unix_time = system_unix_time;
+    // How long the head of a stream waits for the model to be loaded and the prompt to be accepted, so that errors found
+    // until then get a status of their own.
+    std::chrono::milliseconds head_patience{10'000};
+    // A stream that is silent for this long gets a comment, so that no client or proxy takes it for dead.
+    std::chrono::milliseconds keep_alive_interval{10'000};
+};
+
+}  // namespace weft::api::openai
