@@ -55,11 +55,12 @@ std::unexpected<Error> malformed(std::string message) {
     return fail_field(ErrorCode::invalid_request, "", std::move(message), ErrorReason::malformed_json);
 }
 
-// The parser allocates, so it may throw.
+// The parser allocates, so it may throw; it stops at the end of the first value.
 bool parse(const std::string& text, Json& value) {
     static constexpr glz::opts options{.null_terminated = true, .error_on_unknown_keys = false};
     try {
-        return !glz::read<options>(value, text);
+        const auto result = glz::read<options>(value, text);
+        return !result && text.find_first_not_of(" \t\r\n", result.count) == std::string::npos;
     } catch (const std::exception&) {
         return false;
     }

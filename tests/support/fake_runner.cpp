@@ -94,10 +94,10 @@ namespace {
 std::deque<GenerationEvent> events_of(const Script& script, const GenerateRequest& request) {
     std::deque<GenerationEvent> events;
     if (script.refuse) return {*script.refuse};
-    PromptAccepted accepted{.prompt_tokens = script.prompt_tokens};
+    PromptAccepted accepted{.prompt_tokens = script.prompt_tokens, .thinking_open = script.thinking_open};
     if (request.want_prompt_tokens) accepted.tokens = numbered_tokens(script.prompt_tokens);
     if (request.prompt_logprobs)
-        for (std::size_t i = 0; i < script.prompt_tokens; ++i)
+        for (std::size_t i = 1; i < script.prompt_tokens; ++i)
             accepted.prompt_logprobs.push_back(logprob_of("p" + std::to_string(i), i, request.top_logprobs));
     events.emplace_back(std::move(accepted));
 

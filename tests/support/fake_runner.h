@@ -33,6 +33,7 @@ struct Script {
     std::string stop_string{};
     std::uint32_t prompt_tokens = 7;
     std::uint32_t cached_tokens = 0;
+    bool thinking_open = false;                           // the prompt ended inside a thinking block
     Timings timings{.queue_ns = 1'000'000, .prefill_ns = 20'000'000, .decode_ns = 30'000'000};
     std::optional<Error> refuse{};   // the stream holds just this error
     std::optional<Error> break_off{};  // after the pieces: this error in place of the end

@@ -11,6 +11,14 @@
 // Pieces of JSON text that several answers of this dialect are made of.
 namespace weft::api::openai {
 
+// What is the same in every chunk of one stream, and in the answer that is not streamed.
+struct AnswerHead {
+    std::string id;
+    std::int64_t created = 0;
+    std::string model;        // as the client wrote it
+    std::string fingerprint;
+};
+
 struct Usage {
     std::uint32_t prompt_tokens = 0;
     std::uint32_t completion_tokens = 0;

@@ -1,6 +1,7 @@
 #include "api/openai/chat_request.h"
 #include "api/openai/chat_response.h"
 #include "api/openai/chat_stream.h"
+#include "api/openai/errors.h"
 #include "api/openai/handlers.h"
 #include "api/openai/reply_waiter.h"
 
@@ -8,11 +9,7 @@ namespace weft::api::openai {
 namespace asio = boost::asio;
 namespace {
 
-// An overflow names the field that the prompt came from.
-Error about_messages(Error error) {
-    if (error.code == ErrorCode::context_overflow && error.field.empty()) error.field = "messages";
-    return error;
-}
+constexpr std::string_view prompt_field = "messages";
 
 // Models that do not think ignore every wish about it.
 ThinkingRule settle_thinking(ChatCall& call, const ModelInfo& model) {
@@ -35,29 +32,12 @@ asio::awaitable<void> answer_streamed(http::Exchange& exchange, const Services& 
                                             .include_usage = call.stream.include_usage,
                                             .thinking = thinking};
     std::string model = call.request.model;
-    ReplyWaiter waiter(exchange, services);
+    ReplyWaiter waiter(exchange, services, prompt_field);
     auto reply = co_await waiter.wait_for(services.chat.begin(std::move(call.request)));
-    if (!reply) co_return co_await waiter.fail(about_messages(std::move(reply).error()));
-    auto& events = reply->events;
-    const ClientWatch watch(exchange, [&events] { events.cancel(); });
-
+    if (!reply) co_return co_await waiter.fail(std::move(reply).error());
     ChatStreamWriter writer(head_of(services, std::move(model), reply->lease), options);
-    std::string out;
-    for (bool ended = false; !ended;) {
-        std::optional<GenerationEvent> event = co_await waiter.next(events);
-        out.clear();
-        // Everything that is there goes out in one write.
-        for (; event; event = ended ? std::nullopt : events.try_next()) {
-            if (auto* error = std::get_if<Error>(&*event)) {
-                if (exchange.started() && !out.empty() && !co_await waiter.write(out)) co_return;
-                co_return co_await waiter.fail(about_messages(std::move(*error)));
-            }
-            ended = is_last(*event);
-            writer.add(std::move(*event), out);
-        }
-        if (!out.empty() && !co_await waiter.write(out)) co_return;
-    }
-    co_await exchange.finish_stream();
+    const auto add = [&writer](GenerationEvent event, std::string& out) { writer.add(std::move(event), out); };
+    if (co_await waiter.send_all(reply->events, add)) co_await exchange.finish_stream();
 }
 
 asio::awaitable<void> answer_whole(http::Exchange& exchange, const Services& services, ChatCall call,
@@ -67,16 +47,10 @@ asio::awaitable<void> answer_whole(http::Exchange& exchange, const Services& ser
                        .thinking = thinking});
     std::string model = call.request.model;
     auto reply = co_await wait_for_reply(exchange, services.chat.begin(std::move(call.request)));
-    if (!reply) co_return co_await reply_error(exchange, services, about_messages(std::move(reply).error()));
-    auto& events = reply->events;
-    const ClientWatch watch(exchange, [&events] { events.cancel(); });
-    for (bool ended = false; !ended;) {
-        auto event = co_await events.next();
-        if (auto* error = std::get_if<Error>(&event))
-            co_return co_await reply_error(exchange, services, about_messages(std::move(*error)));
-        ended = is_last(event);
-        answer.add(std::move(event));
-    }
+    if (!reply) co_return co_await reply_error(exchange, services, blame_prompt(reply.error(), prompt_field));
+    const auto add = [&answer](GenerationEvent event) { answer.add(std::move(event)); };
+    if (const auto all = co_await collect(exchange, reply->events, add); !all)
+        co_return co_await reply_error(exchange, services, blame_prompt(all.error(), prompt_field));
     co_await reply_json(exchange, services, answer.body(head_of(services, std::move(model), reply->lease)));
 }
 

@@ -72,7 +72,7 @@ Result<Thinking> read_thinking(const JsonReader& body) {
 
 // What the template sees besides the conversation.
 Result<std::string> read_template_variables(const JsonReader& body, const Thinking& thinking) {
-    Json variables{Json::object_t{}};
+    Json variables = Json::object_t{};
     WEFT_TRY(const auto kwargs, body["chat_template_kwargs"].object());
     for (const auto& [name, value] : kwargs.value_or(std::vector<std::pair<std::string, JsonReader>>{}))
         if (name != "enable_thinking" && !value.absent()) variables[name] = value.json();

@@ -9,14 +9,6 @@
 
 namespace weft::api::openai {
 
-// What is the same in every chunk of one stream, and in the answer that is not streamed.
-struct AnswerHead {
-    std::string id;
-    std::int64_t created = 0;
-    std::string model;        // as the client wrote it
-    std::string fingerprint;
-};
-
 // How the text of a chat reply is to be told apart, before the prompt's end is known.
 struct ThinkingRule {
     bool separate = true;     // the client wants reasoning apart from content

@@ -131,6 +131,11 @@ http::Response error_response(const Error& error) {
     return response;
 }
 
+Error blame_prompt(Error error, std::string_view field) {
+    if (error.code == ErrorCode::context_overflow && error.field.empty()) error.field = field;
+    return error;
+}
+
 http::Response transport_error(int status, std::string_view method, std::string_view path) {
     http::Response response{.status = status,
                             .body = body_of(message_of_status(status, method, path), kind_of_status(status), "")};

@@ -8,7 +8,7 @@ namespace weft::api::openai {
 namespace {
 
 Json list_of(const std::vector<std::string>& texts) {
-    Json list{Json::array_t{}};
+    Json list = Json::array_t{};
     for (const auto& text : texts) list.get_array().emplace_back(text);
     return list;
 }
@@ -67,7 +67,7 @@ Answered list_models(http::Exchange& exchange, const Services& services) {
         return a->modified_at != b->modified_at ? a->modified_at > b->modified_at : a->name < b->name;
     });
     const auto resident = services.registry.resident();
-    Json entries{Json::array_t{}};
+    Json entries = Json::array_t{};
     for (const auto& model : models) entries.get_array().push_back(entry_of(*model, resident));
     Json answer;
     answer["object"] = "list";

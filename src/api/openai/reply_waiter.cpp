@@ -22,9 +22,22 @@ asio::awaitable<Result<Reply>> wait_for_reply(http::Exchange& exchange, Pending<
     co_return co_await pending.wait();
 }
 
-ReplyWaiter::ReplyWaiter(http::Exchange& exchange, const Services& services)
+asio::awaitable<Result<void>> collect(http::Exchange& exchange, TokenStream& events,
+                                      std::function<void(GenerationEvent event)> add) {
+    const ClientWatch watch(exchange, [&events] { events.cancel(); });
+    for (bool ended = false; !ended;) {
+        auto event = co_await events.next();
+        if (auto* error = std::get_if<Error>(&event)) co_return std::unexpected(std::move(*error));
+        ended = is_last(event);
+        add(std::move(event));
+    }
+    co_return Result<void>{};
+}
+
+ReplyWaiter::ReplyWaiter(http::Exchange& exchange, const Services& services, std::string_view prompt_field)
     : exchange_(exchange),
       services_(services),
+      prompt_field_(prompt_field),
       head_deadline_(std::chrono::steady_clock::now() + services.head_patience) {}
 
 asio::awaitable<Result<Reply>> ReplyWaiter::wait_for(Pending<Reply> pending) {
@@ -47,8 +60,30 @@ asio::awaitable<bool> ReplyWaiter::write(std::string_view data) {
     co_return co_await exchange_.write(data);
 }
 
+asio::awaitable<bool> ReplyWaiter::send_all(TokenStream& events, AddEvent add) {
+    const ClientWatch watch(exchange_, [&events] { events.cancel(); });
+    std::string out;
+    for (bool ended = false; !ended;) {
+        std::optional<GenerationEvent> event = co_await next(events);
+        out.clear();
+        for (; event; event = ended ? std::nullopt : events.try_next()) {
+            ended = is_last(*event);
+            if (auto* error = std::get_if<Error>(&*event)) {
+                // What came before the error is worth sending only where a head is out already.
+                if (exchange_.started() && !out.empty() && !co_await write(out)) co_return false;
+                co_await fail(std::move(*error));
+                co_return false;
+            }
+            add(std::move(*event), out);
+        }
+        if (!out.empty() && !co_await write(out)) co_return false;
+    }
+    co_return true;
+}
+
 asio::awaitable<void> ReplyWaiter::fail(Error error) {
     if (exchange_.client_gone()) co_return;
+    error = blame_prompt(std::move(error), prompt_field_);
     if (!exchange_.started()) {
         co_await exchange_.reply(error_response(error));
         co_return;

@@ -88,19 +88,6 @@ Result<void> read_logit_bias(std::vector<LogitBias>& target, const JsonReader& v
     return {};
 }
 
-Result<void> read_keep_alive(std::optional<KeepAlive>& target, const JsonReader& value) {
-    if (value.absent()) return {};
-    if (value.is_string()) {
-        const auto duration = parse_keep_alive_or_seconds(value.json().get<std::string>());
-        if (!duration) return value.invalid("must be a duration such as \"10m\", or a number of seconds");
-        target = *duration;
-        return {};
-    }
-    WEFT_TRY(const auto seconds, value.number());
-    target = keep_alive_of_seconds(*seconds);
-    return {};
-}
-
 }  // namespace
 
 Result<Json> body_of(const http::Request& request) {
@@ -120,7 +107,18 @@ Result<std::string> read_model(const JsonReader& body) {
     return std::move(*name);
 }
 
-Result<void> read_sampling(const JsonReader& body, ChatRequest& request) {
+Result<std::optional<KeepAlive>> read_keep_alive(const JsonReader& value) {
+    if (value.absent()) return std::nullopt;
+    if (value.is_string()) {
+        const auto duration = parse_keep_alive_or_seconds(value.json().get<std::string>());
+        if (!duration) return value.invalid("must be a duration such as \"10m\", or a number of seconds");
+        return *duration;
+    }
+    WEFT_TRY(const auto seconds, value.number());
+    return keep_alive_of_seconds(*seconds);
+}
+
+Result<void> read_sampling(const JsonReader& body, ChatRequest& request, std::int64_t least_tokens) {
     auto& values = request.overrides;
     WEFT_CHECK(read_float(values.temperature, pick(body, {"temperature"}), 0, 2));
     WEFT_CHECK(read_float(values.top_p, pick(body, {"top_p"}), 0, 1));
@@ -136,13 +134,12 @@ Result<void> read_sampling(const JsonReader& body, ChatRequest& request) {
     WEFT_CHECK(read_integer(values.keep_tokens, pick(body, {"n_keep", "num_keep"}), -1, int32_max));
     WEFT_CHECK(read_stop(values.stop, pick(body, {"stop"})));
     WEFT_CHECK(read_logit_bias(values.logit_bias, body["logit_bias"]));
-    WEFT_CHECK(read_keep_alive(request.keep_alive, body["keep_alive"]));
+    WEFT_TRY(request.keep_alive, read_keep_alive(body["keep_alive"]));
     WEFT_TRY(const auto ignore_eos, pick(body, {"ignore_eos"}).boolean());
     request.generate.ignore_eos = ignore_eos.value_or(false);
     WEFT_TRY(const auto priority, body["priority"].integer(int32_min, int32_max));
     request.generate.priority = static_cast<std::int32_t>(priority.value_or(0));
-    const bool may_be_empty = !body["echo"].absent();
-    return read_max_tokens(body, values.max_tokens, may_be_empty ? 0 : 1);
+    return read_max_tokens(body, values.max_tokens, least_tokens);
 }
 
 Result<StreamFields> read_stream_fields(const JsonReader& body) {

@@ -26,6 +26,8 @@ constexpr Route routes[] = {
     {"GET", "/models", list_models, true},
     {"GET", "/models/*id", show_model, true},
     {"POST", "/chat/completions", chat_completions, true},
+    {"POST", "/completions", completions, true},
+    {"POST", "/embeddings", embeddings, true},
 };
 
 // What OpenAI offers and this server has not (yet): known, so that a client is told 501 and not 404.
