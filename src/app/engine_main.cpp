@@ -6,6 +6,7 @@
 #include <csignal>
 #include <thread>
 
+#include "app/logging.h"
 #include "base/log.h"
 #include "engine/embedder.h"
 #include "engine/llama_engine.h"
@@ -100,6 +101,7 @@ int run_engine(int descriptor) {
     // Never outlives the gateway, not even one that was killed.
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     ::signal(SIGPIPE, SIG_IGN);
+    set_up_engine_logging();
     Link link(descriptor);
     auto first = next_message(link);
     if (!first || !std::holds_alternative<LoadMessage>(*first)) return exit_load_failed;

@@ -41,8 +41,8 @@ struct CommandLine {
 void add_serve(CLI::App& app, CommandLine& line) {
     CLI::App* serve = app.add_subcommand("serve", "Run the server")->alias("start");
     ServeOptions& options = line.serve;
-    serve->add_option("--model", options.models, "A GGUF file to serve, or NAME=FILE; may be repeated")->expected(1)->take_all();
-    serve->add_option("--models-dir", options.models_dirs, "A folder of GGUF files; may be repeated")->expected(1)->take_all();
+    serve->add_option("--model", options.models, "A GGUF file to serve, or NAME=FILE; may be repeated")->allow_extra_args(false);
+    serve->add_option("--models-dir", options.models_dirs, "A folder of GGUF files; may be repeated")->allow_extra_args(false);
     serve->add_option("--config", options.config, "Configuration file (default: weft.yaml if it is there)");
     serve->add_option("--host", options.host, "Address to listen on (default 127.0.0.1)");
     serve->add_option("--port", options.port, "Port to listen on (default 11434); 0 takes a free one");
@@ -53,7 +53,7 @@ void add_serve(CLI::App& app, CommandLine& line) {
     serve->add_option("--keep-alive", options.keep_alive, "How long an idle model stays loaded: 5m, -1 for ever");
     serve->add_option("--log-level", options.log_level, "trace, debug, info, warn or error");
     serve->add_option("--log-format", options.log_format, "text or json");
-    serve->add_option("--set", line.settings, "KEY=VALUE: any key of the configuration; may be repeated")->expected(1)->take_all();
+    serve->add_option("--set", line.settings, "KEY=VALUE: any key of the configuration; may be repeated")->allow_extra_args(false);
 }
 
 void add_engine(CLI::App& app, CommandLine& line) {
@@ -73,7 +73,7 @@ void add_run(CLI::App& app, CommandLine& line) {
     run->add_option("--keepalive", options.keep_alive, "How long the model stays loaded afterwards: 5m, -1 for ever");
     run->add_option("--system", options.system, "System message");
     run->add_option("--temperature", line.temperature, "Randomness; 0 always takes the most likely token");
-    run->add_option("--parameter", options.parameters, "NAME=VALUE: any generation option; may be repeated")->expected(1)->take_all();
+    run->add_option("--parameter", options.parameters, "NAME=VALUE: any generation option; may be repeated")->allow_extra_args(false);
     run->add_flag("--verbose", options.verbose, "Show durations and rates on standard error");
     run->add_flag("--nowordwrap", options.no_word_wrap, "Do not wrap at words");
     run->add_flag("--json", options.json, "Print the server's final JSON object");
@@ -125,9 +125,10 @@ int usage_error(const std::string& message) {
 
 int report(const Error& error) {
     if (error.code == ErrorCode::cancelled) return exit_interrupted;
-    // Only the transport's not_found says that nobody listens; the server's own texts speak of models.
+    // not_found is either nobody listening or, in the words of the server, a model that is not there.
     const bool no_server = error.message.starts_with("no server at ");
-    print_error(no_server ? error.message + " - start one with: weft serve" : error.message);
+    const bool no_model = error.code == ErrorCode::not_found && !no_server;
+    print_error(error.message + (no_server ? " - start one with: weft serve" : no_model ? " - see: weft list" : ""));
     return exit_error;
 }
 

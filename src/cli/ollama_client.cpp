@@ -239,7 +239,7 @@ Result<void> OllamaClient::chat(const ChatRequest& request,
         }
         on_piece(*piece);
         done = piece->done;
-        return !done;
+        return true;  // also after the last piece: leaving early would look like a cancellation to the server
     };
     WEFT_TRY(const auto response, http_.stream(request_for("POST", "/api/chat", chat_body(request, true)), on_line));
     if (response.status != 200) return refused(response);

@@ -69,7 +69,7 @@ asio::awaitable<void> Connection::run() {
     while (co_await serve_next()) {
         if (++requests_ % requests_in_a_row == 0) co_await asio::post(wire_->executor(), asio::use_awaitable);
     }
-    if (wire_->is_open()) co_await wire_->finish(core_->options.linger_time, max_lingering_bytes);
+    if (wire_->is_open() && !wire_->gone()) co_await wire_->finish(core_->options.linger_time, max_lingering_bytes);
 }
 
 asio::awaitable<bool> Connection::serve_next() {
@@ -254,6 +254,7 @@ Response Connection::render(const Turn& turn, Refusal refusal) const {
         log_error("error_formatter_failed", {{"what", exception.what()}});
         response = plain_error(turn.request, refusal.status, refusal.code_word, std::move(refusal.message));
     }
+    response.status = refusal.status;
     std::ranges::move(refusal.headers, std::back_inserter(response.headers));
     return response;
 }

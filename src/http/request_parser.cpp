@@ -49,6 +49,14 @@ std::string_view describe(const ErrorCode& error) {
     return "The request is malformed.";
 }
 
+// Whether the request line is sound but for a version that is not ours, "GET / HTTP/2.0".
+bool asks_for_another_version(std::string_view head) {
+    const auto line = head.substr(0, head.find('\r'));
+    const auto version = line.substr(line.rfind(' ') + 1);
+    return std::ranges::count(line, ' ') == 2 && version.size() == 8 && version.starts_with("HTTP/") &&
+           version[6] == '.' && !version.starts_with("HTTP/1.");
+}
+
 }  // namespace
 
 class RequestParser::Impl final : public beast_http::basic_parser<true> {
@@ -179,7 +187,7 @@ std::expected<std::size_t, Refusal> RequestParser::feed_head(std::string_view re
     const std::size_t head_bytes = impl_->scanner.head_bytes();
     impl_->put(boost::asio::buffer(received.data(), head_bytes), error);
     if (impl_->refusal) return std::unexpected(std::move(*impl_->refusal));
-    if (error == beast_http::error::bad_version) {
+    if (error == beast_http::error::bad_version && asks_for_another_version(received)) {
         return std::unexpected(Refusal{.status = 505, .code_word = "version_not_supported",
                                        .message = "Only HTTP/1.0 and HTTP/1.1 are spoken here."});
     }

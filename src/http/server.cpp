@@ -13,11 +13,10 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <type_traits>
 #include <utility>
-#include <variant>
 
 #include "base/log.h"
-#include "base/thread_checker.h"
 #include "http/connection.h"
 #include "http/server_core.h"
 
@@ -74,6 +73,8 @@ Result<Acceptor<Protocol>> open_acceptor(asio::io_context& io, const typename Pr
     boost::system::error_code error;
     acceptor.open(where.protocol(), error);
     if (!error) acceptor.set_option(asio::socket_base::reuse_address(true), error);
+    // Before bind(), so that there is no moment at which others could connect.
+    if constexpr (std::is_same_v<Protocol, Unix>) fchmod(acceptor.native_handle(), S_IRUSR | S_IWUSR);
     if (!error) acceptor.bind(where, error);
     if (!error) acceptor.listen(accept_backlog, error);
     if (error) return fail(ErrorCode::invalid_request, "cannot listen on " + name + ": " + error.message());
@@ -105,7 +106,6 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
 
     asio::io_context& io_;
     const std::shared_ptr<ServerCore> core_;
-    ThreadChecker io_thread_;
 
   private:
     template <typename Protocol>
@@ -250,7 +250,6 @@ Result<Endpoint> Server::listen_unix(const std::string& path) {
         return fail(ErrorCode::invalid_request, "cannot listen on a socket path that long");
     remove_stale_socket(impl_->io_, path);
     WEFT_TRY(auto acceptor, open_acceptor<Unix>(impl_->io_, Unix::endpoint(path), path));
-    chmod(path.c_str(), S_IRUSR | S_IWUSR);
     impl_->remove_later(path);
     impl_->start<Unix>(std::move(acceptor));
     return Endpoint{.address = path, .loopback = true};

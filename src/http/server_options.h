@@ -37,7 +37,7 @@ struct ServerOptions {
 // code_word is one of: bad_request, unauthorized, host_not_allowed, origin_not_allowed, not_found,
 // method_not_allowed, request_timeout, payload_too_large, uri_too_long, unsupported_media_type, expectation_failed,
 // header_too_large, internal_error, not_implemented, overloaded, version_not_supported.
-// The server adds Allow, Retry-After, CORS and x-request-id itself. Thread: io.
+// The server sets the status, and adds Allow, Retry-After, CORS and x-request-id itself. Thread: io.
 using ErrorFormatter = std::function<Response(const Request&, int status, std::string_view code_word,
                                               std::string message)>;
 

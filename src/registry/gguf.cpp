@@ -123,17 +123,17 @@ Result<void> add_shards(GgufHeader& model, const fs::path& path, const ShardName
     if (expected && *expected != name.count)
         return fail(ErrorCode::model_load_failed, "key 'split.count' says " + std::to_string(*expected) +
                                                       ", the file name " + std::to_string(name.count));
-    for (std::uint32_t number = 2; number <= name.count; ++number) {
-        const auto shard = shard_path(path.parent_path(), name, number);
-        auto header = parse_gguf_file(shard);
+    const auto files = files_of_model(path);
+    for (std::size_t i = 1; i < files.size(); ++i) {
+        auto header = parse_gguf_file(files[i]);
         if (!header) {
             Error error = std::move(header).error();
-            error.message = "file " + std::to_string(number) + " of " + std::to_string(name.count) + ": " + error.message;
+            error.message = "file " + std::to_string(i + 1) + " of " + std::to_string(name.count) + ": " + error.message;
             return std::unexpected(std::move(error));
         }
         WEFT_CHECK(add_shard(model, std::move(*header)));
-        model.files.push_back(shard);
     }
+    model.files = files;
     return {};
 }
 
@@ -172,6 +172,15 @@ Result<std::vector<GgufScalar>> read_gguf_array(const GgufHeader& header, const 
 bool is_later_shard(const fs::path& path) {
     const auto name = shard_name(path);
     return name && name->number > 1;
+}
+
+std::vector<fs::path> files_of_model(const fs::path& path) {
+    std::vector<fs::path> files{path};
+    const auto name = shard_name(path);
+    if (!name || name->number != 1 || name->count > gguf_limits::shards) return files;
+    for (std::uint32_t number = 2; number <= name->count; ++number)
+        files.push_back(shard_path(path.parent_path(), *name, number));
+    return files;
 }
 
 std::string model_stem(const fs::path& path) {

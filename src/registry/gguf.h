@@ -100,6 +100,8 @@ struct GgufHeader {
 
 // Whether this is the second or a later file of a split model, which is not a model by itself.
 [[nodiscard]] bool is_later_shard(const std::filesystem::path& path);
+// All files that this one's name stands for: itself, or the shards, there or not.
+[[nodiscard]] std::vector<std::filesystem::path> files_of_model(const std::filesystem::path& path);
 // "model" for "model.gguf" and for "model-00001-of-00003.gguf".
 [[nodiscard]] std::string model_stem(const std::filesystem::path& path);
 

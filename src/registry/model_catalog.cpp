@@ -122,7 +122,8 @@ class Scan {
     ModelCatalog::Entry look_at(const ModelName& name, const fs::path& path) {
         const auto known = by_path_.find(path);
         if (known != by_path_.end() && same(known->second->files)) return renamed(*known->second, name);
-        ModelCatalog::Entry entry{.key = name.key(), .files = {mark(path)}};
+        ModelCatalog::Entry entry{.key = name.key()};
+        for (const auto& file : files_of_model(path)) entry.files.push_back(mark(file));
         auto header = read_gguf(path);
         const auto usable = header ? check_language_model(*header) : Result<void>(std::unexpected(header.error()));
         if (!usable) {
@@ -130,7 +131,6 @@ class Scan {
             note(path, "model_broken", usable.error().message + " " + usable.error().detail);
             return entry;
         }
-        for (std::size_t i = 1; i < header->files.size(); ++i) entry.files.push_back(mark(header->files[i]));
         entry.model = std::make_shared<const ModelInfo>(describe_model(name.display(), std::move(*header)));
         return entry;
     }

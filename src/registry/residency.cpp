@@ -20,6 +20,7 @@ enum class Phase { waiting, loading, ready, stopping };
 constexpr double share_of_memory = 0.8;
 constexpr auto for_ever = std::chrono::years{100};
 constexpr std::uint32_t smallest_window = 4;
+constexpr std::uint32_t windows_in_pool = 4;  // as the engine chooses by itself
 
 std::string gibibytes(std::uint64_t bytes) {
     char text[40];
@@ -177,9 +178,13 @@ void Residency::start_timer(const ModelPtr& model, nanoseconds after, void (Resi
 
 std::uint64_t Residency::memory_for(const Model& model) const {
     if (!model.info->header) return model.info->size_bytes;
-    const std::uint64_t cells =
-        limits_.kv_cells != 0 ? limits_.kv_cells : std::uint64_t{model.window} * std::max(limits_.slots, 1U);
-    return estimate_memory(*model.info->header, {.kv_cells = cells, .kv_bytes_per_value = limits_.kv_bytes_per_value});
+    const auto with = [&](std::uint64_t cells) {
+        return estimate_memory(*model.info->header, {.kv_cells = cells, .kv_bytes_per_value = limits_.kv_bytes_per_value});
+    };
+    if (limits_.kv_cells != 0) return with(std::max<std::uint64_t>(limits_.kv_cells, model.window));
+    // The engine takes a pool of several windows, but fewer where memory is short: one is what it cannot do without.
+    const std::uint64_t usual = with(std::uint64_t{model.window} * std::clamp(limits_.slots, 1U, windows_in_pool));
+    return usual <= limits_.memory_bytes ? usual : with(model.window);
 }
 
 void Residency::wait_for_room(const ModelPtr& model) {

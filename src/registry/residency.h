@@ -24,7 +24,7 @@ struct ResidencyLimits {
     KeepAlive keep_alive = std::chrono::minutes{5};  // for models and requests that say nothing
     std::uint32_t context_tokens = 4096;             // window for those, too; capped by what the model was trained with
     std::uint32_t slots = 4;                         // sequences at once; for the memory estimate
-    std::uint64_t kv_cells = 0;                      // of a model's pool; 0 = slots x window
+    std::uint64_t kv_cells = 0;                      // of a pool; 0 = what the engine takes by itself
     double kv_bytes_per_value = 2.0;                 // f16
     std::uint64_t memory_bytes = 0;                  // all models together; 0 = 80 % of what the machine has
     std::uint32_t max_models = 3;                    // loaded at once; 0 = as many as memory holds

@@ -92,9 +92,21 @@ void SupervisedRunner::became_ready(const ModelDescription& description) {
     if (auto done = std::exchange(done_, nullptr)) done(std::shared_ptr<Runner>(shared_from_this()));
 }
 
+void SupervisedRunner::stop(std::function<void()> ended) {
+    state_ = State::gone;
+    gone_reason_ = {.code = ErrorCode::engine_failed, .message = "the model was unloaded"};
+    timer_.cancel();
+    held_.clear();
+    fail_all(gone_reason_);
+    if (!process_) return asio::post(io_, std::move(ended));
+    on_stopped_ = [self = shared_from_this(), ended = std::move(ended)] { ended(); };
+    process_->stop();
+}
+
 void SupervisedRunner::died(Error error) {
     process_.reset();
     timer_.cancel();
+    if (auto stopped = std::exchange(on_stopped_, nullptr)) return stopped();
     if (state_ == State::gone) return;
     if (state_ == State::loading) {
         error.code = ErrorCode::model_load_failed;

@@ -44,6 +44,9 @@ class SupervisedRunner final : public Runner, public std::enable_shared_from_thi
     void render(ChatPrompt prompt, std::function<void(Result<std::string>)> done) override;
     [[nodiscard]] RunnerStats stats() const override { return stats_; }
 
+    // Ends the engine; requests that it still has get an error. `ended` is called when its memory is free again.
+    void stop(std::function<void()> ended);
+
     // Called once when this runner will never work again (quarantine, or the file is broken now).
     void on_gone(std::function<void(Error)> callback) { on_gone_ = std::move(callback); }
     [[nodiscard]] pid_t pid() const { return process_ ? process_->pid() : -1; }
@@ -73,6 +76,7 @@ class SupervisedRunner final : public Runner, public std::enable_shared_from_thi
     SupervisedRunnerOptions options_;
     std::function<void(Result<std::shared_ptr<Runner>>)> done_;
     std::function<void(Error)> on_gone_;
+    std::function<void()> on_stopped_;  // holds this runner until its engine has ended
     std::shared_ptr<EngineProcess> process_;
     boost::asio::steady_timer timer_;   // load timeout, restart delay
     State state_ = State::loading;

@@ -59,7 +59,7 @@ BatchPlan plan_batch(const std::vector<RunningView>& running, const Budget& budg
         --rows, --outputs, --cells;
     }
 
-    std::int32_t prefill = plan.decode_rows > 0 ? std::min(budget.prefill_tokens, rows) : rows;
+    std::int32_t prefill = std::min(plan.decode_rows > 0 ? budget.prefill_tokens : budget.prefill_alone_tokens, rows);
     for (std::size_t i = 0; i < running.size() && prefill > 0; ++i) {
         const auto& view = running[i];
         if (parked[i] || view.decodes || wanted_rows(view) == 0) continue;

@@ -27,7 +27,8 @@ struct Budget {
     std::int32_t free_slots = 0;
     std::int32_t max_rows = 0;         // of one decode call
     std::int32_t max_outputs = 0;      // rows with logits in one decode call
-    std::int32_t prefill_tokens = 0;   // what prefill may take of a step in which others decode
+    std::int32_t prefill_tokens = 0;        // what prefill may take of a step in which others decode ...
+    std::int32_t prefill_alone_tokens = 0;  // ... and of one in which nobody does: bounds how late a cancel takes effect
 };
 
 // Which waiting sequences start now: a prefix of the queue in order, but a deferred one lets those behind it pass.
@@ -52,7 +53,7 @@ struct BatchPlan {
 };
 
 // Decode rows first, one per decoding sequence, oldest first; then prefill chunks, oldest first, within the prefill
-// budget (the whole batch when nobody decodes). When cells do not suffice even with the cache evicted, the youngest
+// budget. When cells do not suffice even with the cache evicted, the youngest
 // sequences are parked until they do; the oldest never is. `running` is in order of arrival. Pure.
 [[nodiscard]] BatchPlan plan_batch(const std::vector<RunningView>& running, const Budget& budget);
 

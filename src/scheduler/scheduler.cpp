@@ -14,6 +14,9 @@ constexpr std::size_t max_early_cancels = 4096;
 // Waiting sequences looked at per step beyond the free slots: the others cannot start anyway.
 constexpr std::size_t admission_lookahead = 8;
 constexpr std::int32_t smallest_prefill_chunk = 16;
+// Until the speed is known; also the smallest chunk when nobody decodes.
+constexpr std::int32_t first_prefill_chunk = 64;
+constexpr auto longest_step = std::chrono::seconds(1);
 
 }  // namespace
 
@@ -257,18 +260,18 @@ Budget Scheduler::budget() const {
     held.reserve(running_.size());
     for (const auto& sequence : running_) held.push_back(sequence->id);
     const auto& limits = engine_.limits();
-    auto prefill = limits.max_batch_rows;
-    if (prefill_tokens_per_second_ > 0) {
-        const double seconds = std::chrono::duration<double>(options_.target_itl).count();
-        const auto tokens = std::min(prefill_tokens_per_second_ * seconds, static_cast<double>(limits.max_batch_rows));
-        prefill = std::max(static_cast<std::int32_t>(tokens), smallest_prefill_chunk);
-    }
+    const auto within = [&](Duration time, std::int32_t least) {
+        if (prefill_tokens_per_second_ == 0) return std::min(first_prefill_chunk, limits.max_batch_rows);
+        const double tokens = prefill_tokens_per_second_ * std::chrono::duration<double>(time).count();
+        return std::max(static_cast<std::int32_t>(std::min<double>(tokens, limits.max_batch_rows)), least);
+    };
     return {.free_cells = ledger_.free_cells(),
             .evictable_cells = ledger_.used_cells() - ledger_.held_by(held),
             .free_slots = options_.slots - static_cast<std::int32_t>(running_.size()),
             .max_rows = limits.max_batch_rows,
             .max_outputs = limits.max_outputs,
-            .prefill_tokens = prefill};
+            .prefill_tokens = within(options_.target_itl, smallest_prefill_chunk),
+            .prefill_alone_tokens = within(longest_step, std::min(first_prefill_chunk, limits.max_batch_rows))};
 }
 
 void Scheduler::park(const std::vector<Sequence*>& victims) {

@@ -8,7 +8,7 @@ using namespace weft;
 
 namespace {
 
-constexpr Budget roomy{.free_cells = 1000, .free_slots = 8, .max_rows = 64, .max_outputs = 32, .prefill_tokens = 16};
+constexpr Budget roomy{.free_cells = 1000, .free_slots = 8, .max_rows = 64, .max_outputs = 32, .prefill_tokens = 16, .prefill_alone_tokens = 64};
 RunningView decoding() { return {.pending = 1, .decodes = true, .parkable_cells = 50}; }
 RunningView prefilling(std::int32_t tokens) { return {.pending = tokens, .parkable_cells = 10}; }
 
@@ -25,7 +25,7 @@ TEST_CASE("decode rows come first and prefill takes no more than its budget besi
     CHECK_FALSE(plan.slices[2].completes);
 }
 
-TEST_CASE("prefill takes the whole batch while nobody decodes") {
+TEST_CASE("prefill has a larger budget while nobody decodes") {
     CHECK(plan_batch({prefilling(100)}, roomy).prefill_tokens == 64);
 }
 
@@ -111,7 +111,8 @@ TEST_CASE("every plan keeps within rows, outputs and cells, and always moves som
                             .free_slots = below(4),
                             .max_rows = 1 + below(64),
                             .max_outputs = 1 + below(16),
-                            .prefill_tokens = 1 + below(32)};
+                            .prefill_tokens = 1 + below(32),
+                            .prefill_alone_tokens = 1 + below(64)};
         const auto plan = plan_batch(running, budget);
         std::int32_t cells = budget.free_cells + budget.evictable_cells;
         std::set<std::size_t> parked(plan.park.begin(), plan.park.end());

@@ -88,11 +88,13 @@ boost::asio::awaitable<void> reply_error(http::Exchange& exchange, Error error) 
 
 std::string error_line(const Error& error) { return to_json(ErrorBody{text_of(error)}) + "\n"; }
 
-http::Response transport_error(int status, std::string_view text) {
-    if (status == 403) return {.status = status, .content_type = "text/plain; charset=utf-8"};
-    if (status == 404)
-        return {.status = status, .content_type = "text/plain; charset=utf-8", .body = "404 page not found"};
-    return {.status = status, .body = to_json(ErrorBody{std::string(text)})};
+http::Response format_transport_error(const http::Request&, int status, std::string_view code_word,
+                                      std::string message) {
+    constexpr auto text = "text/plain; charset=utf-8";
+    // A page that tries DNS rebinding learns nothing about what answers here.
+    if (code_word == "host_not_allowed") return {.status = status, .content_type = text};
+    if (code_word == "not_found") return {.status = status, .content_type = text, .body = "404 page not found"};
+    return {.status = status, .body = to_json(ErrorBody{std::move(message)})};
 }
 
 Result<std::shared_ptr<const ModelInfo>> find_model(Registry& registry, const std::string& name,

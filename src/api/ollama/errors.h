@@ -21,9 +21,10 @@ namespace weft::api::ollama {
 // The last line of a stream that broke off, with its line feed.
 [[nodiscard]] std::string error_line(const Error& error);
 
-// What the transport found wrong before any handler saw the request, for every path that no other dialect owns: 403, 404,
-// 405 (the caller adds Allow), 413, 500, ...
-[[nodiscard]] http::Response transport_error(int status, std::string_view text);
+// What the transport found wrong before any handler saw the request, for every path that no other dialect owns. An
+// http::ErrorFormatter.
+[[nodiscard]] http::Response format_transport_error(const http::Request& request, int status,
+                                                    std::string_view code_word, std::string message);
 
 // Routes word the absence of a model differently.
 enum class MissingModel {

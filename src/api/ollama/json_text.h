@@ -30,7 +30,4 @@ template <typename T>
 // "2026-01-02T03:04:05.000000006Z", RFC 3339 in UTC with nanoseconds.
 [[nodiscard]] std::string rfc3339(std::chrono::system_clock::time_point time);
 
-// The bytes as valid UTF-8: each byte that belongs to no character becomes U+FFFD.
-[[nodiscard]] std::string valid_utf8(std::string_view bytes);
-
 }  // namespace weft::api::ollama

@@ -1,7 +1,7 @@
 #include "api/ollama/reply_writer.h"
 
 #include "api/ollama/json_text.h"
-#include "api/ollama/json_text.h"
+#include "registry/utf8.h"
 
 namespace weft::api::ollama {
 namespace {

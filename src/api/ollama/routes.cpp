@@ -42,6 +42,7 @@ void add_routes(http::Router& router, Services& services) {
     add("GET", "/api/version", tell_version);
     add("GET", "/api/tags", handle_tags);
     add("GET", "/api/ps", handle_ps);
+    add("POST", "/api/show", handle_show);
     add("POST", "/api/generate", handle_generate);
     add("POST", "/api/chat", handle_chat);
     add("POST", "/api/embed", handle_embed);

@@ -1,0 +1,122 @@
+#include "app/config.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "app/config_bind.h"
+#include "app/config_environment.h"
+#include "app/config_file.h"
+#include "app/config_keys.h"
+#include "registry/memory_estimate.h"
+
+extern char** environ;
+
+namespace weft {
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::string_view file_names[] = {"weft.yaml", "weft.yml", "weft.toml", "weft.json"};
+
+std::string value_of(const std::map<std::string, std::string>& environment, const std::string& name) {
+    const auto it = environment.find(name);
+    return it == environment.end() ? "" : it->second;
+}
+
+fs::path home_folder(const std::map<std::string, std::string>& environment) {
+    const std::string own = value_of(environment, "WEFT_HOME");
+    if (!own.empty()) return resolved_path(own, fs::current_path());
+    const std::string home = value_of(environment, "HOME");
+    return fs::path(home.empty() ? "/" : home) / ".weft";
+}
+
+std::optional<fs::path> find_file(const ConfigSources& sources, const fs::path& home) {
+    if (sources.file) return sources.file;
+    std::error_code ignored;
+    for (const auto& folder : {sources.working_folder, home})
+        for (const auto name : file_names)
+            if (fs::exists(folder / name, ignored)) return folder / name;
+    return std::nullopt;
+}
+
+void bind_command_line(const ConfigSources& sources, LoadedConfig& loaded) {
+    for (const auto& [name, value] : sources.command_line) {
+        const auto* key = find_config_key(name);
+        if (!key) {
+            loaded.problems.push_back({name, "unknown key", "command line"});
+            continue;
+        }
+        const auto done = assign_text(*key, loaded.config, value);
+        if (!done) loaded.problems.push_back({name, done.error().message, "command line"});
+    }
+    std::vector<ConfiguredModel> named;
+    for (const auto& path : sources.models) named.push_back({.name = "", .path = path});
+    loaded.config.models.insert(loaded.config.models.begin(), named.begin(), named.end());
+}
+
+double kv_bytes_per_value(const std::string& type) {
+    if (type == "q8_0") return 34.0 / 32;
+    if (type == "q4_0") return 18.0 / 32;
+    return 2;
+}
+
+std::chrono::milliseconds in_ms(std::chrono::nanoseconds time) {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(time);
+}
+
+}  // namespace
+
+std::uint64_t MemoryLimit::resolve(std::uint64_t usable_bytes) const {
+    return bytes != 0 ? bytes : static_cast<std::uint64_t>(share * static_cast<double>(usable_bytes));
+}
+
+std::string ConfigProblem::text() const {
+    if (key.empty()) return place + ": " + message;
+    return key + ": " + message + " (" + place + ")";
+}
+
+std::map<std::string, std::string> process_environment() {
+    std::map<std::string, std::string> all;
+    for (char** entry = environ; *entry; ++entry) {
+        const std::string_view text(*entry);
+        const auto equals = text.find('=');
+        if (equals != std::string_view::npos) all.emplace(text.substr(0, equals), text.substr(equals + 1));
+    }
+    return all;
+}
+
+LoadedConfig load_config(const ConfigSources& sources) {
+    LoadedConfig loaded{.home = home_folder(sources.environment)};
+    if (const auto path = find_file(sources, loaded.home)) {
+        loaded.file = path;
+        if (const auto file = read_config_file(*path, loaded.problems))
+            bind_config_file(*file, fs::absolute(*path).parent_path(), loaded.config, loaded.problems);
+    }
+    bind_ollama_environment(sources.environment, loaded.config, loaded.warnings);
+    bind_weft_environment(sources.environment, loaded.config, loaded.problems, loaded.warnings);
+    bind_command_line(sources, loaded);
+    if (loaded.config.models_dir.empty()) loaded.config.models_dir.push_back((loaded.home / "models").string());
+    return loaded;
+}
+
+ModelSources model_sources(const Config& config) {
+    ModelSources sources{.models = config.models};
+    for (const auto& folder : config.models_dir) sources.folders.push_back(resolved_path(folder, fs::current_path()));
+    return sources;
+}
+
+ResidencyLimits residency_limits(const Config& config) {
+    return {.keep_alive = config.defaults.keep_alive,
+            .context_tokens = config.defaults.context,
+            .slots = config.defaults.parallel,
+            .kv_cells = config.defaults.kv_cells,
+            .kv_bytes_per_value = kv_bytes_per_value(config.defaults.kv_cache_type),
+            .memory_bytes = config.limits.memory.resolve(usable_memory()),
+            .max_models = config.limits.loaded_models,
+            .max_waiting = config.limits.load_queue,
+            .wait_for_room = in_ms(config.limits.room_timeout),
+            .load_timeout = in_ms(config.limits.load_timeout)};
+}
+
+}  // namespace weft

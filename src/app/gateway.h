@@ -1,0 +1,36 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "http/server_options.h"
+#include "registry/model_catalog.h"
+#include "registry/residency.h"
+#include "runner/messages.h"
+
+namespace weft {
+
+// Everything the gateway needs to know, already checked. Made from the configuration by serve().
+struct GatewayOptions {
+    std::string program;                    // the weft binary, for engine processes
+    std::string host = "127.0.0.1";
+    std::uint16_t port = 11434;             // 0 = any free one
+    std::string port_file;                  // where the port in use is written; empty = nowhere
+    std::vector<std::string> extra_origins;
+    std::vector<std::string> extra_hosts;
+    http::ServerOptions server;
+    std::chrono::milliseconds drain_time{30'000};
+    std::chrono::milliseconds load_timeout{300'000};
+    ModelSources models;
+    ResidencyLimits residency;
+    LoadMessage engine;                     // of every engine process, but for path and window
+    std::vector<std::string> preload;       // models to load at start
+};
+
+// Runs the server until SIGTERM or SIGINT: then /readyz answers 503, running requests get drain_time to end, and 0 is
+// returned; a second signal ends at once (1). 1 too when the address cannot be bound. Thread: main, which becomes io.
+int run_gateway(const GatewayOptions& options);
+
+}  // namespace weft

@@ -1,0 +1,44 @@
+#include "app/health.h"
+
+#include <chrono>
+
+namespace weft {
+namespace {
+
+namespace asio = boost::asio;
+using http::Exchange;
+using http::Response;
+
+// Coroutines here are plain functions: a capturing lambda's captures would end before the coroutine does.
+asio::awaitable<void> reply_ok(Exchange& exchange) { co_await exchange.reply({.body = R"({"status":"ok"})"}); }
+
+Response readiness(Registry& registry, bool draining) {
+    const auto not_ready = [](std::string why) {
+        return Response{.status = 503,
+                        .body = R"({"error":{"code":503,"message":")" + why + R"(","type":"unavailable_error"}})",
+                        .headers = {{"Retry-After", "1"}}};
+    };
+    if (draining) return not_ready("the server is shutting down");
+    const auto now = std::chrono::steady_clock::now();
+    int models = 0;
+    for (const auto& resident : registry.resident()) {
+        if (!resident.ready) continue;
+        ++models;
+        if (now - resident.stats.heartbeat > heartbeat_patience)
+            return not_ready("a model's scheduler has not been heard of for too long");
+    }
+    return {.body = R"({"status":"ready","loaded_models":)" + std::to_string(models) + "}"};
+}
+
+asio::awaitable<void> reply_readiness(Exchange& exchange, Registry& registry, const bool& draining) {
+    co_await exchange.reply(readiness(registry, draining));
+}
+
+}  // namespace
+
+void add_health_routes(http::Router& router, Registry& registry, const bool& draining) {
+    for (const char* path : {"/health", "/v1/health", "/livez"}) router.add("GET", path, reply_ok);
+    router.add("GET", "/readyz", [&](Exchange& exchange) { return reply_readiness(exchange, registry, draining); });
+}
+
+}  // namespace weft

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "api/ollama/routes.h"
+#include "api/openai/services.h"
+#include "http/router.h"
+#include "http/server_options.h"
+
+namespace weft {
+
+// All paths of the server in one place: health, then one dialect after the other.
+[[nodiscard]] std::shared_ptr<const http::Router> make_router(api::ollama::Services& ollama,
+                                                              const api::openai::Services& openai,
+                                                              Registry& registry, const bool& draining);
+
+// Errors that the transport finds, in the shape of the dialect that the path belongs to.
+[[nodiscard]] http::ErrorFormatter error_formatter();
+
+}  // namespace weft

@@ -1,0 +1,96 @@
+#include "app/serve.h"
+
+#include <cstdio>
+#include <filesystem>
+
+#include "app/config.h"
+#include "app/gateway.h"
+#include "app/logging.h"
+#include "base/log.h"
+
+namespace weft {
+namespace {
+
+constexpr int exit_usage = 2;
+
+using Settings = std::vector<std::pair<std::string, std::string>>;
+
+// The command line in the words of the configuration file.
+Settings settings_of(const cli::ServeOptions& options) {
+    Settings settings;
+    const auto add = [&](const char* key, const auto& value) {
+        if (!value) return;
+        if constexpr (std::is_same_v<std::decay_t<decltype(*value)>, std::string>) settings.emplace_back(key, *value);
+        else settings.emplace_back(key, std::to_string(*value));
+    };
+    add("server.host", options.host);
+    add("server.port", options.port);
+    add("defaults.context", options.context_tokens);
+    add("defaults.parallel", options.parallel);
+    add("defaults.threads", options.threads);
+    add("defaults.keep_alive", options.keep_alive);
+    add("log.level", options.log_level);
+    add("log.format", options.log_format);
+    settings.insert(settings.end(), options.settings.begin(), options.settings.end());
+    return settings;
+}
+
+template <typename Ratio = std::milli>
+std::chrono::milliseconds ms(std::chrono::nanoseconds time) {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(time);
+}
+
+http::ServerOptions server_options(const ServerConfig& config) {
+    http::ServerOptions options;
+    options.max_connections = config.max_connections;
+    options.max_body_bytes = config.max_body_bytes.bytes;
+    options.max_header_bytes = config.max_header_bytes.bytes;
+    options.header_time = ms(config.header_seconds);
+    options.idle_time = ms(config.idle_seconds);
+    options.write_stall_time = ms(config.write_stall_seconds);
+    return options;
+}
+
+LoadMessage engine_defaults(const Config& config) {
+    return {.slots = config.defaults.parallel,
+            .kv_cells = config.defaults.kv_cells,
+            .batch_tokens = config.defaults.batch,
+            .threads = config.defaults.threads,
+            .max_queue = config.limits.queue,
+            .target_itl_ms = config.defaults.target_itl_ms,
+            .kv_cache_type = config.defaults.kv_cache_type,
+            .flash_attention = config.defaults.flash_attention,
+            .use_mmap = config.defaults.mmap,
+            .gpu_layers = config.defaults.gpu_layers};
+}
+
+}  // namespace
+
+int serve(const cli::ServeOptions& options) {
+    ConfigSources sources{.environment = process_environment(), .command_line = settings_of(options)};
+    if (options.config) sources.file = *options.config;
+    for (const auto& model : options.models) sources.models.emplace_back(model);
+    for (const auto& folder : options.models_dirs) sources.folders.emplace_back(folder);
+    const auto loaded = load_config(sources);
+    for (const auto& problem : loaded.problems) std::fprintf(stderr, "weft: %s\n", problem.text().c_str());
+    if (!loaded.problems.empty()) return exit_usage;
+
+    const auto& config = loaded.config;
+    set_up_logging(config.log.level, config.log.format);
+    for (const auto& warning : loaded.warnings) log_warn("configuration", {{"warning", warning.text()}});
+    if (loaded.file) log_info("configuration", {{"file", loaded.file->string()}});
+    GatewayOptions gateway{.program = std::filesystem::read_symlink("/proc/self/exe").string(),
+                           .host = config.server.host,
+                           .port = config.server.port,
+                           .port_file = options.port_file.value_or(""),
+                           .extra_origins = config.server.origins,
+                           .server = server_options(config.server),
+                           .drain_time = ms(config.server.drain_seconds),
+                           .load_timeout = ms(config.limits.load_timeout),
+                           .models = model_sources(config),
+                           .residency = residency_limits(config),
+                           .engine = engine_defaults(config)};
+    return run_gateway(gateway);
+}
+
+}  // namespace weft

@@ -1,0 +1,61 @@
+#pragma once
+
+// Ollama's routes over fakes, asked without a socket.
+//
+//     OllamaServer server;
+//     auto& runner = server.has_model("m", {"completion"});
+//     runner.answers("Hello there!");
+//     const auto answer = server.ask("POST", "/api/chat", R"({"model":"m", ...})");
+//     CHECK(answer.lines().back()["done"] ...);
+
+#include <boost/asio/io_context.hpp>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "api/json_reader.h"
+#include "api/ollama/routes.h"
+#include "support/fake_runner.h"
+
+namespace weft::test {
+
+// What the client saw.
+struct Answer {
+    int status = 0;
+    std::string content_type{};
+    http::Headers headers{};
+    std::string body{};                 // of a stream: all writes
+    std::vector<std::string> writes{};  // empty when it was no stream
+    bool ended = false;                 // the stream's last chunk was sent
+
+    [[nodiscard]] api::Json json() const;
+    [[nodiscard]] std::vector<api::Json> lines() const;
+    [[nodiscard]] std::string error() const;  // the text in {"error": ...}; empty when there is none
+};
+
+class OllamaServer {
+  public:
+    OllamaServer();
+
+    FakeRunner& has_model(const std::string& name, std::vector<std::string> capabilities = {"completion"});
+
+    Answer ask(const std::string& method, const std::string& path, std::string body = {}, http::Headers headers = {});
+    Answer get(const std::string& path) { return ask("GET", path); }
+    Answer post(const std::string& path, std::string body) { return ask("POST", path, std::move(body)); }
+
+    // A client that leaves once it has read so many writes.
+    Answer ask_and_leave_after(std::size_t writes, const std::string& path, std::string body);
+
+    boost::asio::io_context io{};
+    FakeRegistry registry;
+    ChatService chat;
+    EmbedService embed;
+    api::ollama::Services services;
+    http::Router router{};
+
+  private:
+    Answer run(const std::string& method, const std::string& path, std::string body, http::Headers headers,
+               std::size_t patience);
+};
+
+}  // namespace weft::test

@@ -1,0 +1,406 @@
+#include "app/config.h"
+
+#include <catch2/catch_test_macros.hpp>
+
+#include "app/config_file.h"
+#include "app/config_keys.h"
+#include "support/gguf_writer.h"
+
+namespace weft::test {
+using namespace std::chrono_literals;
+namespace fs = std::filesystem;
+
+namespace {
+
+// A working folder, a home and an environment of their own.
+struct Scene {
+    TemporaryFolder folder;
+    ConfigSources sources{.environment = {{"WEFT_HOME", (folder.path() / "home").string()}},
+                          .working_folder = folder.path() / "work"};
+
+    Scene() {
+        fs::create_directories(folder.path() / "work");
+        fs::create_directories(folder.path() / "home");
+    }
+    LoadedConfig load() const { return load_config(sources); }
+    LoadedConfig load(const std::string& name, std::string_view text) {
+        sources.file = folder.write("work/" + name, text);
+        return load();
+    }
+};
+
+std::vector<std::string> texts(const std::vector<ConfigProblem>& problems) {
+    std::vector<std::string> out;
+    for (const auto& problem : problems) out.push_back(problem.text());
+    return out;
+}
+
+using Texts = std::vector<std::string>;
+
+}  // namespace
+
+TEST_CASE("without any source the defaults hold") {
+    const auto loaded = Scene().load();
+    CHECK(loaded.problems.empty());
+    CHECK_FALSE(loaded.file);
+    CHECK(loaded.config.server.host == "127.0.0.1");
+    CHECK(loaded.config.server.port == 11434);
+    CHECK(loaded.config.defaults.keep_alive == KeepAlive(5min));
+    CHECK(loaded.config.models_dir == Texts{(loaded.home / "models").string()});
+}
+
+constexpr std::string_view yaml = R"(# weft
+server:
+  host: 0.0.0.0        # everybody
+  port: 8080
+  origins: ["https://a.example", 'https://b.example']
+  max_body_bytes: 1MiB
+models_dir:
+  - shelf
+  - /srv/models
+defaults:
+  keep_alive: -1
+  context: 8192
+  flash_attention: off
+limits:
+  memory: 50%
+log:
+  level: debug
+models:
+  demo:
+    path: ~/models/demo.gguf
+    system: "You are terse."
+    keep_alive: 1h30m
+    context: 512
+    parameters:
+      temperature: 0.2
+      top_k: 10
+      stop:
+        - "END"
+        - "a\"b"
+  hf.co/x/y:Q4: plain.gguf
+)";
+
+constexpr std::string_view toml = R"(# weft
+models_dir = ["shelf", "/srv/models"]
+[server]
+host = "0.0.0.0"
+port = 8080
+origins = ["https://a.example", 'https://b.example']
+max_body_bytes = "1MiB"
+[defaults]
+keep_alive = -1
+context = 8192
+flash_attention = false
+[limits]
+memory = "50%"
+[log]
+level = "debug"
+[models]
+"hf.co/x/y:Q4" = "plain.gguf"
+[models.demo]
+path = "~/models/demo.gguf"
+system = "You are terse."
+keep_alive = "1h30m"
+context = 512
+[models.demo.parameters]
+temperature = 0.2
+top_k = 10
+stop = ["END", "a\"b"]
+)";
+
+constexpr std::string_view json = R"({
+"models_dir": ["shelf", "/srv/models"],
+"server": {"host": "0.0.0.0", "port": 8080, "origins": ["https://a.example", "https://b.example"], "max_body_bytes": "1MiB"},
+"defaults": {"keep_alive": -1, "context": 8192, "flash_attention": false},
+"limits": {"memory": "50%"}, "log": {"level": "debug"},
+"models": {
+  "demo": {"path": "~/models/demo.gguf", "system": "You are terse.", "keep_alive": "1h30m", "context": 512,
+           "parameters": {"temperature": 0.2, "top_k": 10, "stop": ["END", "a\"b"]}},
+  "hf.co/x/y:Q4": "plain.gguf"}
+})";
+
+TEST_CASE("YAML, TOML and JSON say the same things") {
+    for (const auto& [name, text] : {std::pair{"weft.yaml", yaml}, {"weft.toml", toml}, {"weft.json", json}}) {
+        INFO(name);
+        Scene scene;
+        const auto loaded = scene.load(name, text);
+        CHECK(texts(loaded.problems) == Texts{});
+        const Config& config = loaded.config;
+        CHECK(config.server.host == "0.0.0.0");
+        CHECK(config.server.port == 8080);
+        CHECK(config.server.origins == Texts{"https://a.example", "https://b.example"});
+        CHECK(config.server.max_body_bytes.bytes == 1 << 20);
+        CHECK(config.defaults.keep_alive < KeepAlive{0});
+        CHECK(config.defaults.context == 8192);
+        CHECK_FALSE(config.defaults.flash_attention);
+        CHECK(config.limits.memory.resolve(1000) == 500);
+        CHECK(config.log.level == "debug");
+        CHECK(config.models_dir == Texts{(scene.folder.path() / "work/shelf").string(), "/srv/models"});
+
+        REQUIRE(config.models.size() == 2);  // in the order of the file
+        const bool demo_first = config.models[0].name == "demo";
+        const auto& demo = config.models[demo_first ? 0 : 1];
+        const auto& plain = config.models[demo_first ? 1 : 0];
+        CHECK(demo.name == "demo");
+        CHECK(demo.path == fs::path(getenv("HOME")) / "models/demo.gguf");
+        CHECK(demo.system == "You are terse.");
+        CHECK(demo.keep_alive == KeepAlive(90min));
+        CHECK(demo.context_tokens == 512);
+        std::map<std::string, std::string> parameters(demo.parameters_text.begin(), demo.parameters_text.end());
+        CHECK(parameters == std::map<std::string, std::string>{
+                                {"temperature", "0.2"}, {"top_k", "10"}, {"stop", R"(["END","a\"b"])"}});
+        CHECK(plain.name == "hf.co/x/y:Q4");
+        CHECK(plain.path == scene.folder.path() / "work/plain.gguf");
+    }
+}
+
+TEST_CASE("everything that is wrong in a file is reported at once, with its line and what was meant") {
+    const Texts wanted{
+        "color: unknown key (weft.yaml line 1)",
+        "defaults.context: must be a whole number from 4 to 16777216 (weft.yaml line 7)",
+        "defaults.keep_alive: must be a time like 10m or 1h30m, a number of seconds, or -1 for ever (weft.yaml line 8)",
+        "defaults.kv_cache_type: must be one of 'f16', 'q8_0', 'q4_0' (weft.yaml line 9)",
+        "limits: must be a group of keys (weft.yaml line 10)",
+        "models.demo.parameters.temprature: unknown parameter, did you mean 'temperature'? (weft.yaml line 16)",
+        "models.demo.parameters.top_p: must be a number from 0 to 1 (weft.yaml line 17)",
+        "models.demo.pth: unknown key, did you mean 'path'? (weft.yaml line 14)",
+        "models.demo: needs a path (weft.yaml line 13)",
+        "models.no/such/good/name: is not a valid model name (weft.yaml line 12)",
+        "port: unknown key, did you mean 'server.port'? (weft.yaml line 2)",
+        "server.port: must be a whole number from 0 to 65535 (weft.yaml line 4)",
+        "server.prot: unknown key, did you mean 'port'? (weft.yaml line 5)",
+    };
+    auto found = texts(Scene().load("weft.yaml", R"(color: red
+port: 1
+server:
+  port: 80000
+  prot: 8080
+defaults:
+  context: many
+  keep_alive: soon
+  kv_cache_type: q3
+limits: 5
+models:
+  no/such/good/name: x.gguf
+  demo:
+    pth: demo.gguf
+    parameters:
+      temprature: 0.1
+      top_p: 2
+)").problems);
+    std::ranges::sort(found);
+    CHECK(found == wanted);
+}
+
+TEST_CASE("problems in TOML and JSON carry their lines, too") {
+    CHECK(texts(Scene().load("weft.toml", "[server]\nhost = \"x\"\nprot = 1\n\n[log]\nlevel = \"loud\"\n").problems) ==
+          Texts{"log.level: must be one of 'trace', 'debug', 'info', 'warn', 'error' (weft.toml line 6)",
+                "server.prot: unknown key, did you mean 'port'? (weft.toml line 3)"});
+    CHECK(texts(Scene().load("weft.json", "{\n  \"server\": {\n    \"prot\": 1,\n    \"port\": \"x\"\n  }\n}\n").problems) ==
+          Texts{"server.prot: unknown key, did you mean 'port'? (weft.json line 3)",
+                "server.port: must be a whole number from 0 to 65535 (weft.json line 4)"});
+}
+
+TEST_CASE("a key that stands twice is a problem: which one is meant is not clear") {
+    CHECK(texts(Scene().load("weft.yaml", "server:\n  port: 1\n  host: x\n  port: 2\n").problems) ==
+          Texts{"server.port: stands here a second time (weft.yaml line 4)"});
+    CHECK(texts(Scene().load("weft.json", "{\"server\": {\"port\": 1,\n\"port\": 2}}").problems) ==
+          Texts{"server.port: stands here a second time (weft.json line 2)"});
+    CHECK(Scene().load("weft.toml", "[server]\nport = 1\nport = 2\n").problems.size() == 1);
+}
+
+TEST_CASE("a file that cannot be parsed is reported with the line") {
+    for (const auto& [name, text, line] : std::initializer_list<std::tuple<const char*, const char*, const char*>>{
+             {"weft.yaml", "server:\n  port: 8080\n   host: x\n", "line 3"},
+             {"weft.yaml", "server:\n\tport: 8080\n", "line 2"},
+             {"weft.json", "{\"server\": {\n\"port\": }}", "line 2"},
+             {"weft.toml", "[server]\nport == 1\n", "line 2"}}) {
+        INFO(text);
+        const auto loaded = Scene().load(name, text);
+        REQUIRE(loaded.problems.size() == 1);
+        CHECK(loaded.problems[0].place == std::string(name) + " " + line);
+    }
+    CHECK(Scene().load("weft.toml", "[server]\nport = \n").problems.size() == 1);
+    CHECK(Scene().load("weft.json", std::string(100'000, '[')).problems.size() == 1);
+    CHECK(Scene().load("weft.ini", "port = 1").problems.size() == 1);
+}
+
+TEST_CASE("empty files and empty groups change nothing") {
+    for (const char* text : {"", "\n", "# nothing\n", "server:\nmodels:\nlog:\n  level:\n"}) {
+        INFO(text);
+        const auto loaded = Scene().load("weft.yaml", text);
+        CHECK(texts(loaded.problems) == Texts{});
+        CHECK(loaded.config.server.port == 11434);
+    }
+}
+
+TEST_CASE("the file that is asked for must exist; the others are looked for") {
+    Scene scene;
+    scene.folder.write("home/weft.yaml", "server:\n  port: 1\n");
+    CHECK(scene.load().config.server.port == 1);
+    scene.folder.write("work/weft.toml", "server.port = 2\n");
+    CHECK(scene.load().config.server.port == 2);
+    CHECK(scene.load().file == scene.folder.path() / "work/weft.toml");
+    scene.sources.file = scene.folder.path() / "missing.yaml";
+    CHECK(scene.load().problems.size() == 1);
+}
+
+TEST_CASE("file, Ollama's variables, ours, command line: what comes later wins") {
+    Scene scene;
+    auto& environment = scene.sources.environment;
+    const std::string file = "server:\n  port: 1\ndefaults:\n  keep_alive: 1m\n";
+    CHECK(scene.load("weft.yaml", file).config.server.port == 1);
+    environment["OLLAMA_HOST"] = "0.0.0.0:2";
+    CHECK(scene.load("weft.yaml", file).config.server.port == 2);
+    environment["WEFT_SERVER_PORT"] = "3";
+    CHECK(scene.load("weft.yaml", file).config.server.port == 3);
+    scene.sources.command_line = {{"server.port", "4"}};
+    const auto loaded = scene.load("weft.yaml", file);
+    CHECK(loaded.config.server.port == 4);
+    CHECK(loaded.config.server.host == "0.0.0.0");
+    CHECK(loaded.config.defaults.keep_alive == KeepAlive(1min));
+}
+
+TEST_CASE("every key can be set by its environment variable") {
+    for (const auto& key : config_keys()) {
+        INFO(key.name);
+        Scene scene;
+        scene.sources.environment[environment_name(key)] = "\x01";  // a text no number, size or choice accepts
+        Config scratch;
+        const bool any_text = key.choices.empty() && (std::holds_alternative<std::string*>(key.slot(scratch)) ||
+                                                      std::holds_alternative<std::vector<std::string>*>(key.slot(scratch)));
+        const auto loaded = scene.load();
+        CHECK(loaded.problems.size() == (any_text ? 0 : 1));
+        CHECK(loaded.warnings.empty());
+    }
+    Scene scene;
+    scene.sources.environment["WEFT_MODELS_DIR"] = "/a, /b";
+    scene.sources.environment["WEFT_DEFAULTS_KEEP_ALIVE"] = "3600";
+    scene.sources.environment["WEFT_DEFAULTS_MMAP"] = "no";
+    scene.sources.environment["WEFT_LIMITS_MEMORY"] = "2GiB";
+    const auto config = scene.load().config;
+    CHECK(config.models_dir == Texts{"/a", "/b"});
+    CHECK(config.defaults.keep_alive == KeepAlive(1h));
+    CHECK_FALSE(config.defaults.mmap);
+    CHECK(config.limits.memory.bytes == 2ULL << 30);
+}
+
+TEST_CASE("a bad variable of ours is a problem, a misspelt one a warning") {
+    Scene scene;
+    scene.sources.environment["WEFT_SERVER_PORT"] = "eighty";
+    scene.sources.environment["WEFT_SERVER_PROT"] = "80";
+    const auto loaded = scene.load();
+    CHECK(texts(loaded.problems) ==
+          Texts{"server.port: must be a whole number from 0 to 65535 (environment variable WEFT_SERVER_PORT)"});
+    CHECK(texts(loaded.warnings) == Texts{"environment variable WEFT_SERVER_PROT: unknown variable, did you mean WEFT_SERVER_PORT?"});
+}
+
+TEST_CASE("Ollama's variables are honoured where they have a meaning") {
+    Scene scene;
+    auto& environment = scene.sources.environment;
+    scene.folder.write("gguf/m.gguf", "x");
+    environment["OLLAMA_MODELS"] = (scene.folder.path() / "gguf").string();
+    environment["OLLAMA_KEEP_ALIVE"] = "-1";
+    environment["OLLAMA_CONTEXT_LENGTH"] = " \"2048\" ";
+    environment["OLLAMA_NUM_PARALLEL"] = "8";
+    environment["OLLAMA_MAX_LOADED_MODELS"] = "2";
+    environment["OLLAMA_MAX_QUEUE"] = "7";
+    environment["OLLAMA_ORIGINS"] = "https://a,chrome-extension://*";
+    environment["OLLAMA_LOAD_TIMEOUT"] = "90s";
+    environment["OLLAMA_FLASH_ATTENTION"] = "0";
+    environment["OLLAMA_KV_CACHE_TYPE"] = "q8_0";
+    environment["OLLAMA_DEBUG"] = "1";
+    environment["OLLAMA_NOPRUNE"] = "1";
+    const auto loaded = scene.load();
+    const Config& config = loaded.config;
+    CHECK(loaded.problems.empty());
+    CHECK(loaded.warnings.empty());
+    CHECK(config.models_dir == Texts{(scene.folder.path() / "gguf").string()});
+    CHECK(config.defaults.keep_alive < KeepAlive{0});
+    CHECK(config.defaults.context == 2048);
+    CHECK(config.defaults.parallel == 8);
+    CHECK(config.limits.loaded_models == 2);
+    CHECK(config.limits.queue == 7);
+    CHECK(config.server.origins == Texts{"https://a", "chrome-extension://*"});
+    CHECK(config.limits.load_timeout == 90s);
+    CHECK_FALSE(config.defaults.flash_attention);
+    CHECK(config.defaults.kv_cache_type == "q8_0");
+    CHECK(config.log.level == "debug");
+}
+
+TEST_CASE("a bad Ollama variable leaves the default and warns") {
+    Scene scene;
+    scene.sources.environment["OLLAMA_NUM_PARALLEL"] = "many";
+    scene.sources.environment["OLLAMA_KEEP_ALIVE"] = "soon";
+    scene.sources.environment["OLLAMA_CONTEXT_LENGTH"] = "0";
+    scene.sources.environment["OLLAMA_MODELS"] = "/no/such/folder";
+    const auto loaded = scene.load();
+    CHECK(loaded.problems.empty());
+    CHECK(loaded.warnings.size() == 2);
+    CHECK(loaded.config.defaults.parallel == DefaultsConfig{}.parallel);
+    CHECK(loaded.config.defaults.keep_alive == DefaultsConfig{}.keep_alive);
+    CHECK(loaded.config.defaults.context == DefaultsConfig{}.context);
+    CHECK(loaded.config.models_dir.size() == 1);
+}
+
+TEST_CASE("OLLAMA_HOST is an address in any of its shapes") {
+    const auto address = [](const std::string& value) {
+        Scene scene;
+        scene.sources.environment["OLLAMA_HOST"] = value;
+        const auto config = scene.load().config;
+        return config.server.host + " " + std::to_string(config.server.port);
+    };
+    CHECK(address("1.2.3.4") == "1.2.3.4 11434");
+    CHECK(address("1.2.3.4:80") == "1.2.3.4 80");
+    CHECK(address(":8080") == "127.0.0.1 8080");
+    CHECK(address("[::1]:9") == "::1 9");
+    CHECK(address("[::1]") == "::1 11434");
+    CHECK(address("::1") == "::1 11434");
+    CHECK(address("http://example.com") == "example.com 80");
+    CHECK(address("https://example.com/path") == "example.com 443");
+    CHECK(address("http://example.com:1234/") == "example.com 1234");
+    CHECK(address("host:99999") == "host 11434");
+    CHECK(address("host:abc") == "host 11434");
+    CHECK(address("  \"host:1\" ") == "host 1");
+    CHECK(address("") == "127.0.0.1 11434");
+}
+
+TEST_CASE("unknown keys and bad values on the command line are problems") {
+    Scene scene;
+    scene.sources.command_line = {{"server.prot", "1"}, {"server.port", "-1"}};
+    scene.sources.models = {"/a/b.gguf"};
+    const auto loaded = scene.load();
+    CHECK(texts(loaded.problems) == Texts{"server.prot: unknown key (command line)",
+                                          "server.port: must be a whole number from 0 to 65535 (command line)"});
+    REQUIRE(loaded.config.models.size() == 1);
+    CHECK(loaded.config.models[0].path == "/a/b.gguf");
+}
+
+TEST_CASE("keys are found in YAML as people write it") {
+    const auto places = find_config_places(ConfigFormat::yaml, R"(# c
+"a": 1
+'b' :
+    c: "x: y"   # no: key
+    d: |
+      not: a key
+    e: [1, 2]
+f:
+- g: 1
+h: http://x
+)");
+    std::vector<std::pair<std::string, int>> found;
+    for (const auto& place : places) found.emplace_back(place.path, place.line);
+    CHECK(found == std::vector<std::pair<std::string, int>>{
+                       {"a", 2}, {"b", 3}, {"b.c", 4}, {"b.d", 5}, {"b.e", 7}, {"f", 8}, {"h", 10}});
+}
+
+TEST_CASE("every key has a meaning and a name that belongs to one variable only") {
+    std::map<std::string, int> names;
+    for (const auto& key : config_keys()) {
+        CHECK(key.meaning.ends_with('.'));
+        CHECK(++names[environment_name(key)] == 1);
+    }
+}
+
+}  // namespace weft::test

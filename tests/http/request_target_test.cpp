@@ -1,0 +1,72 @@
+#include "http/request_target.h"
+
+#include <catch2/catch_test_macros.hpp>
+#include <string>
+
+namespace weft::http::test {
+
+TEST_CASE("a request target becomes one path, however it was written") {
+    struct Case {
+        std::string target, path, query;
+    };
+    for (const auto& [target, path, query] : {
+             Case{"/", "/", ""},
+             Case{"/v1/models", "/v1/models", ""},
+             Case{"//v1/models", "/v1/models", ""},
+             Case{"/v1//models///", "/v1/models", ""},
+             Case{"/v1/models/", "/v1/models", ""},
+             Case{"//", "/", ""},
+             Case{"/a?b=%zz&c", "/a", "b=%zz&c"},
+             Case{"/a/?", "/a", ""},
+             Case{"/a?x?y", "/a", "x?y"},
+             Case{"/v1/models/hf.co%2Forg%2Frepo:Q4", "/v1/models/hf.co/org/repo:Q4", ""},
+             Case{"/caf%C3%A9", "/caf\xC3\xA9", ""},
+             Case{"/a%20b+c", "/a b+c", ""},
+             Case{"/a%3Fb", "/a?b", ""},
+             Case{"/.well-known/x", "/.well-known/x", ""},
+             Case{"/a...b", "/a...b", ""},
+         }) {
+        INFO(target);
+        const auto parsed = parse_request_target("GET", target);
+        REQUIRE(parsed.has_value());
+        CHECK(parsed->path == path);
+        CHECK(parsed->query == query);
+        CHECK(parsed->authority.empty());
+    }
+}
+
+TEST_CASE("a request target that could be read in two ways is refused") {
+    for (const std::string target : {
+             "", "a", "*", "/%", "/%4", "/%zz", "/%-1", "/a%00b", "/a%0Ab", "/a%7F", "/..", "/a/../b", "/./a",
+             "/%2e%2e/a", "/a%2F..%2Fb", "/a/.", "/a#b", "/%C3%28", "/%ED%A0%80", "/%F5%80%80%80", "/%C0%AF",
+             "localhost:80", "ftp://host/", "http:///path", "http://user@host/", "http://a b/", "http://host:x/",
+         }) {
+        INFO(target);
+        CHECK_FALSE(parse_request_target("GET", target).has_value());
+    }
+}
+
+TEST_CASE("an absolute target carries its authority") {
+    const auto parsed = parse_request_target("GET", "HTTP://Example.com:8080/a/b?c");
+    REQUIRE(parsed.has_value());
+    CHECK(parsed->authority == "Example.com:8080");
+    CHECK(parsed->path == "/a/b");
+    CHECK(parsed->query == "c");
+    CHECK(parse_request_target("GET", "http://h").value().path == "/");
+    CHECK(parse_request_target("GET", "http://h?q").value().query == "q");
+}
+
+TEST_CASE("an asterisk is a target of OPTIONS only") {
+    CHECK(parse_request_target("OPTIONS", "*").value().path == "*");
+    CHECK_FALSE(parse_request_target("POST", "*").has_value());
+}
+
+TEST_CASE("an authority is a host with or without a port and nothing else") {
+    for (const std::string good : {"", "localhost", "a.b-c_d:1", "127.0.0.1:11434", "[::1]", "[::1]:80", "host:"})
+        CHECK(is_valid_authority(good));
+    for (const std::string bad : {"a b", "a/b", "user@a", "a:b", "a:123456", "::1", "[::1", "[]", "[::1]x", "[zz]", "a,b",
+                                  "a:1:2", "a\tb", "<a>"})
+        CHECK_FALSE(is_valid_authority(bad));
+}
+
+}  // namespace weft::http::test
