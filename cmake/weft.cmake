@@ -1,4 +1,15 @@
-# weft_layer(NAME SOURCES ... HEADERS ... DEPENDS ...): one static library per folder, alias weft::NAME, with the
+# The precompiled header of the gateway's layers and of their tests.
+function(weft_use_pch TARGET)
+    if(NOT TARGET weft_pch)
+        add_library(weft_pch OBJECT ${PROJECT_SOURCE_DIR}/cmake/pch.cpp)
+        target_link_libraries(weft_pch PRIVATE weft_options weft_asio glaze::glaze)
+        target_precompile_headers(weft_pch PRIVATE ${PROJECT_SOURCE_DIR}/cmake/pch.h)
+    endif()
+    target_link_libraries(${TARGET} PRIVATE weft_asio glaze::glaze)
+    target_precompile_headers(${TARGET} REUSE_FROM weft_pch)
+endfunction()
+
+# weft_layer(NAME [PCH] SOURCES ... HEADERS ... DEPENDS ...): one static library per folder, alias weft::NAME, with the
 # options that hold for all our code. Headers form a file set, so that the build can compile each one alone.
 add_library(weft_options INTERFACE)
 target_compile_options(weft_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow=local -Wno-missing-field-initializers)
@@ -10,7 +21,7 @@ if(WEFT_SANITIZE)
 endif()
 
 function(weft_layer NAME)
-    cmake_parse_arguments(ARG "" "" "SOURCES;HEADERS;DEPENDS" ${ARGN})
+    cmake_parse_arguments(ARG "PCH" "" "SOURCES;HEADERS;DEPENDS" ${ARGN})
     if(ARG_SOURCES)
         add_library(weft_${NAME} STATIC ${ARG_SOURCES})
         set(scope PUBLIC)
@@ -21,15 +32,21 @@ function(weft_layer NAME)
     add_library(weft::${NAME} ALIAS weft_${NAME})
     target_sources(weft_${NAME} ${scope} FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR}/src FILES ${ARG_HEADERS})
     target_link_libraries(weft_${NAME} ${scope} weft_options ${ARG_DEPENDS})
+    if(ARG_PCH)
+        weft_use_pch(weft_${NAME})
+    endif()
 endfunction()
 
-# weft_test(NAME SOURCES ... DEPENDS ... [LABELS ...]): one Catch2 program, each test case known to CTest by its title.
+# weft_test(NAME [PCH] SOURCES ... DEPENDS ... [LABELS ...]): one Catch2 program, each test case known to CTest by its title.
 function(weft_test NAME)
-    cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS;LABELS" ${ARGN})
+    cmake_parse_arguments(ARG "PCH" "" "SOURCES;DEPENDS;LABELS" ${ARGN})
     add_executable(${NAME} ${ARG_SOURCES})
     target_link_libraries(${NAME} PRIVATE weft_options ${ARG_DEPENDS} Catch2::Catch2WithMain)
     target_compile_definitions(${NAME} PRIVATE WEFT_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
     set_target_properties(${NAME} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+    if(ARG_PCH)
+        weft_use_pch(${NAME})
+    endif()
     if(ARG_LABELS)
         add_test(NAME ${NAME} COMMAND ${NAME})
         set_tests_properties(${NAME} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT 600)

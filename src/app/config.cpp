@@ -50,6 +50,8 @@ void bind_command_line(const ConfigSources& sources, LoadedConfig& loaded) {
         const auto done = assign_text(*key, loaded.config, value);
         if (!done) loaded.problems.push_back({name, done.error().message, "command line"});
     }
+    if (!sources.folders.empty()) loaded.config.models_dir.clear();
+    for (const auto& folder : sources.folders) loaded.config.models_dir.push_back(folder.string());
     std::vector<ConfiguredModel> named;
     for (const auto& path : sources.models) named.push_back({.name = "", .path = path});
     loaded.config.models.insert(loaded.config.models.begin(), named.begin(), named.end());

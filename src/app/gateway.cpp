@@ -31,7 +31,7 @@ class Gateway {
           registry_(io_.get_executor(), store_, factory_, options.residency),
           chat_(registry_, io_.get_executor()),
           embed_(registry_),
-          ollama_{.registry = registry_, .chat = chat_, .embed = embed_,
+          ollama_{.registry = registry_, .chat = chat_, .embed = embed_, .clock = clock_,
                   .default_context_tokens = options.residency.context_tokens},
           server_(io_, options.server,
                   make_router(ollama_, {.registry = registry_, .chat = chat_, .embed = embed_, .clock = clock_},

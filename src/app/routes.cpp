@@ -24,7 +24,7 @@ std::shared_ptr<const http::Router> make_router(api::ollama::Services& ollama, c
 http::ErrorFormatter error_formatter() {
     return [](const http::Request& request, int status, std::string_view code_word, std::string message) {
         if (speaks_openai(request.path)) return api::openai::transport_error(status, request.method, request.path);
-        return api::ollama::transport_error(status, message.empty() ? std::string(code_word) : message);
+        return api::ollama::format_transport_error(request, status, code_word, std::move(message));
     };
 }
 

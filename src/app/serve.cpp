@@ -31,11 +31,13 @@ Settings settings_of(const cli::ServeOptions& options) {
     add("defaults.keep_alive", options.keep_alive);
     add("log.level", options.log_level);
     add("log.format", options.log_format);
+    std::string folders;
+    for (const auto& folder : options.models_dirs) folders += (folders.empty() ? "" : ",") + folder;
+    if (!folders.empty()) settings.emplace_back("models_dir", folders);
     settings.insert(settings.end(), options.settings.begin(), options.settings.end());
     return settings;
 }
 
-template <typename Ratio = std::milli>
 std::chrono::milliseconds ms(std::chrono::nanoseconds time) {
     return std::chrono::duration_cast<std::chrono::milliseconds>(time);
 }
@@ -64,16 +66,23 @@ LoadMessage engine_defaults(const Config& config) {
             .gpu_layers = config.defaults.gpu_layers};
 }
 
+// Problems have been told already.
+int report_check(const LoadedConfig& loaded) {
+    for (const auto& warning : loaded.warnings) std::fprintf(stderr, "weft: warning: %s\n", warning.text().c_str());
+    std::printf("the configuration is fine (%s)\n", loaded.file ? loaded.file->c_str() : "no file");
+    return 0;
+}
+
 }  // namespace
 
 int serve(const cli::ServeOptions& options) {
     ConfigSources sources{.environment = process_environment(), .command_line = settings_of(options)};
     if (options.config) sources.file = *options.config;
     for (const auto& model : options.models) sources.models.emplace_back(model);
-    for (const auto& folder : options.models_dirs) sources.folders.emplace_back(folder);
     const auto loaded = load_config(sources);
     for (const auto& problem : loaded.problems) std::fprintf(stderr, "weft: %s\n", problem.text().c_str());
     if (!loaded.problems.empty()) return exit_usage;
+    if (options.check) return report_check(loaded);
 
     const auto& config = loaded.config;
     set_up_logging(config.log.level, config.log.format);

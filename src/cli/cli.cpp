@@ -41,7 +41,7 @@ struct CommandLine {
 void add_serve(CLI::App& app, CommandLine& line) {
     CLI::App* serve = app.add_subcommand("serve", "Run the server")->alias("start");
     ServeOptions& options = line.serve;
-    serve->add_option("--model", options.models, "A GGUF file to serve, or NAME=FILE; may be repeated")->allow_extra_args(false);
+    serve->add_option("--model", options.models, "A GGUF file to serve; may be repeated")->allow_extra_args(false);
     serve->add_option("--models-dir", options.models_dirs, "A folder of GGUF files; may be repeated")->allow_extra_args(false);
     serve->add_option("--config", options.config, "Configuration file (default: weft.yaml if it is there)");
     serve->add_option("--host", options.host, "Address to listen on (default 127.0.0.1)");
@@ -53,6 +53,7 @@ void add_serve(CLI::App& app, CommandLine& line) {
     serve->add_option("--keep-alive", options.keep_alive, "How long an idle model stays loaded: 5m, -1 for ever");
     serve->add_option("--log-level", options.log_level, "trace, debug, info, warn or error");
     serve->add_option("--log-format", options.log_format, "text or json");
+    serve->add_flag("--check", options.check, "Check the configuration, say what is wrong with it, and do not start");
     serve->add_option("--set", line.settings, "KEY=VALUE: any key of the configuration; may be repeated")->allow_extra_args(false);
 }
 
@@ -99,6 +100,7 @@ void add_information(CLI::App& app, CommandLine& line) {
     show->add_flag("-v,--verbose", line.show.verbose, "All metadata and tensors");
     CLI::App* stop = app.add_subcommand("stop", "Unload a model");
     stop->add_option("MODEL", line.stopped_model, "Name of the model")->required();
+    app.add_subcommand("health", "Ask whether the server is ready: for health checks");
     json(app.add_subcommand("version", "Print the versions of client and server"));
 }
 
@@ -174,6 +176,7 @@ int run_client(CommandLine& line, const std::string& command) {
     if (command == "ps") return status_of(list_running(client, line.json));
     if (command == "show") return status_of(show_model(client, terminal, line.show));
     if (command == "stop") return status_of(stop_model(client, line.stopped_model));
+    if (command == "health") return status_of(check_health(client));
     return status_of(print_version(client, line.json));
 }
 

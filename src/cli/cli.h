@@ -12,7 +12,7 @@ namespace weft::cli {
 // What `weft serve` was told on its command line. Absent values are for the configuration file, the environment and the
 // defaults to decide; nothing here is checked beyond its type.
 struct ServeOptions {
-    std::vector<std::string> models;                          // --model FILE or NAME=FILE
+    std::vector<std::string> models;                          // --model FILE
     std::vector<std::string> models_dirs;                     // --models-dir
     std::optional<std::string> config;                        // --config
     std::optional<std::string> host;                          // --host
@@ -24,6 +24,7 @@ struct ServeOptions {
     std::optional<std::string> keep_alive;                    // --keep-alive, as in the Ollama API ("5m", "-1")
     std::optional<std::string> log_level;                     // --log-level: trace, debug, info, warn, error
     std::optional<std::string> log_format;                    // --log-format: text, json
+    bool check = false;                                       // --check: report on the configuration and do not start
     std::vector<std::pair<std::string, std::string>> settings;  // --set KEY=VALUE, in order
 };
 

@@ -186,6 +186,11 @@ std::string describe(const ShownModel& model, const Terminal& terminal, bool ver
 
 Result<void> stop_model(const OllamaClient& client, const std::string& model) { return client.unload(model); }
 
+Result<void> check_health(const OllamaClient& client) {
+    WEFT_TRY(const auto body, client.get_json("/readyz"));
+    return {};
+}
+
 Result<void> print_version(const OllamaClient& client, bool json) {
     const auto server = client.version();
     if (json)

@@ -31,6 +31,9 @@ struct ShowOptions {
 
 [[nodiscard]] Result<void> stop_model(const OllamaClient& client, const std::string& model);
 
+// Fine when the server is ready for requests.
+[[nodiscard]] Result<void> check_health(const OllamaClient& client);
+
 // The client's version, and the server's when one answers.
 [[nodiscard]] Result<void> print_version(const OllamaClient& client, bool json);
 

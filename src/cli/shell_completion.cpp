@@ -21,13 +21,13 @@ _weft() {
         --format) COMPREPLY=($(compgen -W "json" -- "$current")); return ;;
     esac
     case $command in
-        "") candidates="serve run list ps show stop version completion help --server --version --help" ;;
-        serve) candidates="--model --models-dir --config --host --port --port-file --context --parallel --threads --keep-alive --log-level --log-format --set --help" ;;
+        "") candidates="serve run list ps show stop health version completion help --server --version --help" ;;
+        serve) candidates="--model --models-dir --config --host --port --port-file --context --parallel --threads --keep-alive --log-level --log-format --set --check --help" ;;
         run) candidates="--format --think --hidethinking --keepalive --system --temperature --parameter --verbose --nowordwrap --json --truncate --dimensions --help" ;;
         show) candidates="--modelfile --parameters --template --system --license --verbose --json --help" ;;
         list | ls | ps | version) candidates="--json --help" ;;
         completion) candidates="bash zsh fish" ;;
-        help) candidates="serve run list ps show stop version completion" ;;
+        help) candidates="serve run list ps show stop health version completion" ;;
     esac
     case $command,$current in run,-* | show,-* | stop,-*) ;; run,* | show,* | stop,*) candidates=$(_weft_models) ;; esac
     COMPREPLY=($(compgen -W "$candidates" -- "$current"))
@@ -48,7 +48,7 @@ _weft_models() {
 _weft() {
     local -a commands
     commands=('serve:run the server' 'run:talk to a model' 'list:models that could be served' 'ps:models that are loaded'
-        'show:what a model is' 'stop:unload a model' 'version:of client and server' 'completion:a script for a shell'
+        'show:what a model is' 'stop:unload a model' 'health:whether the server is ready' 'version:of client and server' 'completion:a script for a shell'
         'help:how to use a command')
     _arguments -C '--server[address of the server]:address:_hosts' '--version[print versions]' '--help[print help]' \
         '1:command:{_describe command commands}' '*::argument:->argument'
@@ -59,7 +59,7 @@ _weft() {
             '--port-file[where to write the port]:file:_files' '--context[context window]:tokens:' \
             '--parallel[sequences of a model]:number:' '--threads[threads]:number:' '--keep-alive[idle time]:duration:' \
             '--log-level[how much to log]:level:(trace debug info warn error)' '--log-format[log format]:format:(text json)' \
-            '*--set[any configuration key]:key=value:' ;;
+            '*--set[any configuration key]:key=value:' '--check[only check the configuration]' ;;
         run) _arguments '--format[format of the answer]:format:(json)' '--think[think first]' '--hidethinking[hide thinking]' \
             '--keepalive[idle time]:duration:' '--system[system message]:text:' '--temperature[randomness]:number:' \
             '*--parameter[generation option]:name=value:' '--verbose[show durations]' '--nowordwrap[do not wrap]' \
@@ -86,6 +86,7 @@ complete -c weft -n __fish_use_subcommand -a list -d 'models that could be serve
 complete -c weft -n __fish_use_subcommand -a ps -d 'models that are loaded'
 complete -c weft -n __fish_use_subcommand -a show -d 'what a model is'
 complete -c weft -n __fish_use_subcommand -a stop -d 'unload a model'
+complete -c weft -n __fish_use_subcommand -a health -d 'whether the server is ready'
 complete -c weft -n __fish_use_subcommand -a version -d 'of client and server'
 complete -c weft -n __fish_use_subcommand -a completion -d 'a script for a shell'
 complete -c weft -n __fish_use_subcommand -a help -d 'how to use a command'
@@ -105,6 +106,7 @@ complete -c weft -n '__fish_seen_subcommand_from serve' -l keep-alive -x -d 'idl
 complete -c weft -n '__fish_seen_subcommand_from serve' -l log-level -x -a 'trace debug info warn error'
 complete -c weft -n '__fish_seen_subcommand_from serve' -l log-format -x -a 'text json'
 complete -c weft -n '__fish_seen_subcommand_from serve' -l set -x -d 'any configuration key'
+complete -c weft -n '__fish_seen_subcommand_from serve' -l check -d 'only check the configuration'
 complete -c weft -n '__fish_seen_subcommand_from run' -l format -x -a json
 complete -c weft -n '__fish_seen_subcommand_from run' -l think -d 'think first'
 complete -c weft -n '__fish_seen_subcommand_from run' -l hidethinking

@@ -51,12 +51,16 @@ class OnTerminal:
         import fcntl, struct, termios
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         self.seen = ""
+        self.at_prompt = False
         self.status = None
 
     def type(self, text):
         os.write(self.fd, text.encode())
 
     def line(self, text):
+        if not self.at_prompt:
+            self.prompt()
+        self.at_prompt = False
         self.type(text + "\r")
 
     def read_some(self, seconds):
@@ -83,12 +87,13 @@ class OnTerminal:
 
     def prompt(self, mark=">>> "):
         """Reads until the editor waits for a new line, and returns what came before. What is typed earlier is lost."""
-        fresh = re.compile(r"(?:^|\n)(?:\x1b\[[0-9;?]*[a-zA-Z]|\r)*" + re.escape(mark) + r"(?:\x1b\[[0-9;?]*[a-zA-Z]|\r)*$")
+        # At the beginning of a line, perhaps where the spinner was; elsewhere it is a line drawn anew.
+        fresh = re.compile(r"(?:^|\n)(?:\x1b\[[0-9;?]*[a-zA-Z]|[\r \u2800-\u28ff])*" + re.escape(mark) + r"(?:\x1b\[[0-9;?]*[a-zA-Z]|\r)*$")
         deadline = time.monotonic() + PATIENCE
         while not fresh.search(self.seen):
             if time.monotonic() > deadline or (not self.read_some(1) and self.ended()):
                 raise AssertionError(f"never saw a prompt; saw {self.seen!r}")
-        before, self.seen = self.seen, ""
+        before, self.seen, self.at_prompt = self.seen, "", True
         return before
 
     def ended(self):
@@ -120,6 +125,7 @@ class Scripted(http.server.BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     requests = []
+    ready = True
     client_left = threading.Event()
 
     def log_message(self, *_):
@@ -136,7 +142,9 @@ class Scripted(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         details = {"format": "gguf", "family": "llama", "families": None, "parameter_size": "4M", "quantization_level": "Q8_0"}
         base = {"name": "scripted:latest", "model": "scripted:latest", "digest": "0123456789abcdef" * 4, "size": 4_100_000_000, "details": details}
-        if self.path == "/api/version":
+        if self.path == "/readyz":
+            self.reply({"status": "ready"}, 200 if Scripted.ready else 503)
+        elif self.path == "/api/version":
             self.reply({"version": "0.33.0"})
         elif self.path == "/api/tags":
             self.reply({"models": [{**base, "modified_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 7200))},
@@ -336,6 +344,13 @@ class Conversations(WithHome):
         self.assertEqual(len(json.loads(self.weft("list", "--json").stdout)["models"]), 2)
         self.assertEqual(len(json.loads(self.weft("ps", "--json").stdout)["models"]), 2)
         self.assertEqual(json.loads(self.weft("version", "--json").stdout)["server"]["api_version"], "0.33.0")
+
+    def test_health_is_the_servers_readiness(self):
+        self.assertEqual(self.weft("health").returncode, 0)
+        self.addCleanup(setattr, Scripted, "ready", True)
+        Scripted.ready = False
+        result = self.weft("health")
+        self.assertEqual((result.returncode, result.stderr), (1, "weft: the server answered with status 503\n"))
 
     def test_stop_unloads(self):
         self.assertEqual(self.weft("stop", "scripted").returncode, 0)
@@ -575,6 +590,7 @@ class WithServer(WithHome):
 
     def test_the_server_is_there(self):
         self.assertIn("server at http://" + self.server, self.weft("version").stdout)
+        self.assertEqual(self.weft("health").returncode, 0)
 
     def test_list_and_show_know_the_model(self):
         self.assertIn(MODEL, self.weft("list").stdout)

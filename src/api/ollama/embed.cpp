@@ -51,6 +51,12 @@ Result<void> read_inputs(EmbedRequest& request, const JsonReader& input) {
     return {};
 }
 
+// The only option that matters here; the others are checked like everywhere.
+Result<std::uint32_t> context_tokens_in(const JsonReader& body) {
+    WEFT_TRY(const auto options, parse_options(body["options"]));
+    return options.context_tokens.value_or(0);
+}
+
 Result<EmbedBody> parse_embed(const http::Request& http_request) {
     WEFT_TRY(const auto json, body_of(http_request));
     const JsonReader body(json);
@@ -61,10 +67,9 @@ Result<EmbedBody> parse_embed(const http::Request& http_request) {
     WEFT_TRY(const auto truncate, body["truncate"].boolean());
     WEFT_TRY(const auto dimensions, body["dimensions"].integer(0));
     WEFT_TRY(out.keep_alive, keep_alive_in(body));
-    WEFT_TRY(const auto options, parse_options(body["options"]));
+    WEFT_TRY(out.context_tokens, context_tokens_in(body));
     out.request.truncate = truncate.value_or(true);
     out.request.dimensions = static_cast<std::uint32_t>(std::min<std::int64_t>(dimensions.value_or(0), UINT32_MAX));
-    out.context_tokens = options.context_tokens.value_or(0);
     return out;
 }
 
@@ -75,9 +80,19 @@ Result<void> check_finite(const Vectors& vectors) {
     return {};
 }
 
-asio::awaitable<Result<EmbedOutcome>> embed(Services& services, std::string model, EmbedRequest request,
-                                            std::optional<KeepAlive> keep_alive) {
-    auto outcome = co_await services.embed.embed(std::move(model), std::move(request), keep_alive);
+asio::awaitable<Result<RunnerLease>> load(const Services& services, const EmbedBody& body) {
+    co_return co_await services.chat.load(body.model, body.keep_alive, body.context_tokens);
+}
+
+// A window that is asked for is loaded first, and the model held until its vectors are there.
+asio::awaitable<Result<EmbedOutcome>> embed(const Services& services, EmbedBody body) {
+    RunnerLease lease;
+    if (body.context_tokens != 0) {
+        auto loaded = co_await load(services, body);
+        if (!loaded) co_return std::unexpected(std::move(loaded).error());
+        lease = std::move(*loaded);
+    }
+    auto outcome = co_await services.embed.embed(std::move(body.model), std::move(body.request), body.keep_alive);
     if (!outcome) co_return outcome;
     if (auto finite = check_finite(outcome->result.vectors); !finite) co_return std::unexpected(finite.error());
     co_return outcome;
@@ -87,74 +102,65 @@ std::optional<std::uint64_t> nanoseconds(std::chrono::nanoseconds duration) {
     return static_cast<std::uint64_t>(std::max<std::int64_t>(duration.count(), 1));
 }
 
-EmbedAnswer to_answer(std::string model, EmbedOutcome outcome) {
+EmbedAnswer to_answer(std::string model, EmbedOutcome outcome, std::chrono::nanoseconds passed) {
     std::uint64_t tokens = 0;
     for (const auto n : outcome.result.tokens) tokens += n;
     return {.model = std::move(model),
             .embeddings = std::move(outcome.result.vectors),
-            .total_duration = nanoseconds(outcome.total_duration),
+            .total_duration = nanoseconds(passed),
             .load_duration = nanoseconds(outcome.load_duration),
             .prompt_eval_count = tokens == 0 ? std::nullopt : std::optional(tokens)};
 }
 
-// Nothing to embed: the request is about loading the model.
-asio::awaitable<Result<EmbedAnswer>> load_for(Services& services, EmbedBody body) {
-    const auto lease = co_await services.chat.load(body.model, body.keep_alive, body.context_tokens);
-    if (!lease) co_return std::unexpected(lease.error());
-    co_return EmbedAnswer{.model = std::move(body.model), .embeddings = {}};
-}
-
-asio::awaitable<Result<EmbedAnswer>> answer_embed(http::Exchange& exchange, Services& services) {
+asio::awaitable<Result<EmbedAnswer>> answer_embed(http::Exchange& exchange, const Services& services) {
     auto body = parse_embed(exchange.request());
     if (!body) co_return std::unexpected(std::move(body).error());
     const auto model = find_model(services.registry, body->model, MissingModel::pull_first);
     if (!model) co_return std::unexpected(model.error());
-    if (body->request.inputs.empty()) co_return co_await load_for(services, std::move(*body));
-    auto outcome = co_await embed(services, body->model, std::move(body->request), body->keep_alive);
+    if (body->request.inputs.empty()) {
+        // Nothing to embed: the request is about loading the model.
+        if (auto loaded = co_await load(services, *body); !loaded) co_return std::unexpected(std::move(loaded).error());
+        co_return EmbedAnswer{.model = std::move(body->model), .embeddings = {}};
+    }
+    std::string model_as_given = body->model;
+    auto outcome = co_await embed(services, std::move(*body));
     if (!outcome) co_return std::unexpected(std::move(outcome).error());
-    co_return to_answer(std::move(body->model), std::move(*outcome));
+    const auto passed = services.clock.now() - exchange.request().received_at;
+    co_return to_answer(std::move(model_as_given), std::move(*outcome), passed);
 }
 
 // ---- /api/embeddings, the older route -------------------------------------------------------------------------------
-
-struct EmbeddingsBody {
-    std::string model;
-    std::string prompt{};
-    std::optional<KeepAlive> keep_alive{};
-};
 
 struct EmbeddingsAnswer {
     std::vector<float> embedding;
 };
 
-Result<EmbeddingsBody> parse_embeddings(const http::Request& http_request) {
+Result<EmbedBody> parse_embeddings(const http::Request& http_request) {
     WEFT_TRY(const auto json, body_of(http_request));
     const JsonReader body(json);
-    EmbeddingsBody out;
+    EmbedBody out;
     WEFT_TRY(out.model, required_model_name_in(body));
     WEFT_TRY(auto prompt, body["prompt"].string());
+    if (prompt && !prompt->empty()) out.request.inputs.emplace_back(std::move(*prompt));
     WEFT_TRY(out.keep_alive, keep_alive_in(body));
-    WEFT_CHECK(parse_options(body["options"]));
-    out.prompt = std::move(prompt).value_or("");
+    WEFT_TRY(out.context_tokens, context_tokens_in(body));
     return out;
 }
 
 // What this route always gave: the plain vector for the BERT family, one of length 1 for the others.
 bool normalises(const ModelInfo& model) { return !model.architecture.contains("bert"); }
 
-asio::awaitable<Result<EmbeddingsAnswer>> answer_embeddings(http::Exchange& exchange, Services& services) {
+asio::awaitable<Result<EmbeddingsAnswer>> answer_embeddings(http::Exchange& exchange, const Services& services) {
     auto body = parse_embeddings(exchange.request());
     if (!body) co_return std::unexpected(std::move(body).error());
     const auto model = find_model(services.registry, body->model, MissingModel::pull_first);
     if (!model) co_return std::unexpected(model.error());
-    if (body->prompt.empty()) {
-        const auto lease = co_await services.chat.load(body->model, body->keep_alive);
-        if (!lease) co_return std::unexpected(lease.error());
+    if (body->request.inputs.empty()) {
+        if (auto loaded = co_await load(services, *body); !loaded) co_return std::unexpected(std::move(loaded).error());
         co_return EmbeddingsAnswer{};
     }
-    EmbedRequest request{.normalize = normalises(**model)};
-    request.inputs.emplace_back(std::move(body->prompt));
-    auto outcome = co_await embed(services, std::move(body->model), std::move(request), body->keep_alive);
+    body->request.normalize = normalises(**model);
+    auto outcome = co_await embed(services, std::move(*body));
     if (!outcome) co_return std::unexpected(std::move(outcome).error());
     co_return EmbeddingsAnswer{std::move(outcome->result.vectors.at(0))};
 }
@@ -167,11 +173,11 @@ asio::awaitable<void> reply_with(http::Exchange& exchange, Result<Answer> answer
 
 }  // namespace
 
-asio::awaitable<void> handle_embed(http::Exchange& exchange, Services& services) {
+asio::awaitable<void> handle_embed(http::Exchange& exchange, const Services& services) {
     co_await reply_with(exchange, co_await answer_embed(exchange, services));
 }
 
-asio::awaitable<void> handle_embeddings(http::Exchange& exchange, Services& services) {
+asio::awaitable<void> handle_embeddings(http::Exchange& exchange, const Services& services) {
     co_await reply_with(exchange, co_await answer_embeddings(exchange, services));
 }
 

@@ -15,7 +15,7 @@ Result<GenerateBody> body_in(const http::Request& request) {
 
 }  // namespace
 
-asio::awaitable<void> handle_generate(http::Exchange& exchange, Services& services) {
+asio::awaitable<void> handle_generate(http::Exchange& exchange, const Services& services) {
     const auto body = body_in(exchange.request());
     if (!body) co_return co_await reply_error(exchange, body.error());
     co_await serve(exchange, services,

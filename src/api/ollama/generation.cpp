@@ -22,13 +22,13 @@ struct DebugAnswer {
     DebugInfo _debug_info;
 };
 
-asio::awaitable<void> reply_done(http::Exchange& exchange, Services& services, const GenerationCall& call,
+asio::awaitable<void> reply_done(http::Exchange& exchange, const Services& services, const GenerationCall& call,
                                  std::string_view reason) {
     ReplyWriter writer(call.wording, call.fields.model, services.wall_clock);
     co_await exchange.reply({.body = writer.last_object({.done_reason = reason})});
 }
 
-asio::awaitable<Result<std::string>> render(Services& services, Generation generation) {
+asio::awaitable<Result<std::string>> render(const Services& services, Generation generation) {
     if (auto* text = std::get_if<TextPrompt>(&generation.prompt)) co_return std::move(text->text);
     auto* chat = std::get_if<ChatPrompt>(&generation.prompt);
     if (chat == nullptr) co_return fail(ErrorCode::not_implemented, "a prompt with a suffix cannot be shown as text yet");
@@ -40,20 +40,20 @@ asio::awaitable<Result<std::string>> render(Services& services, Generation gener
     co_return co_await rendered.wait();
 }
 
-asio::awaitable<void> answer_load(http::Exchange& exchange, Services& services, GenerationCall call) {
+asio::awaitable<void> answer_load(http::Exchange& exchange, const Services& services, GenerationCall call) {
     const auto lease = co_await services.chat.load(call.fields.model, call.fields.keep_alive,
                                                    call.fields.options.context_tokens.value_or(0));
     if (!lease) co_return co_await reply_error(exchange, lease.error());
     co_await reply_done(exchange, services, call, "load");
 }
 
-asio::awaitable<void> answer_unload(http::Exchange& exchange, Services& services, GenerationCall call) {
+asio::awaitable<void> answer_unload(http::Exchange& exchange, const Services& services, GenerationCall call) {
     if (auto unloaded = services.registry.unload(call.fields.model); !unloaded)
         co_return co_await reply_error(exchange, std::move(unloaded).error());
     co_await reply_done(exchange, services, call, "unload");
 }
 
-asio::awaitable<void> answer_render(http::Exchange& exchange, Services& services, Generation generation) {
+asio::awaitable<void> answer_render(http::Exchange& exchange, const Services& services, Generation generation) {
     const std::string model = generation.fields.model;
     auto text = co_await render(services, std::move(generation));
     if (!text) co_return co_await reply_error(exchange, std::move(text).error());
@@ -64,7 +64,7 @@ asio::awaitable<void> answer_render(http::Exchange& exchange, Services& services
 
 }  // namespace
 
-asio::awaitable<void> serve(http::Exchange& exchange, Services& services, GenerationCall call) {
+asio::awaitable<void> serve(http::Exchange& exchange, const Services& services, GenerationCall call) {
     const auto model = find_model(services.registry, call.fields.model, MissingModel::plain);
     if (!model) co_return co_await reply_error(exchange, model.error());
     if (call.only_loads && call.fields.unloads()) co_return co_await answer_unload(exchange, services, std::move(call));

@@ -33,6 +33,6 @@ struct GenerationCall {
 };
 
 // Finds the model and does what the call asks for: unload, load, show the rendered prompt, or generate and answer.
-[[nodiscard]] boost::asio::awaitable<void> serve(http::Exchange& exchange, Services& services, GenerationCall call);
+[[nodiscard]] boost::asio::awaitable<void> serve(http::Exchange& exchange, const Services& services, GenerationCall call);
 
 }  // namespace weft::api::ollama

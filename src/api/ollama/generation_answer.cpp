@@ -20,16 +20,14 @@ constexpr std::size_t max_answered_context_tokens = 700'000;
 
 std::uint64_t at_least_one(std::uint64_t duration_ns) { return std::max<std::uint64_t>(duration_ns, 1); }
 
-std::uint64_t nanoseconds_since(std::chrono::steady_clock::time_point start) {
-    const auto passed = std::chrono::steady_clock::now() - start;
-    return passed.count() > 0 ? static_cast<std::uint64_t>(std::chrono::nanoseconds(passed).count()) : 0;
+std::uint64_t nanoseconds(std::chrono::nanoseconds duration) {
+    return static_cast<std::uint64_t>(std::max<std::int64_t>(duration.count(), 0));
 }
 
 // Loading ends when the request's first token is planned: until then it waited for the model or for a slot.
-Metrics metrics_of(const GenerationDone& done, const http::Request& request, const RunnerLease& lease) {
-    const auto loading = static_cast<std::uint64_t>(std::max<std::int64_t>(lease.load_duration().count(), 0));
-    return {.total_ns = at_least_one(nanoseconds_since(request.received_at)),
-            .load_ns = at_least_one(loading + done.timings.queue_ns),
+Metrics metrics_of(const GenerationDone& done, std::chrono::nanoseconds passed, const RunnerLease& lease) {
+    return {.total_ns = at_least_one(nanoseconds(passed)),
+            .load_ns = at_least_one(nanoseconds(lease.load_duration()) + done.timings.queue_ns),
             .prompt_tokens = done.prompt_tokens,
             .prompt_ns = at_least_one(done.timings.prefill_ns),
             .answer_tokens = done.completion_tokens,
@@ -59,7 +57,7 @@ class CancelWhenClientLeaves {
     http::Exchange& exchange_;
 };
 
-asio::awaitable<Result<Reply>> begin(http::Exchange& exchange, Services& services, ChatRequest request) {
+asio::awaitable<Result<Reply>> begin(http::Exchange& exchange, const Services& services, ChatRequest request) {
     auto pending = services.chat.begin(std::move(request));
     const CancelWhenClientLeaves guard(exchange, pending);
     co_return co_await pending.wait();
@@ -77,6 +75,7 @@ void append_lines(std::string& out, ReplyWriter& writer, const ReplyBatch& batch
 // What a reader of one reply works with.
 struct Answering {
     http::Exchange& exchange;
+    const Clock& clock;
     Reply& reply;
     ReplyReader reader;
     ReplyWriter writer;
@@ -84,11 +83,16 @@ struct Answering {
     bool answers_context;
 };
 
-LastObject end_of(Answering& a, const GenerationDone& done) {
-    LastObject last{.done_reason = name_of(a.reader.finish_reason()),
-                    .metrics = metrics_of(done, a.exchange.request(), a.reply.lease)};
+void put_end(LastObject& last, Answering& a, const GenerationDone& done) {
+    last.done_reason = name_of(a.reader.finish_reason());
+    last.metrics = metrics_of(done, a.clock.now() - a.exchange.request().received_at, a.reply.lease);
     if (a.answers_context) last.context = context_of(a.reader);
-    return last;
+}
+
+std::string last_line(Answering& a, const GenerationDone& done) {
+    LastObject last;
+    put_end(last, a, done);
+    return a.writer.last_object(std::move(last)) + "\n";
 }
 
 // The head of the answer waits for the first line, so that an error before it still has a status of its own.
@@ -102,7 +106,7 @@ asio::awaitable<void> stream_lines(Answering& a) {
         lines.clear();
         append_lines(lines, a.writer, batch);
         if (batch.error) lines += error_line(*batch.error);
-        if (batch.done) lines += a.writer.last_object(end_of(a, *batch.done)) + "\n";
+        if (batch.done) lines += last_line(a, *batch.done);
         if (lines.empty()) continue;
         if (!a.exchange.started()) co_await a.exchange.start_stream("application/x-ndjson");
         if (!co_await a.exchange.write(lines)) co_return;
@@ -110,31 +114,38 @@ asio::awaitable<void> stream_lines(Answering& a) {
     co_await a.exchange.finish_stream();
 }
 
+std::size_t bytes_of(const ReplyBatch& batch) {
+    std::size_t bytes = batch.thinking.size() + batch.content.size();
+    for (const auto& logprob : batch.logprobs) bytes += (1 + logprob.top.size()) * sizeof(TokenAlternative);
+    return bytes;
+}
+
+void append(LastObject& whole, ReplyBatch& batch) {
+    whole.text += batch.content;
+    whole.thinking += batch.thinking;
+    std::ranges::move(batch.logprobs, std::back_inserter(whole.logprobs));
+}
+
 asio::awaitable<void> reply_whole(Answering& a) {
-    std::string text;
-    std::string thinking;
-    std::vector<TokenLogprob> logprobs;
+    LastObject whole;
+    std::size_t bytes = 0;
     for (;;) {
         auto batch = co_await a.reader.next();
+        if (!a.shows_thinking) batch.thinking.clear();
+        bytes += bytes_of(batch);
+        if (bytes > max_collected_bytes)
+            batch.error = {.code = ErrorCode::too_large, .message = "the answer is too long for one object: stream it"};
         if (batch.error) co_return co_await reply_error(a.exchange, std::move(*batch.error));
-        text += batch.content;
-        if (a.shows_thinking) thinking += batch.thinking;
-        std::ranges::move(batch.logprobs, std::back_inserter(logprobs));
-        if (text.size() + thinking.size() + logprobs.size() * sizeof(TokenLogprob) > max_collected_bytes)
-            co_return co_await reply_error(
-                a.exchange, {.code = ErrorCode::too_large, .message = "the answer is too long for one object: stream it"});
+        append(whole, batch);
         if (!batch.done) continue;
-        auto last = end_of(a, *batch.done);
-        last.text = std::move(text);
-        last.thinking = std::move(thinking);
-        last.logprobs = std::move(logprobs);
-        co_return co_await a.exchange.reply({.body = a.writer.last_object(std::move(last))});
+        put_end(whole, a, *batch.done);
+        co_return co_await a.exchange.reply({.body = a.writer.last_object(std::move(whole))});
     }
 }
 
 }  // namespace
 
-asio::awaitable<void> answer_generation(http::Exchange& exchange, Services& services, Generation generation,
+asio::awaitable<void> answer_generation(http::Exchange& exchange, const Services& services, Generation generation,
                                         std::shared_ptr<const ModelInfo> model) {
     const auto& fields = generation.fields;
     auto reply = co_await begin(exchange, services,
@@ -143,6 +154,7 @@ asio::awaitable<void> answer_generation(http::Exchange& exchange, Services& serv
     const CancelWhenClientLeaves guard(exchange, reply->events);
     const bool thinks = model->can("thinking") && std::holds_alternative<ChatPrompt>(generation.prompt);
     Answering answering{.exchange = exchange,
+                        .clock = services.clock,
                         .reply = *reply,
                         .reader = ReplyReader(reply->events, thinks),
                         .writer = ReplyWriter(generation.wording, fields.model, services.wall_clock),

@@ -6,12 +6,12 @@
 // The routes' handlers, each in the file that is named after it.
 namespace weft::api::ollama {
 
-[[nodiscard]] boost::asio::awaitable<void> handle_generate(http::Exchange& exchange, Services& services);
-[[nodiscard]] boost::asio::awaitable<void> handle_chat(http::Exchange& exchange, Services& services);
-[[nodiscard]] boost::asio::awaitable<void> handle_embed(http::Exchange& exchange, Services& services);
-[[nodiscard]] boost::asio::awaitable<void> handle_embeddings(http::Exchange& exchange, Services& services);
-[[nodiscard]] boost::asio::awaitable<void> handle_tags(http::Exchange& exchange, Services& services);
-[[nodiscard]] boost::asio::awaitable<void> handle_ps(http::Exchange& exchange, Services& services);
-[[nodiscard]] boost::asio::awaitable<void> handle_show(http::Exchange& exchange, Services& services);
+[[nodiscard]] boost::asio::awaitable<void> handle_generate(http::Exchange& exchange, const Services& services);
+[[nodiscard]] boost::asio::awaitable<void> handle_chat(http::Exchange& exchange, const Services& services);
+[[nodiscard]] boost::asio::awaitable<void> handle_embed(http::Exchange& exchange, const Services& services);
+[[nodiscard]] boost::asio::awaitable<void> handle_embeddings(http::Exchange& exchange, const Services& services);
+[[nodiscard]] boost::asio::awaitable<void> handle_tags(http::Exchange& exchange, const Services& services);
+[[nodiscard]] boost::asio::awaitable<void> handle_ps(http::Exchange& exchange, const Services& services);
+[[nodiscard]] boost::asio::awaitable<void> handle_show(http::Exchange& exchange, const Services& services);
 
 }  // namespace weft::api::ollama

@@ -68,7 +68,7 @@ ModelDetails details_of(const ModelInfo& model) {
             .embedding_length = model.embedding_length};
 }
 
-asio::awaitable<void> handle_tags(http::Exchange& exchange, Services& services) {
+asio::awaitable<void> handle_tags(http::Exchange& exchange, const Services& services) {
     auto models = services.registry.list();
     std::ranges::stable_sort(models, std::greater{}, [](const auto& model) { return model->modified_at; });
     ModelList<ListedModel> answer;
@@ -77,7 +77,7 @@ asio::awaitable<void> handle_tags(http::Exchange& exchange, Services& services) 
 }
 
 // A model that is still loading has no size yet, so clients would show it as empty.
-asio::awaitable<void> handle_ps(http::Exchange& exchange, Services& services) {
+asio::awaitable<void> handle_ps(http::Exchange& exchange, const Services& services) {
     auto models = services.registry.resident();
     std::ranges::stable_sort(models, std::greater{}, &ResidentModel::expires_at);
     ModelList<LoadedModel> answer;

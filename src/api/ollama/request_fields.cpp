@@ -4,6 +4,7 @@
 #include <array>
 
 #include "api/ollama/options.h"
+#include "registry/keep_alive.h"
 
 namespace weft::api::ollama {
 namespace {
@@ -59,9 +60,9 @@ Result<std::string> required_model_name_in(const JsonReader& body) {
 Result<std::optional<KeepAlive>> keep_alive_in(const JsonReader& body) {
     const auto value = body["keep_alive"];
     if (value.absent()) return std::nullopt;
-    if (value.is_string()) return fail_field(ErrorCode::not_implemented, "keep_alive", "durations are not read yet");
-    WEFT_TRY(const auto seconds, value.number(-9e9, 9e9));
-    return std::chrono::duration_cast<KeepAlive>(std::chrono::duration<double>(*seconds));
+    if (value.is_string()) return parse_keep_alive(value.json().get<std::string>());
+    WEFT_TRY(const auto seconds, value.number());
+    return keep_alive_of_seconds(*seconds);
 }
 
 Result<ThinkSetting> think_in(const JsonReader& body) {

@@ -1,5 +1,6 @@
 #include "api/ollama/routes.h"
 
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -18,25 +19,26 @@ struct VersionAnswer {
     std::string_view version;
 };
 
-asio::awaitable<void> greet(http::Exchange& exchange, Services&) {
+asio::awaitable<void> greet(http::Exchange& exchange, const Services&) {
     co_await exchange.reply({.content_type = "text/plain; charset=utf-8", .body = "Ollama is running"});
 }
 
-asio::awaitable<void> tell_version(http::Exchange& exchange, Services&) {
+asio::awaitable<void> tell_version(http::Exchange& exchange, const Services&) {
     co_await exchange.reply({.body = to_json(VersionAnswer{compatible_version})});
 }
 
-asio::awaitable<void> refuse(http::Exchange& exchange, Services&) {
+asio::awaitable<void> refuse(http::Exchange& exchange, const Services&) {
     co_await reply_error(exchange, {.code = ErrorCode::not_implemented,
                                     .message = exchange.request().path + " is not available in this server yet"});
 }
 
 }  // namespace
 
-void add_routes(http::Router& router, Services& services) {
-    using Handle = asio::awaitable<void> (*)(http::Exchange&, Services&);
+void add_routes(http::Router& router, Services services) {
+    using Handle = asio::awaitable<void> (*)(http::Exchange&, const Services&);
+    const auto shared = std::make_shared<const Services>(std::move(services));
     const auto add = [&](const char* method, const char* path, Handle handle) {
-        router.add(method, path, [handle, &services](http::Exchange& exchange) { return handle(exchange, services); });
+        router.add(method, path, [handle, shared](http::Exchange& exchange) { return handle(exchange, *shared); });
     };
     add("GET", "/", greet);
     add("GET", "/api/version", tell_version);

@@ -112,7 +112,7 @@ Result<ShowAnswer> answer_to(const http::Request& request, Registry& registry) {
 
 }  // namespace
 
-asio::awaitable<void> handle_show(http::Exchange& exchange, Services& services) {
+asio::awaitable<void> handle_show(http::Exchange& exchange, const Services& services) {
     const auto answer = answer_to(exchange.request(), services.registry);
     if (!answer) co_return co_await reply_error(exchange, answer.error());
     co_await exchange.reply({.body = to_json(*answer)});

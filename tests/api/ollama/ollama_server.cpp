@@ -2,76 +2,28 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <catch2/catch_test_macros.hpp>
+#include <algorithm>
 #include <limits>
 #include <utility>
+
+#include "support/fake_exchange.h"
 
 namespace weft::test {
 namespace asio = boost::asio;
 namespace {
 
+// Longer than any request takes.
+constexpr std::chrono::seconds run_limit{20};
 constexpr auto unlimited = std::numeric_limits<std::size_t>::max();
 
-class RecordingExchange final : public http::Exchange {
-  public:
-    RecordingExchange(asio::any_io_executor io, http::Request request, std::size_t patience)
-        : io_(std::move(io)), request_(std::move(request)), patience_(patience) {}
-
-    const http::Request& request() const override { return request_; }
-    asio::any_io_executor executor() const override { return io_; }
-    void add_header(std::string name, std::string value) override { answer.headers.emplace_back(name, value); }
-
-    asio::awaitable<void> reply(http::Response response) override {
-        REQUIRE_FALSE(started_);
-        started_ = true;
-        answer.status = response.status;
-        answer.content_type = std::move(response.content_type);
-        answer.body = std::move(response.body);
-        for (auto& header : response.headers) answer.headers.push_back(std::move(header));
-        co_return;
-    }
-
-    asio::awaitable<void> start_stream(std::string content_type, http::Headers) override {
-        REQUIRE_FALSE(started_);
-        started_ = true;
-        answer.status = 200;
-        answer.content_type = std::move(content_type);
-        co_return;
-    }
-
-    asio::awaitable<bool> write(std::string_view data) override {
-        answer.writes.emplace_back(data);
-        answer.body += data;
-        if (answer.writes.size() >= patience_) leave();
-        co_return !gone_;
-    }
-
-    asio::awaitable<void> finish_stream() override {
-        answer.ended = true;
-        co_return;
-    }
-    void abort_stream() override {}
-    bool started() const override { return started_; }
-    void on_client_gone(std::function<void()> callback) override {
-        callback_ = std::move(callback);
-        if (gone_ && callback_) std::exchange(callback_, {})();
-    }
-    bool client_gone() const override { return gone_; }
-
-    Answer answer{};
-
-  private:
-    void leave() {
-        gone_ = true;
-        if (callback_) std::exchange(callback_, {})();
-    }
-
-    asio::any_io_executor io_;
-    http::Request request_;
-    std::size_t patience_;
-    std::function<void()> callback_{};
-    bool started_ = false;
-    bool gone_ = false;
-};
+Answer seen_by_client(FakeExchange& exchange) {
+    return {.status = exchange.answer.status,
+            .content_type = std::move(exchange.answer.content_type),
+            .headers = std::move(exchange.answer.headers),
+            .body = std::move(exchange.answer.body),
+            .writes = std::move(exchange.writes),
+            .ended = exchange.end == FakeExchange::End::finished};
+}
 
 }  // namespace
 
@@ -103,13 +55,27 @@ std::string Answer::error() const {
     return api::JsonReader(*value)["error"].string().value_or("").value_or("");
 }
 
+std::string at(const api::Json& json, std::string_view path) {
+    const api::Json* value = &json;
+    while (!path.empty()) {
+        const auto end = std::min(path.find('.'), path.size());
+        const std::string key(path.substr(0, end));
+        path.remove_prefix(std::min(end + 1, path.size()));
+        if (value->is_array()) {
+            const auto index = static_cast<std::size_t>(std::stoul(key));
+            if (index >= value->get_array().size()) return "absent";
+            value = &value->get_array()[index];
+        } else {
+            if (!value->is_object() || !value->get_object().contains(key)) return "absent";
+            value = &value->get_object().find(key)->second;
+        }
+    }
+    return api::write_json(*value);
+}
+
 OllamaServer::OllamaServer()
-    : registry(io.get_executor()),
-      chat(registry, io.get_executor()),
-      embed(registry),
-      services{.registry = registry, .chat = chat, .embed = embed} {
-    services.wall_clock = [] { return std::chrono::sys_days{std::chrono::January / 2 / 2026} + std::chrono::nanoseconds(5); };
-    api::ollama::add_routes(router, services);
+    : registry(io.get_executor()), chat(registry, io.get_executor()), embed(registry) {
+    api::ollama::add_routes(router, {.registry = registry, .chat = chat, .embed = embed, .clock = clock});
 }
 
 FakeRunner& OllamaServer::has_model(const std::string& name, std::vector<std::string> capabilities) {
@@ -132,16 +98,19 @@ Answer OllamaServer::run(const std::string& method, const std::string& path, std
     INFO(method << " " << path);
     REQUIRE(match.handler != nullptr);
     request.path_parameters = std::move(match.parameters);
-    RecordingExchange exchange(io.get_executor(), std::move(request), patience);
+    FakeExchange exchange(io.get_executor(), std::move(request));
     bool finished = false;
     asio::co_spawn(io, (*match.handler)(exchange), [&](std::exception_ptr failure) {
         CHECK(failure == nullptr);
         finished = true;
     });
     io.restart();
-    io.run();
+    while (exchange.writes.size() < patience && io.run_one_for(run_limit) != 0) {
+    }
+    if (exchange.writes.size() >= patience) exchange.leave();
+    io.run_for(run_limit);
     REQUIRE(finished);
-    return std::move(exchange.answer);
+    return seen_by_client(exchange);
 }
 
 }  // namespace weft::test

@@ -3,10 +3,9 @@
 // Ollama's routes over fakes, asked without a socket.
 //
 //     OllamaServer server;
-//     auto& runner = server.has_model("m", {"completion"});
-//     runner.answers("Hello there!");
-//     const auto answer = server.ask("POST", "/api/chat", R"({"model":"m", ...})");
-//     CHECK(answer.lines().back()["done"] ...);
+//     server.has_model("m").answers("Hello there!");
+//     const auto answer = server.post("/api/chat", R"({"model":"m","stream":false,"messages":[...]})");
+//     CHECK(answer.at("message.content") == "\"Hello there!\"");
 
 #include <boost/asio/io_context.hpp>
 #include <memory>
@@ -19,6 +18,9 @@
 
 namespace weft::test {
 
+// The value at a path ("message.content", "models.0.name") as JSON text; "absent" when there is none.
+[[nodiscard]] std::string at(const api::Json& json, std::string_view path);
+
 // What the client saw.
 struct Answer {
     int status = 0;
@@ -30,6 +32,8 @@ struct Answer {
 
     [[nodiscard]] api::Json json() const;
     [[nodiscard]] std::vector<api::Json> lines() const;
+    // at() of a body that is one object.
+    [[nodiscard]] std::string at(std::string_view path) const { return test::at(json(), path); }
     [[nodiscard]] std::string error() const;  // the text in {"error": ...}; empty when there is none
 };
 
@@ -43,14 +47,17 @@ class OllamaServer {
     Answer get(const std::string& path) { return ask("GET", path); }
     Answer post(const std::string& path, std::string body) { return ask("POST", path, std::move(body)); }
 
+    // Whether the router knows the path and which methods it has ("GET, HEAD, OPTIONS").
+    [[nodiscard]] std::string methods_of(const std::string& path) const { return router.find("TRACE", path).allowed; }
+
     // A client that leaves once it has read so many writes.
     Answer ask_and_leave_after(std::size_t writes, const std::string& path, std::string body);
 
     boost::asio::io_context io{};
+    SteadyClock clock{};
     FakeRegistry registry;
     ChatService chat;
     EmbedService embed;
-    api::ollama::Services services;
     http::Router router{};
 
   private:
