@@ -1,11 +1,10 @@
 """What happens when an engine process dies: its requests are told, others do not notice, it comes back."""
 import json, os, signal, threading, time, unittest
 
-from server import Server, chat, wait_until
+from server import ENDLESS, Server, chat, wait_until
 
 LONG = {"model": "weft-demo", "prompt": "Tell me a story.", "raw": True, "options": {"num_predict": 100000, "temperature": 1, "seed": 1},
         "shift": True}
-ENDLESS = {"model": "weft-demo", "prompt": "Tell me a story.", "max_tokens": 3500, "ignore_eos": True}
 
 
 def engine_of(server, n=1):

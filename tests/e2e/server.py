@@ -4,6 +4,8 @@ import contextlib, http.client, json, os, pathlib, shutil, signal, subprocess, t
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("WEFT_BINARY", str(ROOT / "build/release/weft"))
 MODEL = ROOT / "models/weft-demo.gguf"
+# A generation that only ends by its length.
+ENDLESS = {"model": "weft-demo", "prompt": "Tell me a story.", "max_tokens": 3500, "ignore_eos": True}
 PATIENCE = 60  # seconds; generous, because machines are shared: nothing here measures time
 
 

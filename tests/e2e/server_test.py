@@ -1,10 +1,7 @@
 """The real server as a user meets it: readiness, draining, limits, leaving early, several models."""
 import json, signal, threading, time, unittest
 
-from server import Server, chat, wait_until
-
-STORY = {"model": "weft-demo", "prompt": "Tell me a story.", "raw": True, "shift": True,
-         "options": {"num_predict": 100000, "temperature": 1, "seed": 3}}
+from server import ENDLESS, Server, chat, wait_until
 
 
 class Lifecycle(unittest.TestCase):
@@ -23,7 +20,7 @@ class Lifecycle(unittest.TestCase):
             self.assertTrue(lines[-1]["done"])
             self.assertTrue(all(not line["done"] for line in lines[:-1]))
 
-    def test_readyz_knows_a_loaded_scheduler_and_turns_503_when_draining(self):
+    def test_readyz_counts_the_loaded_schedulers(self):
         with Server() as server:
             self.assertEqual(server.get("/readyz")[0], 200)
             chat(server, "Hello!")
@@ -42,30 +39,32 @@ class Lifecycle(unittest.TestCase):
                 os.kill(engine, signal.SIGCONT)
             wait_until(lambda: server.get("/readyz")[0] == 200, "it beats again")
 
-    def test_sigterm_lets_streams_end_and_exits_0(self):
+    def test_sigterm_turns_readyz_503_lets_streams_end_and_exits_0(self):
         with Server() as server:
             chat(server, "Hello!")
-            stream = server.stream("/api/generate", STORY | {"options": {"num_predict": 400, "temperature": 1}})
+            stream = server.stream("/v1/completions", ENDLESS | {"stream": True, "max_tokens": 1500})
             stream.readline()
             server.process.send_signal(signal.SIGTERM)
-            lines = [json.loads(line) for line in stream]
-            self.assertTrue(lines[-1]["done"])
+            wait_until(lambda: "draining" in server.log_text(), "it drains")
+            self.assertEqual(server.get("/readyz")[0], 503)
+            self.assertEqual(chat(server, "Hello!")[0], 503)
+            self.assertIn(b"data: [DONE]\n", list(stream))
             self.assertEqual(server.process.wait(60), 0)
 
     def test_a_second_signal_ends_at_once(self):
         with Server() as server:
             chat(server, "Hello!")
-            stream = server.stream("/api/generate", STORY)
+            stream = server.stream("/v1/completions", ENDLESS | {"stream": True})
             stream.readline()
             server.process.send_signal(signal.SIGTERM)
-            time.sleep(0.2)
+            wait_until(lambda: "draining" in server.log_text(), "it drains")
             server.process.send_signal(signal.SIGTERM)
             self.assertEqual(server.process.wait(20), 1)
 
     def test_a_client_that_leaves_frees_its_slot(self):
         with Server("--parallel", "1") as server:
             chat(server, "Hello!")
-            stream = server.stream("/api/generate", STORY)
+            stream = server.stream("/v1/completions", ENDLESS | {"stream": True})
             stream.readline()
             stream.connection.close()
             stream.close()
@@ -75,9 +74,9 @@ class Lifecycle(unittest.TestCase):
         import socket
         with Server("--parallel", "1") as server:
             chat(server, "Hello!")
-            body = json.dumps(STORY | {"stream": False}).encode()
+            body = json.dumps(ENDLESS).encode()
             with socket.create_connection(("127.0.0.1", server.port)) as client:
-                client.sendall(b"POST /api/generate HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+                client.sendall(b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
                 time.sleep(0.3)
             self.assertEqual(chat(server, "Hello!")[0], 200)
 
