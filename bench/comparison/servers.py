@@ -1,0 +1,150 @@
+"""The servers that are compared: how each is started, watched and stopped."""
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass, field
+from pathlib import Path
+
+START_TIMEOUT_S = 120
+STOP_TIMEOUT_S = 40
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a workload needs of any server."""
+    model: Path
+    threads: int
+    parallel: int            # requests that are to run at once
+    context: int             # tokens of one request
+    extra_env: dict = field(default_factory=dict)
+
+
+def weft_command(program, setup, port):
+    return [program, "serve", "--host", "127.0.0.1", "--port", str(port), "--model", f"bench={setup.model}",
+            "--threads", str(setup.threads), "--parallel", str(setup.parallel), "--context", str(setup.context),
+            "--keep-alive", "-1", "--log-level", "warn", "--set", "limits.queue=4096"]
+
+
+def llama_default_command(program, setup, port):
+    """Nothing but what the task itself fixes: file, address, threads."""
+    return [program, "-m", setup.model, "--host", "127.0.0.1", "--port", str(port), "-t", str(setup.threads)]
+
+
+def llama_best_command(program, setup, port):
+    """The flags someone would choose who knows llama-server and this workload."""
+    cells = setup.parallel * setup.context
+    return [*llama_default_command(program, setup, port), "-np", str(setup.parallel), "-c", str(cells), "-fa", "on",
+            "-cb", "--no-webui", "--no-slots", "-tb", str(setup.threads), "--cache-reuse", "256"]
+
+
+COMMANDS = {"weft": weft_command, "llama-default": llama_default_command, "llama-best": llama_best_command}
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Server:
+    """A running server. Use as a context manager: it is stopped whatever happens."""
+
+    def __init__(self, kind, program, setup, log_path):
+        self.kind = kind
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.command = [str(part) for part in COMMANDS[kind](program, setup, self.port)]
+        self.env = {**os.environ, **setup.extra_env}
+        self.log_path = log_path
+        self.process = None
+
+    def __enter__(self):
+        with open(self.log_path, "ab") as log:
+            log.write(f"\n# {' '.join(self.command)}\n".encode())
+            log.flush()
+            self.process = subprocess.Popen(self.command, stdout=log, stderr=log, env=self.env, stdin=subprocess.DEVNULL)
+        try:
+            self._wait_until_ready()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def _wait_until_ready(self):
+        """Ready means that a token came out: weft loads a model on its first request."""
+        deadline = time.monotonic() + START_TIMEOUT_S
+        body = json.dumps({"model": "bench", "prompt": "time", "max_tokens": 1}).encode()
+        last = "no answer"
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                raise RuntimeError(f"{self.kind} ended with {self.process.returncode}; see {self.log_path}")
+            try:
+                request = urllib.request.Request(self.url + "/v1/completions", body, {"Content-Type": "application/json"})
+                urllib.request.urlopen(request, timeout=START_TIMEOUT_S).read()
+                return
+            except urllib.error.HTTPError as error:
+                last = f"{error.code} {error.read()[:200]}"
+                if error.code != 503:
+                    break
+            except OSError as error:
+                last = str(error)
+            time.sleep(0.2)
+        raise RuntimeError(f"{self.kind} did not become ready: {last}; see {self.log_path}")
+
+    def family(self):
+        """This process and all below it: weft's engine processes are children."""
+        return descendants(self.pid)
+
+    def resident_kib(self):
+        return sum(resident_kib(pid) for pid in self.family())
+
+    def cpu_seconds(self):
+        """Of the process that speaks HTTP alone, and of all processes together."""
+        return cpu_seconds(self.pid), sum(cpu_seconds(pid) for pid in self.family())
+
+
+def descendants(pid):
+    found = [pid]
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            for child in task.read_text().split():
+                found += descendants(int(child))
+        except OSError:
+            pass
+    return found
+
+
+def resident_kib(pid):
+    try:
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1])
+    except OSError:
+        pass
+    return 0
+
+
+def cpu_seconds(pid):
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    except OSError:
+        return 0.0
