@@ -9,6 +9,7 @@
 #include "app/config_file.h"
 #include "app/config_keys.h"
 #include "registry/memory_estimate.h"
+#include "registry/model_name.h"
 
 extern char** environ;
 
@@ -40,6 +41,15 @@ std::optional<fs::path> find_file(const ConfigSources& sources, const fs::path& 
     return std::nullopt;
 }
 
+// "FILE" or "NAME=FILE"; a file whose own name holds a '=' is one, too.
+ConfiguredModel named_model(const std::string& text) {
+    const auto equals = text.find('=');
+    std::error_code ignored;
+    if (equals == std::string::npos || fs::exists(text, ignored) || !ModelName::parse(text.substr(0, equals)))
+        return {.name = "", .path = fs::absolute(text)};
+    return {.name = text.substr(0, equals), .path = fs::absolute(text.substr(equals + 1))};
+}
+
 void bind_command_line(const ConfigSources& sources, LoadedConfig& loaded) {
     for (const auto& [name, value] : sources.command_line) {
         const auto* key = find_config_key(name);
@@ -51,10 +61,10 @@ void bind_command_line(const ConfigSources& sources, LoadedConfig& loaded) {
         if (!done) loaded.problems.push_back({name, done.error().message, "command line"});
     }
     if (!sources.folders.empty()) loaded.config.models_dir.clear();
-    for (const auto& folder : sources.folders) loaded.config.models_dir.push_back(folder.string());
-    std::vector<ConfiguredModel> named;
-    for (const auto& path : sources.models) named.push_back({.name = "", .path = path});
-    loaded.config.models.insert(loaded.config.models.begin(), named.begin(), named.end());
+    for (const auto& folder : sources.folders) loaded.config.models_dir.push_back(fs::absolute(folder).string());
+    auto& models = loaded.config.models;
+    for (std::size_t i = 0; i < sources.models.size(); ++i)
+        models.insert(models.begin() + static_cast<std::ptrdiff_t>(i), named_model(sources.models[i]));
 }
 
 double kv_bytes_per_value(const std::string& type) {

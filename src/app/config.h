@@ -97,7 +97,7 @@ struct ConfigSources {
     std::optional<std::filesystem::path> file{};                       // --config; must exist
     std::map<std::string, std::string> environment{};                  // process_environment()
     std::vector<std::pair<std::string, std::string>> command_line{};   // key, value: "server.port", "8080"
-    std::vector<std::filesystem::path> models{};                       // --model FILE, repeated
+    std::vector<std::string> models{};                                 // --model FILE or NAME=FILE, repeated
     std::vector<std::filesystem::path> folders{};                      // --models-dir FOLDER, repeated; any: instead of models_dir
     std::filesystem::path working_folder = ".";                        // where weft.yaml is looked for first
 };

@@ -137,6 +137,7 @@ int report(const Error& error) {
 int status_of(const Result<void>& result) { return result ? exit_fine : report(result.error()); }
 
 int serve(CommandLine& line, const Hooks& hooks) {
+    if (line.server) return usage_error("--server is for clients; the server listens where --host and --port say");
     for (const auto& setting : line.settings) {
         const auto equals = setting.find('=');
         if (equals == setting.npos || equals == 0) return usage_error("--set wants KEY=VALUE, not " + setting);
@@ -182,8 +183,8 @@ int run_client(CommandLine& line, const std::string& command) {
 
 int dispatch(CLI::App& app, CommandLine& line, const Hooks& hooks) {
     const auto chosen = app.get_subcommands();
+    if (line.version) return run_client(line, "version");
     if (chosen.empty()) {
-        if (line.version) return run_client(line, "version");
         print(app.help());
         return exit_usage;
     }

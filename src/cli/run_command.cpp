@@ -105,13 +105,26 @@ Result<void> print_json_answer(OllamaClient& client, const Terminal& terminal, c
     return {};
 }
 
+// No option is read and then ignored.
+Result<void> check_options(const RunOptions& run, bool embeds) {
+    if (embeds && (run.format || run.think || run.system || run.verbose || !run.parameters.empty()))
+        return fail(ErrorCode::invalid_request,
+                    run.model + " makes embeddings: --format, --think, --system, --verbose and parameters are for chat models");
+    if (!embeds && (run.dimensions || !run.truncate))
+        return fail(ErrorCode::invalid_request,
+                    run.model + " makes no embeddings: --dimensions and --no-truncate are for models that do");
+    return {};
+}
+
 }  // namespace
 
 Result<void> run_model(OllamaClient& client, const Terminal& terminal, const RunOptions& options) {
     WEFT_TRY(auto settings, settings_from(options, terminal));
     WEFT_TRY(const ShownModel model, client.show(options.model));
+    const bool embeds = model.can("embedding") && !model.can("completion");
+    WEFT_CHECK(check_options(options, embeds));
     WEFT_TRY(const std::string prompt, whole_prompt(terminal, options.prompt));
-    if (model.can("embedding") && !model.can("completion")) return print_embedding(client, terminal, options, prompt);
+    if (embeds) return print_embedding(client, terminal, options, prompt);
 
     ChatSession session(client, terminal, std::move(settings));
     const bool converse = terminal.input && terminal.output && options.prompt.empty() && !options.json;

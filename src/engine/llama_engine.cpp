@@ -12,7 +12,7 @@ namespace {
 constexpr std::uint32_t cell_granularity = 256;   // libllama pads the pool to this
 constexpr std::uint32_t windows_in_pool = 4;
 constexpr std::uint32_t recurrent_slots = 8;      // each costs a whole state
-constexpr std::int32_t fewest_outputs = 32;
+constexpr std::uint32_t fewest_sequence_ids = 64;
 
 ggml_type kv_type(const std::string& name) {
     if (name == "q8_0") return GGML_TYPE_Q8_0;
@@ -23,6 +23,11 @@ ggml_type kv_type(const std::string& name) {
 
 std::uint32_t rounded_up(std::uint32_t cells) {
     return (cells + cell_granularity - 1) / cell_granularity * cell_granularity;
+}
+
+// Ids for the running sequences and about as many cached prefixes.
+std::uint32_t sequence_ids(std::uint32_t slots) {
+    return std::clamp(2 * slots, fewest_sequence_ids, static_cast<std::uint32_t>(llama_max_parallel_sequences()));
 }
 
 }  // namespace
@@ -58,8 +63,11 @@ Result<std::unique_ptr<LlamaEngine>> LlamaEngine::create(std::shared_ptr<const L
     params.n_ctx = cells;
     params.n_batch = std::max(message.batch_tokens, 32U);
     params.n_ubatch = params.n_batch;
-    params.n_seq_max = shares ? static_cast<std::uint32_t>(llama_max_parallel_sequences()) : slots;
-    params.n_outputs_max = std::min(params.n_batch, std::max<std::uint32_t>(slots, fewest_outputs));
+    params.n_seq_max = shares ? sequence_ids(slots) : slots;
+    // libllama wants room for one row of logits per sequence id, so ids are not free.
+    params.n_batch = std::max(params.n_batch, params.n_seq_max);
+    params.n_ubatch = params.n_batch;
+    params.n_outputs_max = params.n_seq_max;
     params.n_threads = static_cast<std::int32_t>(message.threads != 0 ? message.threads : std::max(1U, std::thread::hardware_concurrency()));
     params.n_threads_batch = params.n_threads;
     params.flash_attn_type = message.flash_attention ? LLAMA_FLASH_ATTN_TYPE_ENABLED : LLAMA_FLASH_ATTN_TYPE_DISABLED;

@@ -35,8 +35,6 @@ std::string_view after_blank_line(std::string_view bytes) {
 void Connection::start(std::shared_ptr<ServerCore> core, Socket socket, std::string peer, Purpose purpose) {
     const auto executor = socket.get_executor();
     auto connection = std::make_shared<Connection>(core, std::move(socket), std::move(peer), purpose);
-    connection->place_ = core->connections.insert(core->connections.end(), connection);
-    if (purpose == Purpose::refuse) ++core->refusing_connections;
     asio::co_spawn(executor, connection->run(), [connection](const std::exception_ptr& failure) {
         if (failure) log_error("connection_failed", {{"peer", connection->peer_}});
         connection->end();
@@ -47,12 +45,23 @@ Connection::Connection(std::shared_ptr<ServerCore> core, Socket socket, std::str
     : core_(std::move(core)),
       wire_(std::make_shared<Wire>(std::move(socket), core_->read_scratch)),
       peer_(std::move(peer)),
-      purpose_(purpose) {}
+      purpose_(purpose),
+      place_(core_->connections.insert(core_->connections.end(), this)) {
+    if (purpose_ == Purpose::refuse) ++core_->refusing_connections;
+}
+
+// Still listed only when the io_context goes before the connection has ended.
+Connection::~Connection() { leave_list(); }
+
+void Connection::leave_list() {
+    if (!std::exchange(listed_, false)) return;
+    if (purpose_ == Purpose::refuse) --core_->refusing_connections;
+    core_->connections.erase(place_);
+}
 
 void Connection::end() {
     wire_->close();
-    if (purpose_ == Purpose::refuse) --core_->refusing_connections;
-    core_->connections.erase(place_);
+    leave_list();
     if (core_->connections.empty() && core_->when_empty) std::exchange(core_->when_empty, nullptr)();
 }
 

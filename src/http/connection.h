@@ -21,7 +21,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
         serve,
         refuse,  // there are too many connections: the first request is answered 503, then it is closed
     };
-    // Adds a connection to core's list and starts it. It leaves the list when it ends.
+    // Adds a connection to core's list and starts it.
     static void start(std::shared_ptr<ServerCore> core, Socket socket, std::string peer, Purpose purpose);
 
     void sweep(TimePoint now) { wire_->sweep(now); }
@@ -31,6 +31,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
     void close();
 
     Connection(std::shared_ptr<ServerCore> core, Socket socket, std::string peer, Purpose purpose);
+    ~Connection();
+    Connection(const Connection&) = delete;
+    Connection& operator=(const Connection&) = delete;
 
   private:
     [[nodiscard]] boost::asio::awaitable<void> run();
@@ -47,12 +50,14 @@ class Connection : public std::enable_shared_from_this<Connection> {
     [[nodiscard]] std::optional<Answer> early_answer(Turn& turn, const HeadFacts& facts) const;
     [[nodiscard]] Response render(const Turn& turn, Refusal refusal) const;
     void end();
+    void leave_list();
 
     std::shared_ptr<ServerCore> core_;
     std::shared_ptr<Wire> wire_;
     std::string peer_;
     Purpose purpose_;
-    std::list<std::shared_ptr<Connection>>::iterator place_{};
+    std::list<Connection*>::iterator place_;
+    bool listed_ = true;
     unsigned requests_ = 0;
     bool idle_ = true;  // no byte of a request has arrived
 };

@@ -96,6 +96,7 @@ class RequestParser::Impl final : public beast_http::basic_parser<true> {
                          ErrorCode& error) override {
         request.method = method.substr(0, max_method_bytes);
         target = raw_target;
+        request.headers.reserve(16);
         facts.http_1_1 = version >= 11;
         if (method.size() > max_method_bytes) stop(bad_request("The request method is malformed."), error);
     }

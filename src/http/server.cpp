@@ -116,6 +116,7 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
     void stop_accepting();
     void close_connections();
     void finish_drain();
+    void close_idle();
 
     asio::steady_timer sweep_timer_;
     asio::steady_timer drain_timer_;
@@ -175,7 +176,9 @@ void Server::Impl::sweep_later() {
         const auto self = weak.lock();
         if (error || !self) return;
         const TimePoint now = SteadyClock().now();
-        for (const auto& connection : self->core_->connections) connection->sweep(now);
+        for (Connection* connection : self->core_->connections) connection->sweep(now);
+        // Whoever connects during a drain and asks nothing must not hold it up.
+        if (self->core_->draining) self->close_idle();
         self->sweep_later();
     });
 }
@@ -189,23 +192,30 @@ void Server::Impl::stop_accepting() {
 
 void Server::Impl::close_connections() {
     // A copy: callbacks of handlers run in here.
-    const auto connections = core_->connections;
+    std::vector<std::shared_ptr<Connection>> connections;
+    for (Connection* connection : core_->connections) connections.push_back(connection->shared_from_this());
     for (const auto& connection : connections) connection->close();
+}
+
+void Server::Impl::close_idle() {
+    std::vector<std::shared_ptr<Connection>> connections;
+    for (Connection* connection : core_->connections) connections.push_back(connection->shared_from_this());
+    for (const auto& connection : connections) connection->close_if_idle();
 }
 
 void Server::Impl::drain(std::chrono::milliseconds time_left, std::function<void()> done) {
     drained_ = std::move(done);
-    core_->draining = true;
-    stop_accepting();
+    core_->draining = true;  // every answer closes its connection from now on
     core_->when_empty = [weak = weak_from_this()] {
         if (const auto self = weak.lock()) self->finish_drain();
     };
-    for (const auto& connection : core_->connections) connection->close_if_idle();
+    close_idle();
     if (core_->connections.empty()) return asio::post(io_, [self = shared_from_this()] { self->finish_drain(); });
     drain_timer_.expires_after(time_left);
     drain_timer_.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
         const auto self = weak.lock();
         if (error || !self) return;
+        self->stop_accepting();
         self->close_connections();
         self->drain_timer_.expires_after(drain_grace);
         self->drain_timer_.async_wait([weak](const boost::system::error_code& cancelled) {
@@ -215,6 +225,7 @@ void Server::Impl::drain(std::chrono::milliseconds time_left, std::function<void
 }
 
 void Server::Impl::finish_drain() {
+    stop_accepting();
     drain_timer_.cancel();
     sweep_timer_.cancel();
     if (drained_) std::exchange(drained_, nullptr)();

@@ -44,7 +44,8 @@ class Server {
     // Replaces the middleware for requests that arrive from now on: what is allowed can depend on what was bound.
     void set_middleware(std::vector<Middleware> middleware);
 
-    // Ends in order: accepts nothing more, closes idle connections, answers running requests with "Connection: close".
+    // Ends in order: closes idle connections and answers with "Connection: close". New connections are still accepted
+    // until the last running request has ended, so that who asks is told (by the handlers) instead of refused.
     // What still runs after time_left sees its client gone and is cut off. done is called once, when the last
     // connection has ended, at the latest a few seconds after time_left.
     void drain(std::chrono::milliseconds time_left, std::function<void()> done);

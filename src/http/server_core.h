@@ -50,7 +50,8 @@ struct ServerCore {
     ErrorFormatter format_error;
     std::vector<Middleware> middleware;
 
-    std::list<std::shared_ptr<Connection>> connections{};
+    // Each is kept alive by its own coroutine and leaves the list when it ends.
+    std::list<Connection*> connections{};
     std::size_t refusing_connections = 0;  // of connections, those that only tell 503
     std::size_t buffered_body_bytes = 0;
     bool draining = false;

@@ -1,6 +1,8 @@
 #include "http/server_exchange.h"
 
 #include <array>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <charconv>
 #include <stdexcept>
 #include <utility>
@@ -16,6 +18,9 @@ constexpr std::size_t small_body_bytes = 16 * 1024;
 
 // RFC 9110 section 6.4.1: these never have a body, nor a length.
 bool may_have_body(int status) { return status >= 200 && status != 204 && status != 304; }
+
+// A client that reads as fast as its handler writes lets other connections have a turn after that many writes.
+constexpr unsigned max_writes_in_a_row = 32;
 
 asio::const_buffer to_buffer(std::string_view text) { return {text.data(), text.size()}; }
 
@@ -78,6 +83,7 @@ asio::awaitable<bool> ServerExchange::write(std::string_view data) {
     // A chunk of length 0 would be the end of the stream.
     if (data.empty() || turn_.request.method == "HEAD") co_return true;
     turn_.bytes_sent += data.size();
+    if (++writes_in_a_row_ % max_writes_in_a_row == 0) co_await asio::post(wire_.executor(), asio::use_awaitable);
     if (framing_ == Framing::until_close)
         co_return co_await wire_.send({to_buffer(data)}, core_.options.write_stall_time);
     std::array<char, 20> size{};

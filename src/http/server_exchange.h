@@ -62,6 +62,7 @@ class ServerExchange final : public Exchange {
     Turn& turn_;
     State state_ = State::unanswered;
     Framing framing_ = Framing::content_length;
+    unsigned writes_in_a_row_ = 0;  // without having let others run
     bool watching_ = false;
 };
 

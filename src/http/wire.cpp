@@ -1,5 +1,6 @@
 #include "http/wire.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -112,6 +113,8 @@ void Wire::set_deadline(TimePoint deadline) {
 }
 
 void Wire::sweep(TimePoint now) {
+    const bool blind = watching_ && !gone_ && unread().size() >= max_watched_bytes_;
+    if (blind && peer_closed()) mark_gone();
     if (now < deadline_) return;
     deadline_ = TimePoint::max();
     expired_ = true;
@@ -143,15 +146,15 @@ void Wire::wait_to_watch() {
 
 void Wire::on_watched() {
     if (receive() == Received::end) return mark_gone();
-    // A client that pipelines more than that is noticed as gone when a write to it fails.
+    // Beyond that the sweep asks the kernel instead.
     if (unread().size() < max_watched_bytes_) wait_to_watch();
 }
 
 bool Wire::peer_closed() {
     if (gone_ || ended_ || !socket_.is_open()) return true;
-    char byte;
-    const ssize_t received = ::recv(socket_.native_handle(), &byte, 1, MSG_DONTWAIT | MSG_PEEK);
-    return received == 0 || (received < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
+    // Unlike a read this sees an end that lies behind unread bytes.
+    pollfd state{.fd = socket_.native_handle(), .events = POLLRDHUP, .revents = 0};
+    return ::poll(&state, 1, 0) > 0;
 }
 
 void Wire::mark_gone() {

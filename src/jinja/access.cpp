@@ -170,7 +170,7 @@ Outcome<Value> get_slice(Render& render, const Value& object, const SliceBounds&
     if (object.is_undefined()) return raise(object.undefined_hint());
     if (object.is_string()) return slice_text(render, object, bounds);
     if (!object.is_sequence() || !object.as_sequence().indexable())
-        return Value::undefined(std::format("{} object has no element slice", type_name(object)));
+        return raise(std::format("'{}' object cannot be sliced", type_name(object)));
     const Sequence& source = object.as_sequence();
     WEFT_TRY(const ResolvedSlice slice, resolve(bounds, source.items.size()));
     WEFT_CHECK(render.meter().work(slice.count * sizeof(Value)));
@@ -191,12 +191,12 @@ Outcome<std::shared_ptr<const Sequence>> iterate(Render& render, const Value& va
             for (const auto& [key, unused] : value.as_dict().entries()) keys.push_back(key);
             return sequence_of(render, std::move(keys));
         }
-        case Kind::object:
-            if (auto items = value.as_object()->iterate()) {
-                WEFT_CHECK(render.meter().work(items->items.size() * sizeof(Value)));
-                return items;
-            }
-            break;
+        case Kind::object: {
+            WEFT_TRY(auto items, value.as_object()->iterate());
+            if (!items) break;
+            WEFT_CHECK(render.meter().work(items->items.size() * sizeof(Value)));
+            return items;
+        }
         default: break;
     }
     return raise(std::format("'{}' object is not iterable", type_name(value)));

@@ -103,9 +103,11 @@ Outcome<bool> contains(Meter& meter, const Value& container, const Value& item) 
         case Kind::dict:
             WEFT_CHECK(require_hashable(item));
             return container.as_dict().find(item) != nullptr;
-        case Kind::object:
-            if (const auto items = container.as_object()->iterate()) return any_equal(items->items, item);
+        case Kind::object: {
+            WEFT_TRY(const auto items, container.as_object()->iterate());
+            if (items) return any_equal(items->items, item);
             break;
+        }
         default: break;
     }
     return raise(std::format("argument of type '{}' is not a container or iterable", type_name(container)));

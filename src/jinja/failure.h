@@ -7,12 +7,12 @@
 
 namespace weft::jinja {
 
-// An error inside parser and evaluator, one pointer wide because nearly every function returns one or a value.
+// An error inside parser and evaluator, small because nearly every function returns one or a value.
 // Template turns it into an Error at its border, adding the line.
 class Failure {
   public:
     explicit Failure(std::string message, bool from_template = false)
-        : detail_(std::make_unique<Detail>(std::move(message), from_template)) {}
+        : detail_(std::make_shared<const Detail>(std::move(message), from_template)) {}
 
     [[nodiscard]] const std::string& message() const { return detail_->message; }
     // The template said so itself, with raise_exception: its words are for the client as they are.
@@ -23,7 +23,7 @@ class Failure {
         std::string message;
         bool from_template;
     };
-    std::unique_ptr<Detail> detail_;
+    std::shared_ptr<const Detail> detail_;
 };
 
 template <typename T>

@@ -35,7 +35,7 @@ class Object : public std::enable_shared_from_this<Object> {
 
     [[nodiscard]] virtual std::optional<Value> attribute(std::string_view name);
     // Null when it cannot be iterated.
-    [[nodiscard]] virtual std::shared_ptr<const Sequence> iterate() { return nullptr; }
+    [[nodiscard]] virtual Outcome<std::shared_ptr<const Sequence>> iterate() { return nullptr; }
     // -1 when it has no length.
     [[nodiscard]] virtual std::ptrdiff_t length() const { return -1; }
 };

@@ -209,7 +209,7 @@ Parsed<std::shared_ptr<const MacroDefinition>> Parser::parse_definition(std::str
     definition.kwargs = special("kwargs");
     definition.caller = special("caller");
     loops_ = outer_loops;
-    special_names_ = std::move(outer_special_names);
+    special_names_.merge(outer_special_names);  // what a macro within this one reads, this one has to know as well
     return std::make_shared<const MacroDefinition>(std::move(definition));
 }
 

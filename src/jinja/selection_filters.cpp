@@ -33,19 +33,30 @@ Outcome<Value> attr(Call& call) {
     return Value::undefined(std::format("'{}' object has no attribute '{}'", type_name(call.subject), name));
 }
 
+// Python's filters of this kind are generators: whatever goes wrong with an item is only noticed by who gets that far.
+// So the walk is done at once, and the failure handed on with what came before it.
+template <typename Visit>
+Outcome<Value> each(Call& call, const Sequence& items, Visit visit) {
+    std::vector<Value> out;
+    for (const Value& item : items.items) {
+        WEFT_CHECK(call.meter().step());
+        if (auto done = visit(item, out); !done)
+            return call.render.new_object(std::make_shared<Iterator>(std::move(out), std::move(done).error()));
+    }
+    return call.render.new_iterator(std::move(out));
+}
+
 Outcome<Value> map_attribute(Call& call, const Sequence& items, const Value& attribute) {
     for (const auto& [name, unused] : call.given.named)
         if (name != "attribute" && name != "default") return raise(std::format("Unexpected keyword argument '{}'", name));
     const AttributePath path(&attribute);
     const Value* fallback = named(call, "default");
     if (fallback && fallback->is_none()) fallback = nullptr;
-    std::vector<Value> out;
-    for (const Value& item : items.items) {
-        WEFT_CHECK(call.meter().step());
+    return each(call, items, [&](const Value& item, std::vector<Value>& out) -> Outcome<void> {
         WEFT_TRY(Value mapped, path.read(call.render, item, fallback));
         out.push_back(std::move(mapped));
-    }
-    return call.render.new_iterator(std::move(out));
+        return {};
+    });
 }
 
 Outcome<Value> map(Call& call) {
@@ -60,13 +71,11 @@ Outcome<Value> map(Call& call) {
     const Builtin* filter = name.is_string() ? find_filter(name.as_string()) : nullptr;
     if (!filter) return raise("map requires the name of a filter");
     const Arguments rest = without_first(call.given, 1);
-    std::vector<Value> out;
-    for (const Value& item : items->items) {
-        WEFT_CHECK(call.meter().step());
+    return each(call, *items, [&](const Value& item, std::vector<Value>& out) -> Outcome<void> {
         WEFT_TRY(Value mapped, invoke(call.render, *filter, item, rest));
         out.push_back(std::move(mapped));
-    }
-    return call.render.new_iterator(std::move(out));
+        return {};
+    });
 }
 
 // The test that the arguments from `at` on name; plain truth when they name none.
@@ -95,14 +104,12 @@ Outcome<Value> select(Call& call) {
     if (by_attribute && call.given.positional.empty()) return raise("Missing parameter for attribute name");
     const AttributePath path(by_attribute ? &call.given.positional.front() : nullptr);
     WEFT_TRY(const Condition condition, condition_of(call, by_attribute ? 1 : 0));
-    std::vector<Value> out;
-    for (const Value& item : items->items) {
-        WEFT_CHECK(call.meter().step());
+    return each(call, *items, [&](const Value& item, std::vector<Value>& out) -> Outcome<void> {
         WEFT_TRY(const Value value, path.read(call.render, item));
         WEFT_TRY(const bool holds, condition.holds(call.render, value));
         if (holds == keep) out.push_back(item);
-    }
-    return call.render.new_iterator(std::move(out));
+        return {};
+    });
 }
 
 // One row of groupby: a pair that also answers to .grouper and .list.
@@ -113,7 +120,9 @@ class Group final : public Object {
     [[nodiscard]] std::string_view type_name() const override { return "_GroupTuple"; }
     [[nodiscard]] std::string repr() const override { return "<group>"; }
     [[nodiscard]] int depth() const override { return std::max(key_.depth(), members_.depth()) + 1; }
-    [[nodiscard]] std::shared_ptr<const Sequence> iterate() override { return Value::tuple({key_, members_}).sequence_ref(); }
+    [[nodiscard]] Outcome<std::shared_ptr<const Sequence>> iterate() override {
+        return Value::tuple({key_, members_}).sequence_ref();
+    }
     [[nodiscard]] std::ptrdiff_t length() const override { return 2; }
     [[nodiscard]] std::optional<Value> attribute(std::string_view name) override {
         if (name == "grouper") return key_;

@@ -21,7 +21,9 @@ Outcome<Value> length(Call& call) {
 Outcome<Value> first(Call& call) {
     if (call.subject.kind() == Kind::object)
         if (auto* iterator = dynamic_cast<Iterator*>(call.subject.as_object().get()))
-            return iterator->next().value_or(Value::undefined("No first item, sequence was empty."));
+            return iterator->next().transform([](const std::optional<Value>& item) {
+                return item.value_or(Value::undefined("No first item, sequence was empty."));
+            });
     WEFT_TRY(const auto items, iterate(call.render, call.subject));
     return items->items.empty() ? Value::undefined("No first item, sequence was empty.") : items->items.front();
 }

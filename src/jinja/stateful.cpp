@@ -88,18 +88,22 @@ Outcome<void> Macro::bind_rest(Render& render, const Arguments& arguments, Scope
     return {};
 }
 
-Iterator::Iterator(std::vector<Value> items) : items_(std::move(items)), depth_(1) {
+Iterator::Iterator(std::vector<Value> items, std::optional<Failure> failure)
+    : items_(std::move(items)), failure_(std::move(failure)), depth_(1) {
     for (const Value& item : items_) depth_ = std::max(depth_, item.depth() + 1);
 }
 
-std::shared_ptr<const Sequence> Iterator::iterate() {
+Outcome<std::shared_ptr<const Sequence>> Iterator::iterate() {
+    if (failure_) return std::unexpected(std::move(*std::exchange(failure_, std::nullopt)));
     std::vector<Value> rest(items_.begin() + static_cast<std::ptrdiff_t>(at_), items_.end());
     at_ = items_.size();
     return Value::list(std::move(rest)).sequence_ref();
 }
 
-std::optional<Value> Iterator::next() {
-    return at_ < items_.size() ? std::optional(items_[at_++]) : std::nullopt;
+Outcome<std::optional<Value>> Iterator::next() {
+    if (at_ < items_.size()) return items_[at_++];
+    if (failure_) return std::unexpected(std::move(*std::exchange(failure_, std::nullopt)));
+    return std::nullopt;
 }
 
 int Cycler::depth() const {

@@ -46,17 +46,19 @@ class Macro final : public Object {
 // The result of map, select, items ...: can be walked once.
 class Iterator final : public Object {
   public:
-    explicit Iterator(std::vector<Value> items);
+    // failure: what happens to who walks further than the items.
+    explicit Iterator(std::vector<Value> items, std::optional<Failure> failure = std::nullopt);
 
     [[nodiscard]] std::string_view type_name() const override { return "generator"; }
     [[nodiscard]] std::string repr() const override { return "<generator object>"; }
     [[nodiscard]] int depth() const override { return depth_; }
-    [[nodiscard]] std::shared_ptr<const Sequence> iterate() override;
+    [[nodiscard]] Outcome<std::shared_ptr<const Sequence>> iterate() override;
     // Only the next one; nothing at the end.
-    [[nodiscard]] std::optional<Value> next();
+    [[nodiscard]] Outcome<std::optional<Value>> next();
 
   private:
     std::vector<Value> items_;
+    std::optional<Failure> failure_;
     std::size_t at_ = 0;
     int depth_;
 };

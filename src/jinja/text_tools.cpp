@@ -108,7 +108,7 @@ std::vector<std::string_view> split_words(std::string_view text, std::int64_t li
             text = strip(text.substr(end), std::nullopt, Side::left);
         }
     }
-    if (!text.empty()) words.push_back(strip(text, std::nullopt, from_right ? Side::left : Side::left));
+    if (!text.empty()) words.push_back(text);
     if (from_right) std::ranges::reverse(words);
     return words;
 }

@@ -16,8 +16,8 @@ namespace weft {
 // Thread: io.
 class ModelStore {
   public:
-    // How long list() and find() wait for a scan before they answer from the last one. A new file's header takes a few
-    // milliseconds; a sleeping network disk must not hold up the gateway.
+    // How long list() and find() wait for a scan before they answer from the last one. Reading a new
+    // file's header takes up to 50 ms (a vocabulary of 150,000 tokens); a sleeping network disk must not hold up the gateway.
     static constexpr std::chrono::milliseconds patience{250};
 
     // Scans once, here: what is in the folders is there from the start. `worker` runs later scans.

@@ -369,12 +369,17 @@ TEST_CASE("OLLAMA_HOST is an address in any of its shapes") {
 TEST_CASE("unknown keys and bad values on the command line are problems") {
     Scene scene;
     scene.sources.command_line = {{"server.prot", "1"}, {"server.port", "-1"}};
-    scene.sources.models = {"/a/b.gguf"};
+    scene.sources.models = {"/a/b.gguf", "Nice:v1=/a/c.gguf", "/a=b/c.gguf"};
+    scene.sources.folders = {"/shelf"};
     const auto loaded = scene.load();
     CHECK(texts(loaded.problems) == Texts{"server.prot: unknown key (command line)",
                                           "server.port: must be a whole number from 0 to 65535 (command line)"});
-    REQUIRE(loaded.config.models.size() == 1);
-    CHECK(loaded.config.models[0].path == "/a/b.gguf");
+    const auto& models = loaded.config.models;
+    REQUIRE(models.size() == 3);
+    CHECK((models[0].name.empty() && models[0].path == "/a/b.gguf"));
+    CHECK((models[1].name == "Nice:v1" && models[1].path == "/a/c.gguf"));
+    CHECK((models[2].name.empty() && models[2].path == "/a=b/c.gguf"));
+    CHECK(loaded.config.models_dir == Texts{"/shelf"});
 }
 
 TEST_CASE("keys are found in YAML as people write it") {

@@ -312,6 +312,10 @@ class Conversations(WithHome):
         self.assertEqual(json.loads(self.weft("run", "vectors", "text").stdout), [0.5, -0.25])
         self.assertEqual(self.weft("run", "vectors").returncode, 1)
 
+    def test_options_for_another_kind_of_model_are_refused(self):
+        self.assertIn("--think", self.weft("run", "vectors", "--think", "text").stderr)
+        self.assertIn("--dimensions", self.weft("run", "scripted", "--dimensions", "3", "text").stderr)
+
     def test_input_that_is_no_text_is_refused(self):
         result = subprocess.run([BINARY, "run", "scripted"], env=self.env(), input=b"\xff\xfe", capture_output=True, timeout=PATIENCE)
         self.assertEqual((result.returncode, result.stderr), (1, b"weft: standard input is not UTF-8 text\n"))
@@ -524,7 +528,8 @@ class CommandLine(WithHome):
 
     def test_wrong_usage_is_status_2(self):
         for arguments in ([], ["nonsense"], ["run"], ["list", "--nonsense"], ["completion", "tcsh"], ["help", "nonsense"],
-                          ["--server", "https://x", "list"], ["serve", "--port", "70000"], ["serve", "--set", "novalue"]):
+                          ["--server", "https://x", "list"], ["serve", "--port", "70000"], ["serve", "--set", "novalue"],
+                          ["--server", "x", "serve"]):
             result = self.weft(*arguments)
             self.assertEqual(result.returncode, 2, arguments)
             if arguments:
@@ -621,7 +626,16 @@ class WithServer(WithHome):
     def test_an_unknown_model_is_an_error(self):
         result = self.weft("run", "no-such-model", "hi")
         self.assertEqual(result.returncode, 1)
-        self.assertRegex(result.stderr, r"^weft: model 'no-such-model' not found")
+        self.assertRegex(result.stderr, r"^weft: model 'no-such-model(:latest)?' not found")
+
+    def test_the_requests_of_the_readme_work_as_typed(self):
+        blocks = re.findall(r"```sh\n(curl .*?)```", (SOURCE / "README.md").read_text(), re.DOTALL)
+        self.assertEqual(len(blocks), 2)
+        for block in blocks:
+            self.assertIn("127.0.0.1:11434", block)
+            result = subprocess.run(["bash", "-c", block.replace("127.0.0.1:11434", self.server)], capture_output=True, text=True, timeout=PATIENCE)
+            pieces = re.findall(r'"content":"([^"]*)"', result.stdout)
+            self.assertIn("Paris", "".join(pieces), result.stdout + result.stderr)
 
     def test_a_conversation_on_a_terminal(self):
         program = self.terminal("run", MODEL)

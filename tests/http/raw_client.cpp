@@ -135,6 +135,11 @@ std::string RawClient::receive_all() {
     return std::exchange(buffer_, {});
 }
 
+bool RawClient::receive_some() {
+    buffer_.clear();
+    return fill();
+}
+
 bool RawClient::at_end() { return buffer_.empty() && !fill(); }
 
 void RawClient::shut_down_sending() { ::shutdown(socket_, SHUT_WR); }

@@ -30,6 +30,8 @@ class RawClient {
     RawResponse receive(bool head_only = false);
     // Until the received bytes contain text; everything received so far. Not consumed.
     std::string receive_until(std::string_view text);
+    // Takes what comes next and throws it away; false at the end.
+    bool receive_some();
     // Everything until the server closes; reset() tells whether it did so by a reset.
     std::string receive_all();
     [[nodiscard]] bool was_reset() const { return was_reset_; }

@@ -134,6 +134,7 @@ struct StreamServer {
             stage->gate.cancel();
         });
         CHECK(eventually([&] { return server.connections() == 0; }));
+        server.on_io([this] { stage.reset(); });
     }
     void add_routes(Router& router) {
         router.add("GET", "/late", [this](Exchange& exchange) { return answer_late(exchange, *stage); });
@@ -365,6 +366,33 @@ TEST_CASE("a client that leaves before its answer is noticed") {
         CHECK(eventually([&] { return s.stage->gone == 1 && s.stage->running == 0; }));
     }
     CHECK(eventually([&] { return s.server.connections() == 0; }));
+}
+
+TEST_CASE("a client that leaves behind more pipelined bytes than are taken in is noticed") {
+    StreamServer s({.max_pipelined_bytes = 1000, .linger_time = milliseconds(200), .sweep_period = milliseconds(20)});
+    RawClient client(s.port());
+    std::string requests = get("/late");
+    for (int i = 0; i < 500; ++i) requests += get("/empty");
+    client.send(requests);
+    CHECK(eventually([&] { return s.stage->running == 1; }));
+    client.shut_down_sending();
+    CHECK(eventually([&] { return s.stage->gone == 1 && s.stage->running == 0; }));
+}
+
+TEST_CASE("a stream to a fast reader leaves others their turn") {
+    StreamServer s;
+    RawClient fast(s.port());
+    fast.send(get("/endless"));
+    std::atomic<bool> stop = false;
+    std::thread reader([&] {
+        while (!stop && fast.receive_some()) {
+        }
+    });
+    CHECK(eventually([&] { return s.stage->written > 1'000'000; }));
+    for (int i = 0; i < 20; ++i) REQUIRE(RawClient(s.port()).ask(get("/empty")).body == "a");
+    stop = true;
+    reader.join();
+    fast.close();
 }
 
 TEST_CASE("a client that leaves within a stream is noticed while nothing is written") {

@@ -116,6 +116,12 @@ ALL = [
     for (conversation, messages), (setting, variables) in itertools.product(CONVERSATIONS.items(), SETTINGS.items())
 ]
 
+# Every conversation with the settings that matter most, every setting with a few conversations.
+SELECTION = [
+    case for case in ALL
+    if case[0].split(" / ")[1] in ("prompt", "tools", "no thinking") or case[0].split(" / ")[0] in ("turns", "two calls", "reasoning")
+]
+
 SNIPPET_VARIABLES = {
     "text": "Hello, World", "spaced": "  a b  c \n", "umlaut": "Größe ÄÖÜ straße 漢字🙂", "empty": "", "quote": "it's \"x\"",
     "html": "<b>&'\"</b>", "lines": "one\ntwo\r\nthree\n\nfour", "number": 42, "negative": -7, "pi": 3.14159, "big": 1e20, "tiny": 1e-7,

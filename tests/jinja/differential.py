@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Renders templates with Python's jinja2 and with weft's interpreter and compares the bytes.
 
-usage: differential.py RENDER_LINES [--show N]
+usage: differential.py RENDER_LINES [--show N] [--all]
 
 Three sets: expressions.txt (one snippet per line), templates/*.jinja (our own, in the manner of the model families) and,
 when the folder exists, real model templates: $WEFT_MODEL_DATA or ../shared/model-data/jinja beside the source tree.
@@ -24,7 +24,6 @@ import conversations
 
 HERE = pathlib.Path(__file__).resolve().parent
 NOW = 1_767_323_045  # 2026-01-02 03:04:05 UTC
-SKIPPED = 77
 
 
 class GenerationTag(jinja2.ext.Extension):
@@ -80,29 +79,32 @@ def render_ours(program, cases):
 
 
 def expression_cases():
-    for line in (HERE / "expressions.txt").read_text().splitlines():
+    for line in (HERE / "expressions.txt").read_text().split("\n"):
         if line and not line.startswith("##"):
-            template = line.replace("\\n", "\n") if line.startswith("~") else line
+            template = line
+            if line.startswith("~"):
+                template = line.replace("\\r", "\r").replace("\\n", "\n").replace("\\u00a0", "\u00a0")
             yield {"name": line, "template": template.removeprefix("~"), "variables": conversations.SNIPPET_VARIABLES}
 
 
-def template_cases(folder):
+def template_cases(folder, everything):
     for path in sorted(folder.glob("*.jinja")):
         source = path.read_text()
-        for name, variables in conversations.ALL:
+        for name, variables in conversations.ALL if everything else conversations.SELECTION:
             yield {"name": f"{path.name} / {name}", "template": source, "variables": variables}
 
 
 def differences(program, cases):
-    environment, compiled, found = reference_environment(), {}, []
+    environment, compiled, found, failing = reference_environment(), {}, [], 0
     answers = render_ours(program, cases)
     assert len(answers) == len(cases), f"{len(answers)} answers for {len(cases)} cases"
     for case, ours in zip(cases, answers):
         reference = render_reference(environment, compiled, case["template"], case["variables"])
         both_fail = "error" in ours and "error" in reference
+        failing += both_fail
         if not both_fail and ours != reference:
             found.append((case["name"], reference, ours))
-    return found
+    return found, failing
 
 
 def excerpt(reference, ours):
@@ -114,8 +116,8 @@ def excerpt(reference, ours):
 
 
 def report(what, program, cases, show):
-    found = differences(program, cases)
-    print(f"{what}: {len(cases) - len(found)} of {len(cases)} equal")
+    found, failing = differences(program, cases)
+    print(f"{what}: {len(cases) - len(found)} of {len(cases)} equal, {failing} of them failing in both")
     for name, reference, ours in found[:show]:
         print(f"- {name}\n{excerpt(reference, ours)}")
     return not found
@@ -133,13 +135,14 @@ def model_data():
 def main():
     arguments = argparse.ArgumentParser()
     arguments.add_argument("program")
-    arguments.add_argument("--show", type=int, default=10)
+    arguments.add_argument("--show", type=int, default=10, help="differences to print per set")
+    arguments.add_argument("--all", action="store_true", help="every conversation with every setting: minutes")
     options = arguments.parse_args()
     same = report("expressions", options.program, list(expression_cases()), options.show)
-    same &= report("own templates", options.program, list(template_cases(HERE / "templates")), options.show)
+    same &= report("own templates", options.program, list(template_cases(HERE / "templates", options.all)), options.show)
     real = model_data()
     if real:
-        same &= report("real templates", options.program, list(template_cases(real)), options.show)
+        same &= report("real templates", options.program, list(template_cases(real, options.all)), options.show)
     else:
         print("real templates: skipped, set WEFT_MODEL_DATA to a folder of *.jinja files")
     sys.exit(0 if same else 1)

@@ -12,10 +12,14 @@ constexpr SamplingParams default_sampling() {
 constexpr std::uint32_t default_keep_tokens = 4;
 // An answer without any other limit ends after this many windows, so that a model that never stops does.
 constexpr std::uint64_t max_windows_per_answer = 10;
+// When neither request, model nor server names a window.
+constexpr std::uint32_t unnamed_window = 4096;
+
 // The window as far as it is known before the model is loaded.
 std::uint32_t expected_window(const Generation& generation, const ModelInfo& model, std::uint32_t otherwise) {
     std::uint32_t window = model.context_tokens != 0 ? model.context_tokens : otherwise;
     if (generation.fields.options.context_tokens) window = *generation.fields.options.context_tokens;
+    if (window == 0) window = unnamed_window;
     return model.trained_context != 0 ? std::min(window, model.trained_context) : window;
 }
 

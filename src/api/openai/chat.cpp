@@ -61,7 +61,7 @@ Answered chat_completions(http::Exchange& exchange, const Services& services) {
     if (!body) co_return co_await reply_error(exchange, services, std::move(body).error());
     auto call = read_chat_call(JsonReader(*body));
     if (!call) co_return co_await reply_error(exchange, services, std::move(call).error());
-    const auto model = services.registry.find(call->request.model);
+    const auto model = find_model(services, call->request.model);
     if (!model) co_return co_await reply_error(exchange, services, model.error());
     const auto thinking = settle_thinking(*call, **model);
     if (call->stream.stream) co_await answer_streamed(exchange, services, std::move(*call), thinking);

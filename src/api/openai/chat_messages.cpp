@@ -3,6 +3,8 @@
 #include <map>
 #include <string>
 
+#include "api/openai/request_fields.h"
+
 namespace weft::api::openai {
 namespace {
 
@@ -14,11 +16,6 @@ Result<std::string> required_string(const JsonReader& value) {
     return std::move(*text);
 }
 
-std::unexpected<Error> no_such_input(const JsonReader& part, std::string_view what) {
-    return fail_field(ErrorCode::unsupported, part.path(),
-                      std::string(what) + " is not supported yet by this server");
-}
-
 // One content part as text.
 Result<std::string> read_part(const JsonReader& part, std::string_view role) {
     if (part.is_string()) return part.json().get<std::string>();
@@ -26,9 +23,9 @@ Result<std::string> read_part(const JsonReader& part, std::string_view role) {
     WEFT_TRY(const auto type, required_string(part["type"]));
     if (type == "text" || type == "input_text" || type == "output_text") return required_string(part["text"]);
     if (type == "refusal" && role == "assistant") return required_string(part["refusal"]);
-    if (type == "image_url" || type == "input_image") return no_such_input(part, "image input");
-    if (type == "input_audio") return no_such_input(part, "audio input");
-    if (type == "file" || type == "input_file") return no_such_input(part, "file input");
+    if (type == "image_url" || type == "input_image") return not_supported_yet(part, "image input");
+    if (type == "input_audio") return not_supported_yet(part, "audio input");
+    if (type == "file" || type == "input_file") return not_supported_yet(part, "file input");
     return part["type"].invalid("must be a type of content part that a message of role '" + std::string(role) +
                                 "' can have, not '" + type + "'");
 }

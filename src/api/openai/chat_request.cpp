@@ -22,8 +22,7 @@ Result<std::optional<std::string>> read_effort(const JsonReader& value) {
 Result<void> refuse_budget(const JsonReader& budget) {
     WEFT_TRY(const auto tokens, budget.integer());
     if (!tokens || *tokens < 0) return {};
-    return fail_field(ErrorCode::unsupported, budget.path(),
-                      "'" + budget.path() + "' is not supported yet by this server");
+    return not_supported_yet(budget, "'" + budget.path() + "'");
 }
 
 // `think` is Ollama's: a switch or a level.

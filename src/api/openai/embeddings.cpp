@@ -92,10 +92,9 @@ Result<EmbeddingCall> read_embedding_call(const JsonReader& body) {
     WEFT_TRY(const auto truncate, body["truncate"].boolean());
     call.request.truncate = truncate.value_or(true);
     WEFT_TRY(call.keep_alive, read_keep_alive(body["keep_alive"]));
-    WEFT_TRY(const auto truncate_tokens, body["truncate_prompt_tokens"].integer());
-    if (truncate_tokens && *truncate_tokens > 0)
-        return fail_field(ErrorCode::unsupported, "truncate_prompt_tokens",
-                          "'truncate_prompt_tokens' is not supported yet by this server");
+    const auto limit = body["truncate_prompt_tokens"];
+    WEFT_TRY(const auto limit_tokens, limit.integer());
+    if (limit_tokens && *limit_tokens > 0) return not_supported_yet(limit, "'truncate_prompt_tokens'");
     return call;
 }
 
@@ -155,7 +154,7 @@ Answered embeddings(http::Exchange& exchange, const Services& services) {
     if (!body) co_return co_await reply_error(exchange, services, body.error());
     auto call = read_embedding_call(JsonReader(*body));
     if (!call) co_return co_await reply_error(exchange, services, call.error());
-    const auto model = services.registry.find(call->model);
+    const auto model = find_model(services, call->model);
     if (!model) co_return co_await reply_error(exchange, services, model.error());
     if (const auto fits = check_dimensions(*call, **model); !fits)
         co_return co_await reply_error(exchange, services, fits.error());

@@ -17,6 +17,9 @@ Answered completions(http::Exchange& exchange, const Services& services);
 Answered embeddings(http::Exchange& exchange, const Services& services);
 Answered not_implemented(http::Exchange& exchange, const Services& services);
 
+// The model that a request names; the error is blamed on that field.
+[[nodiscard]] Result<std::shared_ptr<const ModelInfo>> find_model(const Services& services, const std::string& name);
+
 // For handlers: a finished JSON body, with the time it took; an error in this dialect's shape.
 Answered reply_json(http::Exchange& exchange, const Services& services, std::string body);
 Answered reply_error(http::Exchange& exchange, const Services& services, Error error);

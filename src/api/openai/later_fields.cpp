@@ -5,9 +5,7 @@
 namespace weft::api::openai {
 namespace {
 
-std::unexpected<Error> refuse(const JsonReader& value) {
-    return fail_field(ErrorCode::unsupported, value.path(), "'" + value.path() + "' is not supported yet by this server");
-}
+std::unexpected<Error> refuse(const JsonReader& value) { return not_supported_yet(value, "'" + value.path() + "'"); }
 
 bool is_string(const JsonReader& value, std::string_view text) {
     return value.is_string() && value.json().get<std::string>() == text;
@@ -20,7 +18,8 @@ Result<void> refuse_tools(const JsonReader& body) {
     for (const auto name : {"tools", "functions"}) {
         const auto list = body[name];
         WEFT_CHECK(list.array());
-        if (!list.absent() && !is_empty_list(list)) return refuse(list);
+        // Clients look for these words to find out that they have to do without.
+        if (!list.absent() && !is_empty_list(list)) return not_supported_yet(list, "tools");
     }
     for (const auto name : {"tool_choice", "function_call"}) {
         const auto choice = body[name];
@@ -95,6 +94,10 @@ Result<void> refuse_modalities(const JsonReader& body) {
 }
 
 }  // namespace
+
+std::unexpected<Error> not_supported_yet(const JsonReader& value, std::string_view what) {
+    return fail_field(ErrorCode::unsupported, value.path(), "this server does not support " + std::string(what) + " yet");
+}
 
 Result<void> refuse_later_fields(const JsonReader& body) {
     WEFT_CHECK(refuse_tools(body));

@@ -61,6 +61,12 @@ Json entry_of(const ModelInfo& model, const std::vector<ResidentModel>& resident
 
 }  // namespace
 
+Result<std::shared_ptr<const ModelInfo>> find_model(const Services& services, const std::string& name) {
+    auto model = services.registry.find(name);
+    if (!model && model.error().field.empty()) model.error().field = "model";
+    return model;
+}
+
 Answered list_models(http::Exchange& exchange, const Services& services) {
     auto models = services.registry.list();
     std::ranges::sort(models, [](const auto& a, const auto& b) {
@@ -78,7 +84,7 @@ Answered list_models(http::Exchange& exchange, const Services& services) {
 Answered show_model(http::Exchange& exchange, const Services& services) {
     const auto& parameters = exchange.request().path_parameters;
     const auto id = parameters.find("id");
-    const auto model = services.registry.find(id == parameters.end() ? std::string() : id->second);
+    const auto model = find_model(services, id == parameters.end() ? std::string() : id->second);
     if (!model) co_return co_await reply_error(exchange, services, model.error());
     co_await reply_json(exchange, services, api::write_json(entry_of(**model, services.registry.resident())));
 }

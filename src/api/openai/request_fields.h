@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "api/json_reader.h"
 #include "http/exchange.h"
@@ -34,5 +35,7 @@ struct StreamFields {
 // Fields that this server knows but cannot honour yet: an error that names the first one that is set to something that
 // would change the answer. Silence would be worse than a refusal.
 [[nodiscard]] Result<void> refuse_later_fields(const JsonReader& body);
+// The error itself, for things that are refused elsewhere. what: a capability or a quoted field.
+[[nodiscard]] std::unexpected<Error> not_supported_yet(const JsonReader& value, std::string_view what);
 
 }  // namespace weft::api::openai

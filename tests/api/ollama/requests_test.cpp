@@ -1,6 +1,7 @@
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 
+#include "api/ollama/service_request.h"
 #include "ollama_server.h"
 
 using namespace weft;
@@ -122,4 +123,17 @@ TEST_CASE("more messages than anyone sends are refused") {
     const auto answer = server.post("/api/chat", R"({"model":"m","messages":[)" + messages + "]}");
     CHECK(answer.status == 400);
     CHECK(answer.error() == "'messages' holds more than 65536 messages");
+}
+
+TEST_CASE("an answer is bounded by ten windows, whoever named the window, even when nobody did") {
+    api::ollama::Generation generation{.wording = api::ollama::Wording::chat, .prompt = ChatPrompt{}};
+    ModelInfo model;
+    CHECK(to_chat_request(generation, model, 0).generate.max_tokens == 40960U);
+    CHECK(to_chat_request(generation, model, 100).generate.max_tokens == 1000U);
+    model.context_tokens = 200;
+    CHECK(to_chat_request(generation, model, 100).generate.max_tokens == 2000U);
+    generation.fields.options.context_tokens = 300;
+    CHECK(to_chat_request(generation, model, 100).generate.max_tokens == 3000U);
+    model.trained_context = 50;
+    CHECK(to_chat_request(generation, model, 100).generate.max_tokens == 500U);
 }

@@ -1,0 +1,119 @@
+"""What happens when an engine process dies: its requests are told, others do not notice, it comes back."""
+import json, os, signal, threading, time, unittest
+
+from server import ENDLESS, Server, chat, wait_until
+
+LONG = {"model": "weft-demo", "prompt": "Tell me a story.", "raw": True, "options": {"num_predict": 100000, "temperature": 1, "seed": 1},
+        "shift": True}
+
+
+def engine_of(server, n=1):
+    return wait_until(lambda: server.engines() if len(server.engines()) == n else None, f"{n} engines run")
+
+
+def is_running(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+class EngineDeath(unittest.TestCase):
+    def kill_while_streaming(self, server, sig):
+        """Kills the engine in the middle of a stream; the stream's lines after that."""
+        engine = engine_of(server)[0]
+        stream = server.stream("/api/generate", LONG)
+        self.assertEqual(stream.status, 200)
+        stream.readline()
+        os.kill(engine, sig)
+        return [json.loads(line) for line in stream]
+
+    def test_every_deadly_signal_ends_its_stream_with_an_error_line_and_the_engine_comes_back(self):
+        for sig in (signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS):
+            with self.subTest(signal=sig.name), Server() as server:
+                self.assertEqual(chat(server, "Hello!")[0], 200)
+                lines = self.kill_while_streaming(server, sig)
+                self.assertIn("error", lines[-1])
+                self.assertNotIn("done", lines[-1])
+                status, answer = chat(server, "What is the capital of France?")
+                self.assertEqual(status, 200, answer)
+                self.assertIn("Paris", answer["message"]["content"])
+
+    def test_openai_clients_get_an_error_object_and_no_done(self):
+        with Server() as server:
+            stream = server.stream("/v1/completions", ENDLESS | {"stream": True})
+            stream.readline()
+            os.kill(engine_of(server)[0], signal.SIGKILL)
+            events = [line[6:].strip() for line in stream if line.startswith(b"data: ")]
+            last = json.loads(events[-1])
+            self.assertIn("error", last)
+            self.assertNotIn("choices", last)
+            self.assertNotIn(b"[DONE]", events)
+
+    def test_a_request_without_streaming_gets_a_status_of_its_own(self):
+        with Server() as server:
+            chat(server, "Hello!")
+            engine = engine_of(server)[0]
+            answers = []
+            request = threading.Thread(target=lambda: answers.append(server.post("/v1/completions", ENDLESS)))
+            request.start()
+            time.sleep(0.1)  # far less than the answer takes; were it too little, the answer would be 200
+            os.kill(engine, signal.SIGKILL)
+            request.join()
+            self.assertEqual(answers[0][0], 500)
+            self.assertEqual(answers[0][1]["error"]["code"], "internal_error")
+
+    def test_other_models_do_not_notice(self):
+        with Server(models=["weft-demo", "other"]) as server:
+            chat(server, "Hello!")
+            first = engine_of(server)[0]
+            chat(server, "Hello!", model="other")
+            engine_of(server, 2)
+            stream = server.stream("/api/generate", LONG | {"model": "other", "options": {"num_predict": 300, "temperature": 1}})
+            stream.readline()
+            os.kill(first, signal.SIGKILL)
+            lines = [json.loads(line) for line in stream]
+            self.assertTrue(lines[-1]["done"])
+
+    def test_three_crashes_in_a_row_quarantine_the_model_and_unloading_it_lifts_that(self):
+        with Server() as server:
+            chat(server, "Hello!")
+            for _ in range(3):
+                pid = engine_of(server)[0]
+                os.kill(pid, signal.SIGKILL)
+                wait_until(lambda: pid not in server.engines(), "it is gone")
+            wait_until(lambda: not server.engines(), "nothing is started again")
+            status, answer = chat(server, "Hello!")
+            self.assertEqual(status, 500)
+            self.assertIn("quarantine", answer["error"])
+            self.assertEqual(server.get("/api/version")[0], 200)
+
+    def test_weights_truncated_while_mapped_kill_only_the_engine(self):
+        with Server() as server:
+            chat(server, "Hello!")
+            engine = engine_of(server)[0]
+            stream = server.stream("/v1/completions", ENDLESS | {"stream": True})
+            stream.readline()
+            os.truncate(server.models_dir / "weft-demo.gguf", 4096)  # the next token's embedding lies beyond its end
+            self.assertIn(b'"error"', list(stream)[-2])
+            wait_until(lambda: engine not in server.engines(), "the engine died")
+            self.assertIn("signal 7", server.log_text())
+            status, answer = chat(server, "Hello!")
+            self.assertGreaterEqual(status, 400, answer)
+            self.assertEqual(server.get("/api/version")[0], 200)
+
+    def test_engines_end_with_the_gateway_even_when_it_is_killed(self):
+        server = Server()
+        try:
+            chat(server, "Hello!")
+            pid = engine_of(server)[0]
+            server.process.kill()
+            server.process.wait()
+            wait_until(lambda: not is_running(pid), "the engine ended")
+        finally:
+            server.stop()
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,20 @@
+"""Runs the official JavaScript clients (tests/e2e/js) against the real server."""
+import os, pathlib, subprocess, unittest
+
+from server import Server
+
+FOLDER = pathlib.Path(__file__).parent / "js"
+
+
+class JavaScriptClients(unittest.TestCase):
+    def test_ollama_and_openai_for_javascript(self):
+        if not (FOLDER / "node_modules/openai").exists():
+            subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--silent"], cwd=FOLDER, check=True, timeout=300)
+        with Server() as server:
+            done = subprocess.run(["node", "--test", "clients.test.js"], cwd=FOLDER, capture_output=True, text=True, timeout=300,
+                                  env=os.environ | {"WEFT_URL": server.url})
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()

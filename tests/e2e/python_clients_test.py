@@ -1,0 +1,110 @@
+"""The official Python clients, unmodified, against the real server."""
+import json, unittest
+
+import ollama
+import openai
+
+from server import Server
+
+QUESTION = [{"role": "user", "content": "What is the capital of France?"}]
+
+
+class OllamaClient(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server()
+        cls.client = ollama.Client(host=cls.server.url)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.stop()
+
+    def test_list_show_and_ps(self):
+        self.assertEqual(self.client.list().models[0].model, "weft-demo:latest")
+        show = self.client.show("weft-demo")
+        self.assertIn("completion", show.capabilities)
+        self.assertEqual(show.modelinfo["general.architecture"], "llama")
+        self.client.generate("weft-demo", "Hello!", options={"num_predict": 2})
+        self.assertEqual(self.client.ps().models[0].model, "weft-demo:latest")
+
+    def test_generate_whole_and_streamed(self):
+        options = {"temperature": 0, "num_predict": 12}
+        whole = self.client.generate("weft-demo", "Tell me a story.", options=options, think=False)
+        self.assertTrue(whole.done)
+        self.assertGreater(whole.eval_count, 0)
+        pieces = list(self.client.generate("weft-demo", "Tell me a story.", options=options, think=False, stream=True))
+        self.assertEqual("".join(p.response for p in pieces), whole.response)
+        self.assertTrue(pieces[-1].done)
+
+    def test_chat_whole_and_streamed(self):
+        options = {"temperature": 0}
+        whole = self.client.chat("weft-demo", QUESTION, options=options, think=False)
+        self.assertIn("Paris", whole.message.content)
+        streamed = "".join(p.message.content for p in self.client.chat("weft-demo", QUESTION, options=options, think=False, stream=True))
+        self.assertEqual(streamed, whole.message.content)
+
+    def test_embed_and_embeddings(self):
+        both = self.client.embed("weft-demo", ["Hello!", "A fox."]).embeddings
+        self.assertEqual(len(both), 2)
+        self.assertAlmostEqual(sum(x * x for x in both[0]), 1, places=4)
+        self.assertEqual(len(self.client.embeddings("weft-demo", "Hello!").embedding), len(both[0]))
+
+    def test_an_unknown_model_is_a_404(self):
+        with self.assertRaises(ollama.ResponseError) as caught:
+            self.client.chat("nobody", QUESTION)
+        self.assertEqual(caught.exception.status_code, 404)
+        self.assertIn("not found", caught.exception.error)
+
+
+class OpenAIClient(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server()
+        cls.client = openai.OpenAI(base_url=cls.server.url + "/v1", api_key="unused", max_retries=0)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.stop()
+
+    def test_models(self):
+        self.assertEqual([m.id for m in self.client.models.list()], ["weft-demo:latest"])
+        self.assertEqual(self.client.models.retrieve("weft-demo").object, "model")
+
+    def test_chat_whole_and_streamed(self):
+        whole = self.client.chat.completions.create(model="weft-demo", messages=QUESTION, temperature=0)
+        self.assertIn("Paris", whole.choices[0].message.content)
+        self.assertEqual(whole.usage.total_tokens, whole.usage.prompt_tokens + whole.usage.completion_tokens)
+        chunks = list(self.client.chat.completions.create(model="weft-demo", messages=QUESTION, temperature=0, stream=True,
+                                                          stream_options={"include_usage": True}))
+        self.assertEqual("".join(c.choices[0].delta.content or "" for c in chunks if c.choices), whole.choices[0].message.content)
+        self.assertEqual(chunks[-1].usage.total_tokens, whole.usage.total_tokens)
+
+    def test_the_stream_helper(self):
+        with self.client.chat.completions.stream(model="weft-demo", messages=QUESTION, temperature=0) as stream:
+            events = list(stream)
+            final = stream.get_final_completion()
+        self.assertGreater(len(events), 3)
+        self.assertIn("Paris", final.choices[0].message.content)
+
+    def test_completions_with_choices_stop_and_logprobs(self):
+        answer = self.client.completions.create(model="weft-demo", prompt="Once upon a time", max_tokens=8, n=2, seed=1, logprobs=2)
+        self.assertEqual([c.index for c in answer.choices], [0, 1])
+        self.assertEqual(answer.choices[0].finish_reason, "length")
+        self.assertEqual("".join(answer.choices[0].logprobs.tokens), answer.choices[0].text)
+
+    def test_embeddings_in_both_encodings(self):
+        decoded = self.client.embeddings.create(model="weft-demo", input=["Hello!", "A fox."])  # the client asks for base64
+        plain = self.client.embeddings.create(model="weft-demo", input="Hello!", encoding_format="float")
+        self.assertEqual(len(decoded.data), 2)
+        self.assertGreater(sum(a * b for a, b in zip(decoded.data[0].embedding, plain.data[0].embedding)), 0.999)
+
+    def test_errors_become_the_clients_classes(self):
+        with self.assertRaises(openai.NotFoundError):
+            self.client.chat.completions.create(model="nobody", messages=QUESTION)
+        with self.assertRaises(openai.BadRequestError) as caught:
+            self.client.chat.completions.create(model="weft-demo", messages=QUESTION, temperature=7)
+        self.assertEqual(caught.exception.param, "temperature")
+
+
+if __name__ == "__main__":
+    unittest.main()

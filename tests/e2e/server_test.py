@@ -1,0 +1,268 @@
+"""The real server as a user meets it: readiness, draining, limits, leaving early, several models."""
+import json, signal, threading, time, unittest
+
+from server import ENDLESS, Server, chat, wait_until
+
+
+class Lifecycle(unittest.TestCase):
+    def test_probes_of_editor_plugins_are_answered(self):
+        with Server() as server:
+            self.assertEqual(server.request("GET", "/")[2], "Ollama is running")
+            self.assertEqual(server.request("HEAD", "/")[0], 200)
+            self.assertRegex(server.get("/api/version")[1]["version"], r"^\d+\.\d+\.\d+$")
+            tags = server.get("/api/tags")[1]["models"]
+            self.assertEqual([m["name"] for m in tags], ["weft-demo:latest"])
+            show = server.post("/api/show", {"model": tags[0]["name"]})[1]
+            self.assertIn("completion", show["capabilities"])
+            self.assertEqual(show["model_info"]["general.architecture"], "llama")
+            stream = server.stream("/api/chat", {"model": tags[0]["name"], "messages": [{"role": "user", "content": "Hello!"}]})
+            lines = [json.loads(line) for line in stream]
+            self.assertTrue(lines[-1]["done"])
+            self.assertTrue(all(not line["done"] for line in lines[:-1]))
+
+    def test_readyz_counts_the_loaded_schedulers(self):
+        with Server() as server:
+            self.assertEqual(server.get("/readyz")[0], 200)
+            chat(server, "Hello!")
+            self.assertEqual(server.get("/readyz")[1]["loaded_models"], 1)
+
+    def test_readyz_says_503_when_a_scheduler_stands_still(self):
+        import os
+        with Server() as server:
+            chat(server, "Hello!")
+            engine = server.engines()[0]
+            os.kill(engine, signal.SIGSTOP)
+            try:
+                wait_until(lambda: server.get("/readyz")[0] == 503, "the heartbeat is missed")
+                self.assertEqual(server.get("/health")[0], 200)
+            finally:
+                os.kill(engine, signal.SIGCONT)
+            wait_until(lambda: server.get("/readyz")[0] == 200, "it beats again")
+
+    def test_sigterm_turns_readyz_503_lets_streams_end_and_exits_0(self):
+        with Server() as server:
+            chat(server, "Hello!")
+            stream = server.stream("/v1/completions", ENDLESS | {"stream": True, "max_tokens": 1500})
+            stream.readline()
+            server.process.send_signal(signal.SIGTERM)
+            wait_until(lambda: "draining" in server.log_text(), "it drains")
+            self.assertEqual(server.get("/readyz")[0], 503)
+            self.assertEqual(chat(server, "Hello!")[0], 503)
+            self.assertIn(b"data: [DONE]\n", list(stream))
+            self.assertEqual(server.process.wait(60), 0)
+
+    def test_a_second_signal_ends_at_once(self):
+        with Server() as server:
+            chat(server, "Hello!")
+            stream = server.stream("/v1/completions", ENDLESS | {"stream": True})
+            stream.readline()
+            server.process.send_signal(signal.SIGTERM)
+            wait_until(lambda: "draining" in server.log_text(), "it drains")
+            server.process.send_signal(signal.SIGTERM)
+            self.assertEqual(server.process.wait(20), 1)
+
+    def test_a_client_that_leaves_frees_its_slot(self):
+        with Server("--parallel", "1") as server:
+            chat(server, "Hello!")
+            stream = server.stream("/v1/completions", ENDLESS | {"stream": True})
+            stream.readline()
+            stream.connection.close()
+            stream.close()
+            self.assertEqual(chat(server, "Hello!")[0], 200)  # would wait for ever behind the story
+
+    def test_a_client_without_streaming_that_leaves_frees_its_slot(self):
+        import socket
+        with Server("--parallel", "1") as server:
+            chat(server, "Hello!")
+            body = json.dumps(ENDLESS).encode()
+            with socket.create_connection(("127.0.0.1", server.port)) as client:
+                client.sendall(b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+                time.sleep(0.3)
+            self.assertEqual(chat(server, "Hello!")[0], 200)
+
+    def test_a_full_queue_answers_503_with_retry_after_and_the_accepted_finish(self):
+        with Server("--parallel", "1", env={"OLLAMA_MAX_QUEUE": "2"}) as server:
+            chat(server, "Hello!")
+            statuses, bodies = [], []
+            def one():
+                status, headers, text = server.request("POST", "/api/generate", {
+                    "model": "weft-demo", "prompt": "Tell me a story.", "raw": True, "stream": False,
+                    "options": {"num_predict": 200, "temperature": 1}})
+                statuses.append((status, {k.lower(): v for k, v in headers.items()}))
+                bodies.append(text)
+            threads = [threading.Thread(target=one) for _ in range(12)]
+            for t in threads: t.start()
+            for t in threads: t.join()
+            refused = [h for s, h in statuses if s == 503]
+            self.assertEqual(sum(s == 200 for s, _ in statuses) + len(refused), 12, statuses)
+            self.assertGreaterEqual(len(refused), 1)
+            self.assertTrue(all(int(h["retry-after"]) >= 1 for h in refused))
+            self.assertTrue(any("busy" in b for b in bodies))
+
+    def test_models_unload_when_their_time_is_over_and_on_request(self):
+        with Server() as server:
+            chat(server, "Hello!", keep_alive="300ms")
+            wait_until(lambda: not server.get("/api/ps")[1]["models"], "it is unloaded")
+            wait_until(lambda: not server.engines(), "its process ended")
+            chat(server, "Hello!", keep_alive=-1)
+            self.assertEqual(len(server.get("/api/ps")[1]["models"]), 1)
+            self.assertEqual(server.post("/api/generate", {"model": "weft-demo", "keep_alive": 0})[1]["done_reason"], "unload")
+            wait_until(lambda: not server.get("/api/ps")[1]["models"], "it is unloaded")
+
+    def test_the_model_that_was_used_least_recently_makes_room(self):
+        with Server(models=["a", "b", "c"], env={"OLLAMA_MAX_LOADED_MODELS": "2"}) as server:
+            for name in ("a", "b", "c"):
+                self.assertEqual(chat(server, "Hello!", model=name)[0], 200)
+                self.assertLessEqual(len(server.get("/api/ps")[1]["models"]), 2)
+            resident = {m["name"] for m in server.get("/api/ps")[1]["models"]}
+            self.assertEqual(resident, {"b:latest", "c:latest"})
+
+    def test_many_first_requests_share_one_load(self):
+        with Server() as server:
+            answers = []
+            threads = [threading.Thread(target=lambda: answers.append(chat(server, "Hello!")[0])) for _ in range(8)]
+            for t in threads: t.start()
+            for t in threads: t.join()
+            self.assertEqual(answers, [200] * 8)
+            self.assertEqual(server.log_text().count("engine_started"), 1)
+
+    def test_a_broken_model_file_is_told_about_and_serves_nobody(self):
+        with Server(models=[]) as server:
+            (server.models_dir / "broken.gguf").write_bytes(b"GGUF" + b"\xff" * 64)
+            status, answer = chat(server, "Hello!", model="broken")
+            self.assertGreaterEqual(status, 400)
+            self.assertNotIn(str(server.folder), json.dumps(answer))
+
+    def test_a_longer_window_loads_the_model_anew(self):
+        with Server("--context", "512") as server:
+            chat(server, "Hello!")
+            self.assertEqual(server.get("/api/ps")[1]["models"][0]["context_length"], 512)
+            chat(server, "Hello!", options={"num_ctx": 2048, "temperature": 0})
+            self.assertEqual(server.get("/api/ps")[1]["models"][0]["context_length"], 2048)
+
+    def test_wrong_configuration_is_told_with_line_and_suggestion(self):
+        import pathlib, subprocess, tempfile
+        from server import BINARY
+        with tempfile.TemporaryDirectory() as folder:
+            file = pathlib.Path(folder) / "weft.yaml"
+            file.write_text("server:\n  host: 127.0.0.1\n  prot: 1234\n")
+            done = subprocess.run([BINARY, "serve", "--config", str(file)], capture_output=True, text=True, timeout=60)
+            self.assertEqual(done.returncode, 2)
+            self.assertIn("did you mean 'port'", done.stderr)
+            self.assertIn("line 3", done.stderr)
+
+
+class Generation(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.stop()
+
+    def generate(self, **body):
+        options = {"temperature": 0, "num_predict": 30} | body.pop("options", {})
+        return self.server.post("/api/generate", {"model": "weft-demo", "prompt": "Tell me a story.", "stream": False,
+                                                  "think": False, "options": options} | body)[1]
+
+    def test_the_same_seed_gives_the_same_text_and_another_seed_another(self):
+        texts = [self.generate(options={"temperature": 1, "seed": seed})["response"] for seed in (5, 5, 6)]
+        self.assertEqual(texts[0], texts[1])
+        self.assertNotEqual(texts[0], texts[2])
+
+    def test_a_second_identical_prompt_comes_from_the_cache(self):
+        body = {"model": "weft-demo", "messages": [{"role": "user", "content": "Tell me a story about a brave fox."}],
+                "max_tokens": 5, "temperature": 0}
+        first = self.server.post("/v1/chat/completions", body)[1]
+        second = self.server.post("/v1/chat/completions", body)[1]
+        self.assertGreater(second["usage"]["prompt_tokens_details"]["cached_tokens"], 0)
+        self.assertEqual(first["choices"][0]["message"]["content"], second["choices"][0]["message"]["content"])
+
+    def test_streamed_and_whole_answers_are_the_same(self):
+        whole = self.generate()["response"]
+        stream = self.server.stream("/api/generate", {"model": "weft-demo", "prompt": "Tell me a story.", "think": False,
+                                                      "options": {"temperature": 0, "num_predict": 30}})
+        self.assertEqual("".join(json.loads(line)["response"] for line in stream), whole)
+
+    def test_num_predict_and_logprobs_count_exactly(self):
+        answer = self.generate(options={"num_predict": 10}, logprobs=True, top_logprobs=3)
+        self.assertEqual(answer["eval_count"], 10)
+        self.assertEqual(answer["done_reason"], "length")
+        self.assertEqual(len(answer["logprobs"]), 10)
+        self.assertTrue(all(p["logprob"] <= 0 and len(p["top_logprobs"]) == 3 for p in answer["logprobs"]))
+
+    def test_a_stop_string_ends_the_answer_and_is_not_in_it(self):
+        whole = self.generate()["response"]
+        stop = whole[10:14]
+        answer = self.generate(options={"stop": [stop]})
+        self.assertEqual(answer["response"], whole[:whole.index(stop)])
+        self.assertEqual(answer["done_reason"], "stop")
+
+    def test_logit_bias_bans_and_forces(self):
+        first = self.server.post("/v1/completions", {"model": "weft-demo", "prompt": "Once upon", "max_tokens": 1, "temperature": 0})[1]
+        forced = self.server.post("/v1/completions", {"model": "weft-demo", "prompt": "Once upon", "max_tokens": 3, "temperature": 0,
+                                                      "logit_bias": {"300": 100}})[1]
+        self.assertEqual(len(set(forced["choices"][0]["text"].split())) , 1, forced)
+        self.assertNotEqual(first["choices"][0]["text"], forced["choices"][0]["text"])
+
+    def test_choices_share_a_prompt_and_differ(self):
+        answer = self.server.post("/v1/chat/completions", {"model": "weft-demo", "n": 3, "max_tokens": 20, "seed": 4, "temperature": 1.2,
+                                                           "messages": [{"role": "user", "content": "Tell me a story."}]})[1]
+        self.assertEqual([c["index"] for c in answer["choices"]], [0, 1, 2])
+        self.assertGreater(len({c["message"]["content"] for c in answer["choices"]}), 1)
+        self.assertEqual(answer["usage"]["total_tokens"], answer["usage"]["prompt_tokens"] + answer["usage"]["completion_tokens"])
+
+    def test_context_goes_on_where_the_last_answer_ended(self):
+        first = self.generate(prompt="My name is Tom.")
+        second = self.generate(prompt="Hello!", context=first["context"])
+        self.assertGreater(second["prompt_eval_count"], first["prompt_eval_count"])
+        self.assertEqual(second["context"][:len(first["context"])], first["context"])
+
+    def test_an_over_long_prompt_is_cut_or_refused_as_asked(self):
+        long = "word " * 400
+        status, answer = self.server.post("/api/generate", {"model": "weft-demo", "prompt": long, "stream": False, "truncate": False,
+                                                            "options": {"num_ctx": 128, "num_predict": 4}})
+        self.assertEqual(status, 400)
+        self.assertIn("context", answer["error"])
+        answer = self.generate(prompt=long, options={"num_ctx": 128, "num_predict": 4})
+        self.assertLess(answer["prompt_eval_count"], 128)
+        status, answer = self.server.post("/v1/chat/completions", {"model": "weft-demo", "messages": [{"role": "user", "content": "word " * 9000}]})
+        self.assertEqual((status, answer["error"]["code"]), (400, "context_length_exceeded"))
+
+    def test_a_full_window_shifts_or_ends(self):
+        ends = self.generate(options={"num_ctx": 128, "num_predict": 300, "temperature": 1, "seed": 2}, raw=True, shift=False)
+        self.assertLess(ends["eval_count"], 128)
+        goes_on = self.server.post("/v1/completions", {"model": "weft-demo", "prompt": "Once", "max_tokens": 30})[0]
+        self.assertEqual(goes_on, 200)
+
+    def test_embeddings_are_unit_vectors_and_do_not_depend_on_their_batch(self):
+        texts = ["Hello!", "What is the capital of France?", "", "a brave fox " * 20]
+        together = self.server.post("/api/embed", {"model": "weft-demo", "input": texts})[1]["embeddings"]
+        for text, vector in zip(texts, together):
+            self.assertAlmostEqual(sum(x * x for x in vector), 1, places=4)
+            if text:
+                alone = self.server.post("/api/embed", {"model": "weft-demo", "input": text})[1]["embeddings"][0]
+                self.assertGreater(sum(x * y for x, y in zip(alone, vector)), 0.999)
+
+    def test_forty_answers_at_once_belong_to_their_own_prompts(self):
+        questions = {"What is the capital of France?": "Paris", "What is the capital of Italy?": "Rome"}
+        wrong = []
+        def one(question, word):
+            status, answer = chat(self.server, question)
+            if status != 200 or word not in answer["message"]["content"]: wrong.append((question, answer))
+        threads = [threading.Thread(target=one, args=item) for item in list(questions.items()) * 20]
+        for t in threads: t.start()
+        for t in threads: t.join()
+        self.assertEqual(wrong, [])
+
+    def test_what_comes_later_is_refused_clearly(self):
+        status, answer = self.server.post("/v1/chat/completions", {
+            "model": "weft-demo", "messages": [{"role": "user", "content": "hi"}], "response_format": {"type": "json_object"}})
+        self.assertEqual(status, 400)
+        self.assertIn("not supported", answer["error"]["message"])
+        self.assertGreaterEqual(self.server.post("/api/pull", {"model": "x"})[0], 500)
+
+
+if __name__ == "__main__":
+    unittest.main()
