@@ -25,9 +25,12 @@ class Setup:
 
 
 def weft_command(program, setup, port):
-    return [program, "serve", "--host", "127.0.0.1", "--port", str(port), "--model", f"bench={setup.model}",
+    # As many KV cells as llama-server gets: whole windows for all requests at once.
+    cells = setup.parallel * setup.context
+    return [program, "serve", "--host", "127.0.0.1", "--port", str(port), "--model", setup.model,
             "--threads", str(setup.threads), "--parallel", str(setup.parallel), "--context", str(setup.context),
-            "--keep-alive", "-1", "--log-level", "warn", "--set", "limits.queue=4096"]
+            "--keep-alive", "-1", "--log-level", "warn", "--set", "limits.queue=4096",
+            "--set", f"defaults.kv_cells={cells}"]
 
 
 def llama_default_command(program, setup, port):
@@ -62,6 +65,7 @@ class Server:
         self.env = {**os.environ, **setup.extra_env}
         self.log_path = log_path
         self.process = None
+        self.model_name = ""
 
     def __enter__(self):
         with open(self.log_path, "ab") as log:
@@ -91,23 +95,28 @@ class Server:
     def _wait_until_ready(self):
         """Ready means that a token came out: weft loads a model on its first request."""
         deadline = time.monotonic() + START_TIMEOUT_S
-        body = json.dumps({"model": "bench", "prompt": "time", "max_tokens": 1}).encode()
         last = "no answer"
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 raise RuntimeError(f"{self.kind} ended with {self.process.returncode}; see {self.log_path}")
             try:
-                request = urllib.request.Request(self.url + "/v1/completions", body, {"Content-Type": "application/json"})
-                urllib.request.urlopen(request, timeout=START_TIMEOUT_S).read()
+                self.model_name = self._ask("/v1/models")["data"][0]["id"]
+                self._ask("/v1/completions", {"model": self.model_name, "prompt": "time", "max_tokens": 1})
                 return
             except urllib.error.HTTPError as error:
                 last = f"{error.code} {error.read()[:200]}"
                 if error.code != 503:
                     break
-            except OSError as error:
+            except (OSError, ValueError) as error:
                 last = str(error)
             time.sleep(0.2)
         raise RuntimeError(f"{self.kind} did not become ready: {last}; see {self.log_path}")
+
+    def _ask(self, path, body=None):
+        data = json.dumps(body).encode() if body else None
+        request = urllib.request.Request(self.url + path, data, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=START_TIMEOUT_S) as answer:
+            return json.loads(answer.read())
 
     def family(self):
         """This process and all below it: weft's engine processes are children."""

@@ -6,14 +6,14 @@ def spread(values):
     return {"median": median(values), "min": min(values), "max": max(values)}
 
 
-def summarise(workload, rounds):
+def summarise(workload, shape, rounds):
     """rounds: one {server: {metric: number}} each. Returns what the table shows, as JSON-able values."""
     servers = sorted({server for numbers in rounds for server in numbers})
     values = {}
     for server in servers:
         have = [numbers[server] for numbers in rounds if server in numbers]
         values[server] = {metric: spread([h[metric] for h in have if metric in h]) for metric in have[0]}
-    return {"name": workload.name, "about": workload.about, "model": workload.shape, "values": values,
+    return {"name": workload.name, "about": workload.about, "model": shape, "values": values,
             "goals": [judge(goal, rounds) for goal in workload.goals]}
 
 

@@ -46,7 +46,7 @@ class Context:
     def load(self, server, *options):
         """Runs weft-bench; returns its report."""
         with tempfile.NamedTemporaryFile(suffix=".json") as report:
-            command = [self.bench, server.url, "--model", "bench", "--seed", str(self.seed), "--json", report.name,
+            command = [self.bench, server.url, "--model", server.model_name, "--seed", str(self.seed), "--json", report.name,
                        "--server-pid", str(server.pid), *map(str, options)]
             done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=900)
             with open(self.log_path, "a") as log:
@@ -69,7 +69,7 @@ def numbers(report):
             "itl_max_ms": report["itl_ms"]["max"], "e2e_p50_ms": report["e2e_ms"]["p50"],
             "e2e_p99_ms": report["e2e_ms"]["p99"], "elapsed_s": report["elapsed_s"],
             "completed": report["completed"], "failed": report["failed"], "cached_tokens": report["cached_tokens"],
-            "peak_open_streams": report["peak_open_streams"]}
+            "peak_open_streams": report["peak_open_streams"], "peak_in_flight": report["peak_in_flight"]}
 
 
 def single_stream(ctx):
@@ -157,7 +157,7 @@ def long_prompt_beside_streams(ctx):
     prompt = 1000 if ctx.quick else 8000
     with ctx.server(parallel=5, context=prompt + 1024) as server:
         streams = subprocess.Popen(
-            [ctx.bench, server.url, "--model", "bench", "-c", "4", "-d", "12" if ctx.quick else "60", "--prompt", "tokens",
+            [ctx.bench, server.url, "--model", server.model_name, "-c", "4", "-d", "12" if ctx.quick else "60", "--prompt", "tokens",
              "--max-tokens", "900", "--ignore-eos", "--body", SAMPLER, "--json", "-", "--label", "streams"],
             stdout=subprocess.PIPE, text=True)
         try:

@@ -1,4 +1,4 @@
-#include "load/connection.h"
+#include "connection.h"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>

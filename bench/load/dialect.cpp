@@ -1,4 +1,4 @@
-#include "load/dialect.h"
+#include "dialect.h"
 
 #include <charconv>
 

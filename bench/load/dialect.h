@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "load/options.h"
+#include "options.h"
 
 namespace weft::bench {
 

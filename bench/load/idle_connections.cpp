@@ -1,4 +1,4 @@
-#include "load/idle_connections.h"
+#include "idle_connections.h"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -11,7 +11,7 @@
 #include <fstream>
 #include <string>
 
-#include "load/dialect.h"
+#include "dialect.h"
 
 namespace weft::bench {
 namespace {

@@ -2,8 +2,8 @@
 
 #include <cstdint>
 
-#include "load/connection.h"
-#include "load/options.h"
+#include "connection.h"
+#include "options.h"
 
 namespace weft::bench {
 

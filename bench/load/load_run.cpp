@@ -1,4 +1,4 @@
-#include "load/load_run.h"
+#include "load_run.h"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>

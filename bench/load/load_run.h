@@ -6,10 +6,10 @@
 #include <unordered_map>
 #include <vector>
 
-#include "load/connection.h"
-#include "load/measurement.h"
-#include "load/options.h"
-#include "load/prompts.h"
+#include "connection.h"
+#include "measurement.h"
+#include "options.h"
+#include "prompts.h"
 
 namespace weft::bench {
 

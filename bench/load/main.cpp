@@ -8,9 +8,9 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <sys/resource.h>
 
-#include "load/idle_connections.h"
-#include "load/load_run.h"
-#include "load/report.h"
+#include "idle_connections.h"
+#include "load_run.h"
+#include "report.h"
 
 namespace {
 

@@ -5,9 +5,9 @@
 #include <map>
 #include <string>
 
-#include "load/dialect.h"
-#include "load/histogram.h"
-#include "load/options.h"
+#include "dialect.h"
+#include "histogram.h"
+#include "options.h"
 
 namespace weft::bench {
 

@@ -4,7 +4,7 @@
 #include <optional>
 #include <string>
 
-#include "load/url.h"
+#include "url.h"
 
 namespace weft::bench {
 

@@ -1,4 +1,4 @@
-#include "load/prompts.h"
+#include "prompts.h"
 
 #include <array>
 #include <string_view>

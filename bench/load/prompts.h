@@ -4,7 +4,7 @@
 #include <string>
 
 #include "engine/sampling/random.h"
-#include "load/options.h"
+#include "options.h"
 
 namespace weft::bench {
 

@@ -1,4 +1,4 @@
-#include "load/report.h"
+#include "report.h"
 
 #include <cstdio>
 

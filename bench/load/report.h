@@ -5,9 +5,9 @@
 #include <optional>
 #include <string>
 
-#include "load/idle_connections.h"
-#include "load/measurement.h"
-#include "load/options.h"
+#include "idle_connections.h"
+#include "measurement.h"
+#include "options.h"
 
 namespace weft::bench {
 

@@ -1,4 +1,4 @@
-#include "load/url.h"
+#include "url.h"
 
 #include <algorithm>
 
