@@ -49,10 +49,8 @@ template <bool from_right>
 Outcome<Value> split(Call& call) {
     WEFT_TRY(const std::int64_t limit, call.integer(1, -1));
     WEFT_CHECK(call.meter().work(subject(call).size()));
-    if (!call.has(0) || call.at(0).is_none()) {
-        if (from_right) WEFT_CHECK(call.meter().work(subject(call).size() * static_cast<std::size_t>(std::max<std::int64_t>(limit, 0))));
+    if (!call.has(0) || call.at(0).is_none())
         return parts(call, split_words(subject(call), limit, from_right && limit >= 0));
-    }
     WEFT_TRY(const auto separator, call.text(0));
     if (separator.empty()) return raise("empty separator");
     return parts(call, split_at(subject(call), separator, limit, from_right));
