@@ -80,7 +80,7 @@ std::vector<std::string_view> split_at(std::string_view text, std::string_view s
     std::vector<std::string_view> parts;
     if (from_right && limit >= 0) {
         for (; limit > 0; --limit) {
-            const std::size_t found = text.rfind(separator);
+            const std::size_t found = rfind_text(text, separator);
             if (found == text.npos) break;
             parts.push_back(text.substr(found + separator.size()));
             text = text.substr(0, found);

@@ -34,7 +34,9 @@ TEST_CASE("a template that runs for ever runs out of steps or bytes") {
                                 "{% set ns = namespace(s=[1]) %}{% for i in range(60) %}{% set ns.s = ns.s + ns.s %}{% endfor %}",
                                 "{{ 'x' * 10000000000 }}", "{{ [1] * 10000000000 }}", "{{ 10000000000 * [[]] }}",
                                 "{{ range(99999) | join('x' * 100000) }}", "{{ ('x' * 100000).replace('', 'x' * 100000) }}",
-                                "{{ 'x'.center(10000000000) }}", "{{ 'x' | indent(10000000000) }}", "{{ 'a\n' * 1000000 | indent(1000000) }}",
+                                "{% for i in range(99999) %}{{ ('a' * 500000).rfind('a' * 250000 ~ 'b') }}"
+                                "{{ ('a' * 500000).find('a' * 250000 ~ 'b') }}{% endfor %}",
+                                "{{ ('a' * 500000).rsplit('a' * 20, 99999) | length }}", "{{ 'x'.center(10000000000) }}", "{{ 'x' | indent(10000000000) }}", "{{ 'a\n' * 1000000 | indent(1000000) }}",
                                 "{{ '%1000000000d' % 5 }}", "{{ '{:1000000000}'.format(5) }}", "{{ '\t'.expandtabs(1000000000) }}",
                                 "{{ [1] | batch(10000000000, 'x') | list }}", "{{ [1] | slice(10000000000) | list }}",
                                 "{% for i in range(99999) %}{{ 'x' * 1000 }}{% endfor %}",
