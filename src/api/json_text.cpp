@@ -11,11 +11,16 @@ constexpr std::string_view replacement = "\xEF\xBF\xBD";
 // Length of the well-formed UTF-8 character at the start of text (Unicode 15, table 3-7), 0 when there is none.
 // bad: how many bytes one replacement character stands for then.
 std::size_t character_length(std::string_view text, std::size_t& bad) {
-    const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<std::uint8_t>(text[i]) : std::uint8_t{0}; };
+    const auto byte = [&](std::size_t i) {
+        return i < text.size() ? static_cast<std::uint8_t>(text[i]) : std::uint8_t{0};
+    };
     const std::uint8_t lead = byte(0);
     bad = 1;
     if (lead < 0x80) return 1;
-    const std::size_t length = lead >= 0xC2 && lead <= 0xDF ? 2 : lead >= 0xE0 && lead <= 0xEF ? 3 : lead >= 0xF0 && lead <= 0xF4 ? 4 : 0;
+    const std::size_t length = lead >= 0xC2 && lead <= 0xDF   ? 2
+                               : lead >= 0xE0 && lead <= 0xEF ? 3
+                               : lead >= 0xF0 && lead <= 0xF4 ? 4
+                                                              : 0;
     if (length == 0) return 0;
     const std::uint8_t lowest = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
     const std::uint8_t highest = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
@@ -56,8 +61,10 @@ void append_text(std::string& out, std::string_view text, bool escape) {
             continue;
         }
         out += text.substr(plain, i - plain);
-        if (length == 0) out += replacement;
-        else append_escaped(out, text[i]);
+        if (length == 0)
+            out += replacement;
+        else
+            append_escaped(out, text[i]);
         i += length == 0 ? bad : 1;
         plain = i;
     }

@@ -9,7 +9,9 @@ namespace {
 
 bool parses(std::string_view text) { return parse_json(text).has_value(); }
 
-std::string nested(int depth) { return std::string(static_cast<std::size_t>(depth), '[') + std::string(static_cast<std::size_t>(depth), ']'); }
+std::string nested(int depth) {
+    return std::string(static_cast<std::size_t>(depth), '[') + std::string(static_cast<std::size_t>(depth), ']');
+}
 
 std::string object_with(std::size_t members) {
     std::string text = "{";
@@ -32,9 +34,11 @@ TEST_CASE("a body is JSON, with or without a byte order mark and white space aro
 }
 
 TEST_CASE("what is not JSON is refused as malformed") {
-    for (const std::string_view text :
-         {"", " ", "nul", "{", "[1,2", "{} x", "{'a':1}", "{\"a\":1,}", "{\"a\" 1}", "[1 2]", "{\"a\":01}", "{\"a\":.5}",
-          "{\"a\":+5}", "{\"a\":1.}", "{\"a\":NaN}", "{\"a\":tru}", "\"abc", "\"\\x\"", "// c\n{}", "{\"a\":\"x\ny\"}"}) {
+    for (const std::string_view text : {"",           " ",          "nul",         "{",
+                                        "[1,2",       "{} x",       "{'a':1}",     "{\"a\":1,}",
+                                        "{\"a\" 1}",  "[1 2]",      "{\"a\":01}",  "{\"a\":.5}",
+                                        "{\"a\":+5}", "{\"a\":1.}", "{\"a\":NaN}", "{\"a\":tru}",
+                                        "\"abc",      "\"\\x\"",    "// c\n{}",    "{\"a\":\"x\ny\"}"}) {
         INFO(text);
         const auto error = error_of(parse_json(text));
         CHECK(error.code == ErrorCode::invalid_request);

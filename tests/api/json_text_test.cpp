@@ -37,12 +37,13 @@ TEST_CASE("every string that is written parses back to itself") {
 
 TEST_CASE("bytes that are no UTF-8 become replacement characters") {
     const std::string r = "\xEF\xBF\xBD";
-    CHECK(valid_utf8("a\xFF" "b") == "a" + r + "b");
-    CHECK(valid_utf8("\xC3") == r);                      // cut short
-    CHECK(valid_utf8("\xE6\xBC") == r);                  // one for the maximal part
+    CHECK(valid_utf8("a\xFF"
+                     "b") == "a" + r + "b");
+    CHECK(valid_utf8("\xC3") == r);      // cut short
+    CHECK(valid_utf8("\xE6\xBC") == r);  // one for the maximal part
     CHECK(valid_utf8("\xE6\xBCx") == r + "x");
-    CHECK(valid_utf8("\xC0\xAF") == r + r);              // overlong
-    CHECK(valid_utf8("\xED\xA0\x80") == r + r + r);      // a surrogate
+    CHECK(valid_utf8("\xC0\xAF") == r + r);                  // overlong
+    CHECK(valid_utf8("\xED\xA0\x80") == r + r + r);          // a surrogate
     CHECK(valid_utf8("\xF4\x90\x80\x80") == r + r + r + r);  // beyond U+10FFFF
     CHECK(valid_utf8("\xF0\x9F\x98\x80") == "😀");
     CHECK(valid_utf8("\x80") == r);

@@ -260,7 +260,8 @@ class Generation(unittest.TestCase):
         status, answer = self.server.post("/v1/chat/completions", {
             "model": "weft-demo", "messages": [{"role": "user", "content": "hi"}], "response_format": {"type": "json_object"}})
         self.assertEqual(status, 400)
-        self.assertIn("not supported", answer["error"]["message"])
+        self.assertIn("does not support", answer["error"]["message"])
+        self.assertEqual(answer["error"]["param"], "response_format")
         self.assertGreaterEqual(self.server.post("/api/pull", {"model": "x"})[0], 500)
 
 

@@ -19,7 +19,8 @@ struct Stage {
     std::shared_ptr<test::FakeRunner> runner = registry.add("demo", {"embedding"});
 };
 
-asio::awaitable<void> embed_into(EmbedService& service, EmbedRequest request, std::optional<Result<EmbedOutcome>>& out) {
+asio::awaitable<void> embed_into(EmbedService& service, EmbedRequest request,
+                                 std::optional<Result<EmbedOutcome>>& out) {
     out = co_await service.embed("demo", std::move(request), KeepAlive{5});
 }
 

@@ -13,7 +13,9 @@ struct Parts {
     bool operator==(const Parts&) const = default;
 };
 
-std::ostream& operator<<(std::ostream& out, const Parts& p) { return out << "[" << p.thinking << "|" << p.content << "]"; }
+std::ostream& operator<<(std::ostream& out, const Parts& p) {
+    return out << "[" << p.thinking << "|" << p.content << "]";
+}
 
 Parts parse(Mode mode, const std::vector<std::string>& pieces) {
     ReplyParser parser(mode);
@@ -149,9 +151,10 @@ TEST_CASE("log probabilities of held back text come with it") {
 
 TEST_CASE("a piece of several tokens that ends the block gives its content tokens only") {
     ReplyParser parser(Mode::inside_thinking);
-    const auto delta = parser.feed({.text = "a</think>\n\nb c",
-                                    .n_tokens = 5,
-                                    .logprobs = {logprob("a"), logprob("</think>"), logprob("\n\n"), logprob("b"), logprob(" c")}});
+    const auto delta =
+        parser.feed({.text = "a</think>\n\nb c",
+                     .n_tokens = 5,
+                     .logprobs = {logprob("a"), logprob("</think>"), logprob("\n\n"), logprob("b"), logprob(" c")}});
     CHECK(delta.thinking == "a");
     CHECK(delta.content == "b c");
     CHECK(tokens_of(delta) == "b| c|");

@@ -37,11 +37,21 @@ TEST_CASE("a value of the request wins over the model's, the model's over the di
 }
 
 TEST_CASE("every parameter that a model can configure reaches the runner") {
-    const auto out = resolved({}, model_with({{"temperature", "0.5"}, {"top_k", "7"}, {"top_p", "0.25"}, {"min_p", "0.125"},
-                                              {"typical_p", "0.75"}, {"repeat_penalty", "1.5"}, {"repeat_last_n", "-1"},
-                                              {"presence_penalty", "0.5"}, {"frequency_penalty", "-0.5"}, {"seed", "9"},
-                                              {"num_predict", "11"}, {"num_ctx", "2048"}, {"num_keep", "4"},
-                                              {"stop", R"(["a","b"])"}, {"num_gpu", "99"}}));
+    const auto out = resolved({}, model_with({{"temperature", "0.5"},
+                                              {"top_k", "7"},
+                                              {"top_p", "0.25"},
+                                              {"min_p", "0.125"},
+                                              {"typical_p", "0.75"},
+                                              {"repeat_penalty", "1.5"},
+                                              {"repeat_last_n", "-1"},
+                                              {"presence_penalty", "0.5"},
+                                              {"frequency_penalty", "-0.5"},
+                                              {"seed", "9"},
+                                              {"num_predict", "11"},
+                                              {"num_ctx", "2048"},
+                                              {"num_keep", "4"},
+                                              {"stop", R"(["a","b"])"},
+                                              {"num_gpu", "99"}}));
     CHECK(out.sampling.temperature == 0.5F);
     CHECK(out.sampling.top_k == 7);
     CHECK(out.sampling.top_p == 0.25F);

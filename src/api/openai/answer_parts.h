@@ -15,7 +15,7 @@ namespace weft::api::openai {
 struct AnswerHead {
     std::string id;
     std::int64_t created = 0;
-    std::string model;        // as the client wrote it
+    std::string model;  // as the client wrote it
     std::string fingerprint;
 };
 

@@ -42,9 +42,8 @@ asio::awaitable<void> answer_streamed(http::Exchange& exchange, const Services& 
 
 asio::awaitable<void> answer_whole(http::Exchange& exchange, const Services& services, ChatCall call,
                                    ThinkingRule thinking) {
-    ChatAnswer answer({.choices = call.request.generate.choices,
-                       .logprobs = call.request.generate.logprobs,
-                       .thinking = thinking});
+    ChatAnswer answer(
+        {.choices = call.request.generate.choices, .logprobs = call.request.generate.logprobs, .thinking = thinking});
     std::string model = call.request.model;
     auto reply = co_await wait_for_reply(exchange, services.chat.begin(std::move(call.request)));
     if (!reply) co_return co_await reply_error(exchange, services, blame_prompt(reply.error(), prompt_field));
@@ -64,8 +63,10 @@ Answered chat_completions(http::Exchange& exchange, const Services& services) {
     const auto model = find_model(services, call->request.model);
     if (!model) co_return co_await reply_error(exchange, services, model.error());
     const auto thinking = settle_thinking(*call, **model);
-    if (call->stream.stream) co_await answer_streamed(exchange, services, std::move(*call), thinking);
-    else co_await answer_whole(exchange, services, std::move(*call), thinking);
+    if (call->stream.stream)
+        co_await answer_streamed(exchange, services, std::move(*call), thinking);
+    else
+        co_await answer_whole(exchange, services, std::move(*call), thinking);
 }
 
 }  // namespace weft::api::openai

@@ -124,7 +124,8 @@ void name_tool_results(std::vector<ChatMessage>& messages) {
     for (auto& message : messages) {
         for (const auto& call : message.tool_calls) names[call.id] = call.name;
         if (message.role != "tool" || !message.tool_name.empty()) continue;
-        if (const auto found = names.find(message.tool_call_id); found != names.end()) message.tool_name = found->second;
+        if (const auto found = names.find(message.tool_call_id); found != names.end())
+            message.tool_name = found->second;
     }
 }
 

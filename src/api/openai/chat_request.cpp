@@ -8,8 +8,7 @@
 namespace weft::api::openai {
 namespace {
 
-constexpr std::array<std::string_view, 8> efforts{"none", "minimal", "low",   "medium",
-                                                  "high", "xhigh",   "max", "ultra"};
+constexpr std::array<std::string_view, 8> efforts{"none", "minimal", "low", "medium", "high", "xhigh", "max", "ultra"};
 constexpr std::size_t max_metadata_pairs = 16;
 
 Result<std::optional<std::string>> read_effort(const JsonReader& value) {

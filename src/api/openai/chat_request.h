@@ -8,9 +8,9 @@ namespace weft::api::openai {
 
 // A chat completion request, checked.
 struct ChatCall {
-    ChatRequest request;             // its prompt is a ChatPrompt
+    ChatRequest request;  // its prompt is a ChatPrompt
     StreamFields stream;
-    bool separate_thinking = true;   // reasoning goes into fields of its own instead of staying in the content
+    bool separate_thinking = true;  // reasoning goes into fields of its own instead of staying in the content
 };
 
 // Every rule of the request that needs no model. An error names the field.

@@ -63,8 +63,10 @@ void ChatAnswer::append_choice(std::string& out, std::size_t index) const {
         append_json_string(out, choice.reply.thinking);
     }
     out += R"(,"refusal":null,"annotations":[]},"logprobs":)";
-    if (options_.logprobs) append_chat_logprobs(out, choice.reply.logprobs);
-    else out += "null";
+    if (options_.logprobs)
+        append_chat_logprobs(out, choice.reply.logprobs);
+    else
+        out += "null";
     out += R"(,"finish_reason":)";
     out += finish_reason_json(choice.finish_reason);
     out += '}';

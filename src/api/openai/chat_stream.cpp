@@ -32,9 +32,12 @@ ChatStreamWriter::ChatStreamWriter(const AnswerHead& head, Options options)
 void ChatStreamWriter::add(GenerationEvent event, std::string& out) {
     const auto* accepted = std::get_if<PromptAccepted>(&event);
     if (choices_.empty() && !std::holds_alternative<Error>(event)) begin(accepted ? *accepted : PromptAccepted{}, out);
-    if (auto* piece = std::get_if<TextPiece>(&event)) add_piece(std::move(*piece), out);
-    else if (const auto* finished = std::get_if<ChoiceFinished>(&event)) finish_choice(*finished, out);
-    else if (const auto* done = std::get_if<GenerationDone>(&event)) finish(*done, out);
+    if (auto* piece = std::get_if<TextPiece>(&event))
+        add_piece(std::move(*piece), out);
+    else if (const auto* finished = std::get_if<ChoiceFinished>(&event))
+        finish_choice(*finished, out);
+    else if (const auto* done = std::get_if<GenerationDone>(&event))
+        finish(*done, out);
 }
 
 void ChatStreamWriter::begin(const PromptAccepted& accepted, std::string& out) {

@@ -11,15 +11,15 @@ namespace weft::api::openai {
 
 // How the text of a chat reply is to be told apart, before the prompt's end is known.
 struct ThinkingRule {
-    bool separate = true;     // the client wants reasoning apart from content
+    bool separate = true;  // the client wants reasoning apart from content
     bool model_thinks = false;
 
     [[nodiscard]] ReplyParser::Mode mode(bool thinking_open) const;
 };
 
-// Turns the events of one generation into the server-sent events of a chat completion, ready to be written: a role chunk
-// per choice, chunks of text, a finish chunk per choice, usage if wanted, [DONE]. The constant parts of a chunk are
-// made once; per token only the text is escaped.
+// Turns the events of one generation into the server-sent events of a chat completion, ready to be written: a role
+// chunk per choice, chunks of text, a finish chunk per choice, usage if wanted, [DONE]. The constant parts of a chunk
+// are made once; per token only the text is escaped.
 class ChatStreamWriter {
   public:
     struct Options {
@@ -47,10 +47,10 @@ class ChatStreamWriter {
     void end_chunk(std::string_view logprobs, std::string_view finish_reason, std::string& out);
 
     Options options_;
-    std::string prefix_;                // "data: {...,"choices":["
-    std::string_view usage_null_;       // ,"usage":null in streams that end with usage
-    std::vector<Choice> choices_;       // empty until the prompt is accepted
-    std::string logprobs_;              // scratch
+    std::string prefix_;           // "data: {...,"choices":["
+    std::string_view usage_null_;  // ,"usage":null in streams that end with usage
+    std::vector<Choice> choices_;  // empty until the prompt is accepted
+    std::string logprobs_;         // scratch
 };
 
 }  // namespace weft::api::openai

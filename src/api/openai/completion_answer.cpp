@@ -47,8 +47,10 @@ void LegacyLogprobs::add(const TokenLogprob& logprob) {
 }
 
 void LegacyLogprobs::append_and_clear(std::string& out) {
-    if (entries_.empty()) out += "null";
-    else append(out);
+    if (entries_.empty())
+        out += "null";
+    else
+        append(out);
     entries_.clear();
 }
 
@@ -57,12 +59,16 @@ void LegacyLogprobs::append(std::string& out) const {
     append_array(out, entries_, [&out](const Entry& e) { append_json_string(out, e.text); });
     out += R"(,"token_logprobs":)";
     append_array(out, entries_, [&out](const Entry& e) {
-        if (e.logprob) append_logprob(out, *e.logprob);
-        else out += "null";
+        if (e.logprob)
+            append_logprob(out, *e.logprob);
+        else
+            out += "null";
     });
     out += R"(,"top_logprobs":)";
-    if (with_top_) append_array(out, entries_, [this, &out](const Entry& e) { append_top(out, e); });
-    else out += "null";
+    if (with_top_)
+        append_array(out, entries_, [this, &out](const Entry& e) { append_top(out, e); });
+    else
+        out += "null";
     out += R"(,"text_offset":)";
     append_array(out, entries_, [&out](const Entry& e) { out += std::to_string(e.offset); });
     out += '}';
@@ -91,8 +97,10 @@ void LegacyLogprobs::append_top(std::string& out, const Entry& entry) const {
 void add_prompt(LegacyLogprobs& logprobs, std::string_view prompt_text, const std::vector<TokenLogprob>& scored) {
     std::string rest;
     for (const auto& entry : scored) rest += entry.chosen.bytes;
-    if (prompt_text.ends_with(rest)) prompt_text.remove_suffix(rest.size());
-    else prompt_text = {};
+    if (prompt_text.ends_with(rest))
+        prompt_text.remove_suffix(rest.size());
+    else
+        prompt_text = {};
     logprobs.add_first(prompt_text);
     for (const auto& entry : scored) logprobs.add(entry);
 }
@@ -127,7 +135,8 @@ void CompletionStreamWriter::add(GenerationEvent event, std::string& out) {
     if (const auto* piece = std::get_if<TextPiece>(&event); piece && piece->choice < options_.choices) {
         if (options_.logprobs)
             for (const auto& logprob : piece->logprobs) logprobs_[piece->choice].add(logprob);
-        if (!piece->text.empty() || !logprobs_[piece->choice].empty()) add_chunk(piece->choice, piece->text, "null", out);
+        if (!piece->text.empty() || !logprobs_[piece->choice].empty())
+            add_chunk(piece->choice, piece->text, "null", out);
     } else if (const auto* end = std::get_if<ChoiceFinished>(&event); end && end->choice < options_.choices) {
         add_chunk(end->choice, "", finish_reason_json(end->reason), out);
     } else if (const auto* done = std::get_if<GenerationDone>(&event)) {
@@ -211,8 +220,10 @@ std::string CompletionAnswer::body(const AnswerHead& head) const {
         out += R"({"text":)";
         append_json_string(out, chosen_[i].text);
         out += R"(,"index":)" + std::to_string(i) + R"(,"logprobs":)";
-        if (options_.logprobs) chosen_[i].logprobs.append(out);
-        else out += "null";
+        if (options_.logprobs)
+            chosen_[i].logprobs.append(out);
+        else
+            out += "null";
         out += R"(,"finish_reason":)";
         out += finish_reason_json(chosen_[i].finish_reason);
         out += '}';

@@ -45,11 +45,11 @@ void add_prompt(LegacyLogprobs& logprobs, std::string_view prompt_text, const st
 [[nodiscard]] std::string completion_prefix(const AnswerHead& head);
 
 struct CompletionOptions {
-    std::uint32_t choices = 1;       // per prompt, to be answered ...
-    std::uint32_t candidates = 1;    // ... of so many that come
+    std::uint32_t choices = 1;     // per prompt, to be answered ...
+    std::uint32_t candidates = 1;  // ... of so many that come
     bool logprobs = false;
     bool top_logprobs = false;
-    bool include_usage = false;      // of a stream
+    bool include_usage = false;  // of a stream
 };
 
 // Turns the events of the prompts, one after another, into server-sent events.
@@ -71,9 +71,9 @@ class CompletionStreamWriter {
     std::string prefix_;
     std::string_view usage_null_;
     std::string echo_;
-    std::uint32_t first_index_ = 0;          // of the current prompt's choices
+    std::uint32_t first_index_ = 0;  // of the current prompt's choices
     std::uint32_t prompts_ = 0;
-    std::vector<LegacyLogprobs> logprobs_;   // per choice of the current prompt
+    std::vector<LegacyLogprobs> logprobs_;  // per choice of the current prompt
     Usage usage_;
 };
 

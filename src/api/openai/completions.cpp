@@ -115,8 +115,10 @@ Answered completions(http::Exchange& exchange, const Services& services) {
     if (!call) co_return co_await reply_error(exchange, services, call.error());
     if (const auto model = find_model(services, call->request.model); !model)
         co_return co_await reply_error(exchange, services, model.error());
-    if (call->stream.stream) co_await answer_streamed(exchange, services, std::move(*call));
-    else co_await answer_whole(exchange, services, std::move(*call));
+    if (call->stream.stream)
+        co_await answer_streamed(exchange, services, std::move(*call));
+    else
+        co_await answer_whole(exchange, services, std::move(*call));
 }
 
 }  // namespace weft::api::openai

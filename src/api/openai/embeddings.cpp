@@ -133,8 +133,10 @@ std::string answer_of(const EmbedResult& result, const std::string& model, bool 
         if (i > 0) out += ',';
         out += R"({"object":"embedding","index":)" + std::to_string(i) + R"(,"embedding":)";
         out += base64 ? '"' : '[';
-        if (base64) append_base64(out, result.vectors[i]);
-        else append_floats(out, result.vectors[i]);
+        if (base64)
+            append_base64(out, result.vectors[i]);
+        else
+            append_floats(out, result.vectors[i]);
         out += base64 ? '"' : ']';
         out += '}';
     }

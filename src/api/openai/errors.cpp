@@ -62,8 +62,10 @@ std::string param_of(const Error& error) {
 }
 
 void append_string_or_null(std::string& out, std::string_view text) {
-    if (text.empty()) out += "null";
-    else append_json_string(out, text);
+    if (text.empty())
+        out += "null";
+    else
+        append_json_string(out, text);
 }
 
 std::string body_of(std::string_view message, const Kind& kind, std::string_view param, std::string_view more = {}) {

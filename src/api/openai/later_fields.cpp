@@ -55,8 +55,8 @@ struct Neutral {
 
 // Samplers that other servers have: accepted when switched off.
 constexpr std::array samplers_to_come{
-    Neutral{"mirostat", 0},         Neutral{"dry_multiplier", 0}, Neutral{"xtc_probability", 0},
-    Neutral{"dynatemp_range", 0},   Neutral{"min_tokens", 0},     Neutral{"tfs_z", 1},
+    Neutral{"mirostat", 0},         Neutral{"dry_multiplier", 0},    Neutral{"xtc_probability", 0},
+    Neutral{"dynatemp_range", 0},   Neutral{"min_tokens", 0},        Neutral{"tfs_z", 1},
     Neutral{"thinking_budget", -1}, Neutral{"t_max_predict_ms", -1},
 };
 
@@ -96,7 +96,8 @@ Result<void> refuse_modalities(const JsonReader& body) {
 }  // namespace
 
 std::unexpected<Error> not_supported_yet(const JsonReader& value, std::string_view what) {
-    return fail_field(ErrorCode::unsupported, value.path(), "this server does not support " + std::string(what) + " yet");
+    return fail_field(ErrorCode::unsupported, value.path(),
+                      "this server does not support " + std::string(what) + " yet");
 }
 
 Result<void> refuse_later_fields(const JsonReader& body) {

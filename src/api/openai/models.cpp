@@ -37,7 +37,8 @@ std::string owner_of(const ModelInfo& model) {
     return name ? name->namespace_ : std::string(ModelName::default_namespace);
 }
 
-// The window a client can count on: that of the loaded runner, else the configured one, else what the model was made for.
+// The window a client can count on: that of the loaded runner, else the configured one, else what the model was made
+// for.
 std::uint32_t window_of(const ModelInfo& model, const std::vector<ResidentModel>& resident) {
     for (const auto& loaded : resident)
         if (loaded.ready && loaded.model->name == model.name) return loaded.description.context_tokens;

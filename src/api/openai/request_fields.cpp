@@ -69,7 +69,8 @@ Result<void> read_stop(std::optional<std::vector<std::string>>& target, const Js
     }
     for (const auto& text : stop)
         if (text.size() > max_stop_string_bytes)
-            return value.invalid("has a stop sequence of more than " + std::to_string(max_stop_string_bytes) + " bytes");
+            return value.invalid("has a stop sequence of more than " + std::to_string(max_stop_string_bytes) +
+                                 " bytes");
     target = std::move(stop);
     return {};
 }

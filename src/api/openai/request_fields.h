@@ -22,8 +22,8 @@ inline constexpr std::size_t max_model_name_characters = 256;
 [[nodiscard]] Result<std::optional<KeepAlive>> read_keep_alive(const JsonReader& value);
 
 // Sampling, limits, stop strings, keep_alive and priority, from OpenAI's own fields and from the extensions of other
-// servers, which may also stand in an `options` object. What OpenAI spells out wins over an extension. least_tokens: the
-// smallest limit on generated tokens that makes sense.
+// servers, which may also stand in an `options` object. What OpenAI spells out wins over an extension. least_tokens:
+// the smallest limit on generated tokens that makes sense.
 [[nodiscard]] Result<void> read_sampling(const JsonReader& body, ChatRequest& request, std::int64_t least_tokens = 1);
 
 struct StreamFields {

@@ -19,7 +19,7 @@ struct Route {
     const char* method;
     const char* pattern;  // under /v1
     Answer answer;
-    bool alias = false;   // also without /v1
+    bool alias = false;  // also without /v1
 };
 
 constexpr Route routes[] = {
@@ -32,11 +32,40 @@ constexpr Route routes[] = {
 
 // What OpenAI offers and this server has not (yet): known, so that a client is told 501 and not 404.
 constexpr const char* missing[] = {
-    "/responses", "/responses/*rest", "/chat/completions/*rest", "/files", "/files/*rest", "/batches", "/batches/*rest",
-    "/rerank", "/reranking", "/score", "/tokenize", "/detokenize", "/audio/*rest", "/images/*rest", "/moderations",
-    "/fine_tuning/*rest", "/assistants", "/assistants/*rest", "/threads", "/threads/*rest", "/vector_stores",
-    "/vector_stores/*rest", "/realtime", "/realtime/*rest", "/uploads", "/uploads/*rest", "/conversations",
-    "/conversations/*rest", "/evals", "/evals/*rest", "/containers", "/containers/*rest", "/videos", "/videos/*rest",
+    "/responses",
+    "/responses/*rest",
+    "/chat/completions/*rest",
+    "/files",
+    "/files/*rest",
+    "/batches",
+    "/batches/*rest",
+    "/rerank",
+    "/reranking",
+    "/score",
+    "/tokenize",
+    "/detokenize",
+    "/audio/*rest",
+    "/images/*rest",
+    "/moderations",
+    "/fine_tuning/*rest",
+    "/assistants",
+    "/assistants/*rest",
+    "/threads",
+    "/threads/*rest",
+    "/vector_stores",
+    "/vector_stores/*rest",
+    "/realtime",
+    "/realtime/*rest",
+    "/uploads",
+    "/uploads/*rest",
+    "/conversations",
+    "/conversations/*rest",
+    "/evals",
+    "/evals/*rest",
+    "/containers",
+    "/containers/*rest",
+    "/videos",
+    "/videos/*rest",
 };
 
 constexpr const char* all_methods[] = {"GET", "POST", "DELETE"};
@@ -45,9 +74,8 @@ constexpr const char* all_methods[] = {"GET", "POST", "DELETE"};
 
 void add_routes(http::Router& router, const Services& services) {
     const auto add = [&](const char* method, std::string pattern, Answer answer) {
-        router.add(method, std::move(pattern), [services, answer](http::Exchange& exchange) {
-            return with_version(exchange, services, answer);
-        });
+        router.add(method, std::move(pattern),
+                   [services, answer](http::Exchange& exchange) { return with_version(exchange, services, answer); });
     };
     for (const auto& route : routes) {
         add(route.method, std::string("/v1") + route.pattern, route.answer);
@@ -75,9 +103,9 @@ Answered reply_error(http::Exchange& exchange, const Services&, Error error) {
 
 Answered not_implemented(http::Exchange& exchange, const Services&) {
     const auto& request = exchange.request();
-    co_await exchange.reply(error_response(
-        {.code = ErrorCode::not_implemented,
-         .message = request.method + " " + request.path + " is not implemented by this server."}));
+    co_await exchange.reply(
+        error_response({.code = ErrorCode::not_implemented,
+                        .message = request.method + " " + request.path + " is not implemented by this server."}));
 }
 
 }  // namespace weft::api::openai

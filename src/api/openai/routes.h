@@ -5,8 +5,8 @@
 
 namespace weft::api::openai {
 
-// Everything under /v1 that this server answers, the aliases without /v1 that clients use, and a 501 for what OpenAI has
-// and this server has not. The services are copied; what they refer to outlives the router.
+// Everything under /v1 that this server answers, the aliases without /v1 that clients use, and a 501 for what OpenAI
+// has and this server has not. The services are copied; what they refer to outlives the router.
 void add_routes(http::Router& router, const Services& services);
 
 }  // namespace weft::api::openai

@@ -25,8 +25,8 @@ struct Services {
     const Clock& clock;
     std::function<std::string(std::string_view prefix)> new_id = random_id;
     std::function<std::int64_t()> unix_time = system_unix_time;
-    // How long the head of a stream waits for the model to be loaded and the prompt to be accepted, so that errors found
-    // until then get a status of their own.
+    // How long the head of a stream waits for the model to be loaded and the prompt to be accepted, so that errors
+    // found until then get a status of their own.
     std::chrono::milliseconds head_patience{10'000};
     // A stream that is silent for this long gets a comment, so that no client or proxy takes it for dead.
     std::chrono::milliseconds keep_alive_interval{10'000};

@@ -52,10 +52,10 @@ class ReplyParser {
     void keep_logprobs_of_last(std::size_t n_bytes);
 
     Part part_;
-    bool thought_anything_ = false;     // white space at the start of the block is dropped
-    std::string held_;                  // not yet assigned to a part
+    bool thought_anything_ = false;  // white space at the start of the block is dropped
+    std::string held_;               // not yet assigned to a part
     std::vector<TokenLogprob> held_logprobs_;
-    std::uint32_t held_tokens_ = 0;     // tokens of held_ that count as thinking if it turns out so
+    std::uint32_t held_tokens_ = 0;  // tokens of held_ that count as thinking if it turns out so
     std::uint32_t thinking_tokens_ = 0;
 };
 

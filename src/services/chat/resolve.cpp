@@ -22,7 +22,8 @@ Result<void> read_parameter(std::optional<T>& target, std::string_view name, con
 }
 
 // Ollama's files write one stop string as a plain string, several as a list.
-Result<void> read_stop(std::optional<std::vector<std::string>>& target, std::string_view name, const std::string& json) {
+Result<void> read_stop(std::optional<std::vector<std::string>>& target, std::string_view name,
+                       const std::string& json) {
     std::string one;
     if (!glz::read_json(one, json)) {
         if (!target) target.emplace();

@@ -12,7 +12,8 @@ namespace {
 Result<void> prepare(EmbedRequest& request, const RunnerLease& lease) {
     const auto& model = lease->description();
     if (!model.embeds)
-        return fail_field(ErrorCode::unsupported, "model", "\"" + lease.model().name + "\" does not support embeddings");
+        return fail_field(ErrorCode::unsupported, "model",
+                          "\"" + lease.model().name + "\" does not support embeddings");
     if (request.dimensions > model.embedding_length) request.dimensions = 0;
     return {};
 }

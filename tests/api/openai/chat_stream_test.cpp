@@ -1,7 +1,7 @@
 #include "api/openai/chat_stream.h"
 
-#include <catch2/catch_test_macros.hpp>
 #include <catch2/benchmark/catch_benchmark.hpp>
+#include <catch2/catch_test_macros.hpp>
 
 #include "api/json_reader.h"
 #include "api/openai/chat_response.h"
@@ -17,10 +17,13 @@ std::vector<GenerationEvent> events_of(std::uint32_t choices, const std::vector<
     std::vector<GenerationEvent> events{PromptAccepted{.prompt_tokens = 3}};
     for (const auto& text : pieces)
         for (std::uint32_t c = 0; c < choices; ++c)
-            events.emplace_back(TextPiece{.choice = c, .text = text, .n_tokens = 1,
+            events.emplace_back(TextPiece{.choice = c,
+                                          .text = text,
+                                          .n_tokens = 1,
                                           .logprobs = {{.chosen = {.logprob = -0.25F, .bytes = text}}}});
     for (std::uint32_t c = 0; c < choices; ++c) events.emplace_back(ChoiceFinished{.choice = c});
-    events.emplace_back(GenerationDone{.prompt_tokens = 3, .completion_tokens = static_cast<std::uint32_t>(pieces.size())});
+    events.emplace_back(
+        GenerationDone{.prompt_tokens = 3, .completion_tokens = static_cast<std::uint32_t>(pieces.size())});
     return events;
 }
 
@@ -63,7 +66,8 @@ std::string joined(const std::vector<api::Json>& chunks, std::int64_t index, std
     return text;
 }
 
-const std::vector<std::string> awkward{"<think>", "a\"\n", "</thi", "nk>\n", "\n\n", "<b>", " é", "漢😀", "\\ \x01", "<think>"};
+const std::vector<std::string> awkward{"<think>", "a\"\n", "</thi", "nk>\n",   "\n\n",
+                                       "<b>",     " é",    "漢😀",   "\\ \x01", "<think>"};
 
 }  // namespace
 

@@ -58,7 +58,8 @@ TEST_CASE("half characters are written as replacement characters, impossible one
 
 TEST_CASE("the chosen token is always among the alternatives, equal texts appear once") {
     LegacyLogprobs logprobs(true);
-    logprobs.add(token("c", -9, {{.token = 2, .logprob = -1, .bytes = "a"}, {.token = 3, .logprob = -2, .bytes = "a"}}));
+    logprobs.add(
+        token("c", -9, {{.token = 2, .logprob = -1, .bytes = "a"}, {.token = 3, .logprob = -2, .bytes = "a"}}));
     CHECK(json_of(logprobs) ==
           R"({"tokens":["c"],"token_logprobs":[-9],"top_logprobs":[{"a":-1,"c":-9}],"text_offset":[0]})");
 }

@@ -32,8 +32,10 @@ class SlowRegistry final : public Registry {
     std::vector<std::shared_ptr<const ModelInfo>> list() override { return inner_.list(); }
     Result<std::shared_ptr<const ModelInfo>> find(const std::string& name) override { return inner_.find(name); }
     void acquire(AcquireRequest request, std::function<void(Result<RunnerLease>)> done) override {
-        if (slow) waiting_.emplace_back(std::move(request), std::move(done));
-        else inner_.acquire(std::move(request), std::move(done));
+        if (slow)
+            waiting_.emplace_back(std::move(request), std::move(done));
+        else
+            inner_.acquire(std::move(request), std::move(done));
     }
     std::vector<ResidentModel> resident() override { return inner_.resident(); }
     Result<void> unload(const std::string& name) override { return inner_.unload(name); }
@@ -68,7 +70,9 @@ struct Stage {
     void chat_stream() {
         post("/v1/chat/completions", R"({"model":"demo","messages":[{"role":"user","content":"Hi"}],"stream":true})");
     }
-    void chat_whole() { post("/v1/chat/completions", R"({"model":"demo","messages":[{"role":"user","content":"Hi"}]})"); }
+    void chat_whole() {
+        post("/v1/chat/completions", R"({"model":"demo","messages":[{"role":"user","content":"Hi"}]})");
+    }
 
     // Until it holds; a test that waits in vain fails.
     template <typename Condition>
@@ -133,8 +137,10 @@ TEST_CASE("a client who leaves ends its generation, streamed or not") {
     for (const bool streamed : {true, false}) {
         Stage stage;
         stage.runner->next({.pieces = {"a"}, .hold = true});
-        if (streamed) stage.chat_stream();
-        else stage.chat_whole();
+        if (streamed)
+            stage.chat_stream();
+        else
+            stage.chat_whole();
         stage.run_until([&] { return stage.runner->running == 1; });
         for (int i = 0; i < 20; ++i) stage.io.poll(), stage.io.restart();
         stage.exchange->leave();
@@ -149,8 +155,10 @@ TEST_CASE("a client who leaves while the model loads starts nothing, streamed or
     for (const bool streamed : {true, false}) {
         Stage stage;
         stage.registry.slow = true;
-        if (streamed) stage.chat_stream();
-        else stage.chat_whole();
+        if (streamed)
+            stage.chat_stream();
+        else
+            stage.chat_whole();
         stage.io.poll();
         stage.exchange->leave();
         for (int i = 0; i < 20; ++i) stage.io.restart(), stage.io.poll();
@@ -209,12 +217,14 @@ TEST_CASE("ids are fresh and long, times are now") {
 
 TEST_CASE("the transport's refusals have this dialect's shape") {
     using api::openai::transport_error;
-    CHECK(transport_error(404, "GET", "/v1/x").body ==
-          R"({"error":{"message":"Unknown request URL: GET /v1/x.","type":"invalid_request_error","param":null,"code":null}})");
+    CHECK(
+        transport_error(404, "GET", "/v1/x").body ==
+        R"({"error":{"message":"Unknown request URL: GET /v1/x.","type":"invalid_request_error","param":null,"code":null}})");
     CHECK(transport_error(405, "PUT", "/v1/models").body.contains(R"("code":"method_not_supported")"));
     CHECK(transport_error(413, "POST", "/v1/x").body.contains(R"("code":"request_too_large")"));
     CHECK(transport_error(415, "POST", "/v1/x").body.contains(R"("code":"unsupported_media_type")"));
-    CHECK(transport_error(403, "POST", "/v1/x").body.contains(R"("type":"permission_error","param":null,"code":"forbidden")"));
+    CHECK(transport_error(403, "POST", "/v1/x")
+              .body.contains(R"("type":"permission_error","param":null,"code":"forbidden")"));
     CHECK(transport_error(500, "POST", "/v1/x").body.contains(R"("type":"server_error")"));
     CHECK(transport_error(400, "POST", "/v1/x").body.contains(R"("type":"invalid_request_error")"));
     CHECK(transport_error(404, "GET", "/v1/\"\n").body.contains(R"(/v1/\"\n)"));
