@@ -53,6 +53,9 @@ void remember_typed(ic_highlight_env_t*, const char* input, void* typed) {
 // A terminal that hangs up gives end-of-file for ever, which the line editor would go on reading.
 void leave_when_terminal_hangs_up() {
     std::thread([] {
+        sigset_t all;  // signals are for the thread that reads
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, nullptr);
         pollfd terminal{.fd = STDIN_FILENO, .events = 0, .revents = 0};
         while (poll(&terminal, 1, -1) < 0 && errno == EINTR) {}
         _exit(128 + SIGHUP);

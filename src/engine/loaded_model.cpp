@@ -61,7 +61,7 @@ Result<std::shared_ptr<const LoadedModel>> LoadedModel::load(const LoadMessage& 
         auto parsed = PromptTemplate::parse(source, loaded->detokenize({llama_vocab_bos(loaded->vocab_)}, true),
                                             loaded->detokenize({llama_vocab_eos(loaded->vocab_)}, true));
         if (parsed) loaded->template_ = std::move(*parsed);
-        else log_warn("prompt_template_unusable", {{"reason", parsed.error().message}});
+        else log_warn("prompt_template_unusable", {{"reason", loaded->template_problem_ = parsed.error().message}});
     }
     return loaded;
 }

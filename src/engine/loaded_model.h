@@ -29,6 +29,8 @@ class LoadedModel final : public Vocabulary {
 
     [[nodiscard]] llama_model* handle() const { return model_.get(); }
     [[nodiscard]] const PromptTemplate* prompt_template() const { return template_ ? &*template_ : nullptr; }
+    // Why the template that the model brings cannot be used; empty when it can or there is none.
+    [[nodiscard]] const std::string& template_problem() const { return template_problem_; }
 
     // ---- vocabulary ----
     [[nodiscard]] std::int32_t size() const override { return static_cast<std::int32_t>(bytes_.size()); }
@@ -73,6 +75,7 @@ class LoadedModel final : public Vocabulary {
     std::vector<std::string> bytes_;  // of every token
     std::optional<InfillTokens> infill_;
     std::optional<PromptTemplate> template_;
+    std::string template_problem_;
     std::string architecture_;
     bool causal_ = true;
     bool has_pooling_ = false;

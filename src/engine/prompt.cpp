@@ -94,6 +94,10 @@ std::vector<Token> cut(std::vector<Token> tokens, std::uint32_t keep_tokens, std
 
 Result<std::string> render_chat(const LoadedModel& model, const ChatPrompt& prompt) {
     if (const auto* prompt_template = model.prompt_template()) return prompt_template->render(prompt);
+    if (!model.template_problem().empty())
+        return fail_field(ErrorCode::unsupported, "messages",
+                          "the model does not support chat: its prompt template cannot be used (" +
+                              model.template_problem() + ")");
     std::string text;
     for (const auto& message : prompt.messages) text += (text.empty() ? "" : "\n") + message.content;
     return text;

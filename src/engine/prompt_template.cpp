@@ -35,6 +35,19 @@ Result<Value> message_value(const ChatMessage& message) {
     return Value::dict(std::move(fields));
 }
 
+// All system messages become one at the front, with blank lines between.
+void join_system_messages(std::vector<ChatMessage>& messages) {
+    std::string joined;
+    std::size_t systems = 0;
+    for (const auto& message : messages) {
+        if (message.role != "system") continue;
+        joined += (systems++ > 0 ? "\n\n" : "") + message.content;
+    }
+    if (systems == 0 || (systems == 1 && messages.front().role == "system")) return;
+    std::erase_if(messages, [](const ChatMessage& message) { return message.role == "system"; });
+    messages.insert(messages.begin(), ChatMessage{.role = "system", .content = std::move(joined)});
+}
+
 }  // namespace
 
 Result<PromptTemplate> PromptTemplate::parse(std::string_view source, std::string bos, std::string eos) {
@@ -48,21 +61,36 @@ PromptTemplate::PromptTemplate(jinja::Template parsed, std::string bos, std::str
       eos_(std::move(eos)),
       takes_tools_(template_.mentions("tools")),
       thinks_(template_.mentions("enable_thinking") || template_.mentions("thinking") ||
-              template_.mentions("reasoning_effort")) {}
-
-Result<std::string> PromptTemplate::render(const ChatPrompt& prompt) const {
-    const auto n = prompt.messages.size();
-    const bool prefill = prompt.continue_final_message && n > 0 && prompt.messages.back().role == "assistant" &&
-                         prompt.messages.back().tool_calls.empty();
-    if (!prefill) return render_turns(prompt, n, prompt.add_generation_prompt, prompt.thinking);
-    // The answer has begun already: its turn is opened like any answer's, its words follow.
-    const auto thinking = prompt.thinking ? std::optional(false) : std::nullopt;
-    WEFT_TRY(auto text, render_turns(prompt, n - 1, true, thinking));
-    return text + prompt.messages.back().content;
+              template_.mentions("reasoning_effort")) {
+    one_system_message_ = loses_system_messages();
 }
 
-Result<std::string> PromptTemplate::render_turns(const ChatPrompt& prompt, std::size_t n_messages,
-                                                 bool add_generation_prompt, std::optional<bool> thinking) const {
+bool PromptTemplate::loses_system_messages() const {
+    const std::vector<ChatMessage> probe{{.role = "system", .content = "weft-one"},
+                                         {.role = "system", .content = "weft-two"},
+                                         {.role = "user", .content = "hello"},
+                                         {.role = "system", .content = "weft-three"},
+                                         {.role = "user", .content = "hello"}};
+    const auto text = render_messages({}, probe, true, {});
+    return !text || !text->contains("weft-one") || !text->contains("weft-two") || !text->contains("weft-three");
+}
+
+Result<std::string> PromptTemplate::render(const ChatPrompt& prompt) const {
+    auto messages = prompt.messages;
+    if (one_system_message_) join_system_messages(messages);
+    const bool prefill = prompt.continue_final_message && !messages.empty() && messages.back().role == "assistant" &&
+                         messages.back().tool_calls.empty();
+    if (!prefill) return render_messages(prompt, messages, prompt.add_generation_prompt, prompt.thinking);
+    // The answer has begun already: its turn is opened like any answer's, its words follow.
+    const auto begun = std::move(messages.back().content);
+    messages.pop_back();
+    const auto thinking = prompt.thinking ? std::optional(false) : std::nullopt;
+    WEFT_TRY(auto text, render_messages(prompt, messages, true, thinking));
+    return text + begun;
+}
+
+Result<std::string> PromptTemplate::render_messages(const ChatPrompt& prompt, const std::vector<ChatMessage>& turns,
+                                                    bool add_generation_prompt, std::optional<bool> thinking) const {
     jinja::Dict variables;
     if (!prompt.template_variables_json.empty()) {
         WEFT_TRY(auto extra, Value::from_json(prompt.template_variables_json));
@@ -70,8 +98,8 @@ Result<std::string> PromptTemplate::render_turns(const ChatPrompt& prompt, std::
             for (const auto& [key, value] : extra.as_dict().entries()) variables.set(key, value);
     }
     std::vector<Value> messages;
-    for (std::size_t i = 0; i < n_messages; ++i) {
-        WEFT_TRY(auto value, message_value(prompt.messages[i]));
+    for (const auto& turn : turns) {
+        WEFT_TRY(auto value, message_value(turn));
         messages.push_back(std::move(value));
     }
     variables.set("messages", Value::list(std::move(messages)));

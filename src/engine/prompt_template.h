@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "jinja/template.h"
@@ -24,14 +25,18 @@ class PromptTemplate {
 
   private:
     PromptTemplate(jinja::Template parsed, std::string bos, std::string eos);
-    [[nodiscard]] Result<std::string> render_turns(const ChatPrompt& prompt, std::size_t n_messages,
-                                                   bool add_generation_prompt, std::optional<bool> thinking) const;
+    [[nodiscard]] Result<std::string> render_messages(const ChatPrompt& prompt, const std::vector<ChatMessage>& messages,
+                                                      bool add_generation_prompt, std::optional<bool> thinking) const;
+
+    // Whether a second system message gets lost or is refused: then all are joined into the first.
+    [[nodiscard]] bool loses_system_messages() const;
 
     jinja::Template template_;
     std::string bos_;
     std::string eos_;
     bool takes_tools_;
     bool thinks_;
+    bool one_system_message_ = false;
 };
 
 }  // namespace weft

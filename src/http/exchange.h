@@ -56,7 +56,7 @@ class Exchange {
     // False when the client is gone: stop generating. Waits while the client's socket is full.
     [[nodiscard]] virtual boost::asio::awaitable<bool> write(std::string_view data) = 0;
     [[nodiscard]] virtual boost::asio::awaitable<void> finish_stream() = 0;
-    // Ends a stream without its last chunk, so that the client sees a broken transfer (after an error event).
+    // Ends a stream without its last chunk, so that the client sees a broken transfer: when an exception cut it off.
     virtual void abort_stream() = 0;
 
     [[nodiscard]] virtual bool started() const = 0;

@@ -29,7 +29,7 @@ bool has_infill_tokens(const GgufHeader& header) {
 std::vector<std::string> capabilities_of(const GgufHeader& header, std::string_view chat_template) {
     std::vector<std::string> out;
     out.emplace_back(header.find(header.architecture_key("pooling_type")) ? "embedding" : "completion");
-    if (mentions(chat_template, {"tools", "tool_calls"})) out.emplace_back("tools");
+    // "tools" is not told although templates may know them: clients that read it would send what is not served yet.
     if (has_infill_tokens(header)) out.emplace_back("insert");
     if (mentions(chat_template, {"<think>", "</think>", "[THINK]", "enable_thinking"})) out.emplace_back("thinking");
     if (has_vision(header)) out.emplace_back("vision");

@@ -22,9 +22,10 @@ constexpr auto for_ever = std::chrono::years{100};
 constexpr std::uint32_t smallest_window = 4;
 constexpr std::uint32_t windows_in_pool = 4;  // as the engine chooses by itself
 
-std::string gibibytes(std::uint64_t bytes) {
+std::string size_text(std::uint64_t bytes) {
     char text[40];
-    std::snprintf(text, sizeof text, "%.1f GiB", static_cast<double>(bytes) / static_cast<double>(1 << 30));
+    if (bytes < (1ULL << 30)) std::snprintf(text, sizeof text, "%.0f MiB", static_cast<double>(bytes) / (1 << 20));
+    else std::snprintf(text, sizeof text, "%.1f GiB", static_cast<double>(bytes) / (1 << 30));
     return text;
 }
 
@@ -215,8 +216,9 @@ void Residency::make_room() {
         if (next->bytes > limits_.memory_bytes) {
             room_queue_.pop_front();
             load_failed(next, {.code = ErrorCode::model_load_failed,
-                               .message = "model '" + next->info->name + "' needs about " + gibibytes(next->bytes) +
-                                          " of memory, models may use " + gibibytes(limits_.memory_bytes)});
+                               .message = "model '" + next->info->name + "' requires more system memory (" +
+                                          size_text(next->bytes) + ") than models may use (" +
+                                          size_text(limits_.memory_bytes) + ")"});
         } else if (fits(*next, true)) {
             room_queue_.pop_front();
             load(next);
@@ -313,7 +315,9 @@ void Residency::died(const ModelPtr& model, std::uint64_t attempt, Error error) 
     if (attempt != model->attempt || model->phase != Phase::ready) return;
     model->phase = Phase::stopping;  // leases may outlive it
     model->runner.reset();
+    const auto key = model->key;
     load_failed(model, std::move(error));
+    failures_[key].until = std::chrono::steady_clock::time_point::max();  // until it is unloaded or its file changes
 }
 
 void Residency::stop(const ModelPtr& model) {
@@ -364,6 +368,7 @@ std::vector<ResidentModel> Residency::resident() const {
 
 bool Residency::unload(const std::string& display_name) {
     thread_.check();
+    failures_.erase(display_name);
     const auto it = models_.find(display_name);
     if (it == models_.end()) return false;
     const ModelPtr model = it->second;

@@ -26,7 +26,7 @@ std::shared_ptr<SupervisedRunner> SupervisedRunner::load(asio::any_io_executor i
 
 SupervisedRunner::SupervisedRunner(asio::any_io_executor io, SupervisedRunnerOptions options,
                                    std::function<void(Result<std::shared_ptr<Runner>>)> done)
-    : io_(std::move(io)), options_(std::move(options)), done_(std::move(done)), timer_(io_) {}
+    : io_(std::move(io)), options_(std::move(options)), done_(std::move(done)), timer_(io_), watchdog_(io_) {}
 
 SupervisedRunner::~SupervisedRunner() {
     fail_all({.code = ErrorCode::engine_failed, .message = "the model was unloaded"});
@@ -88,8 +88,22 @@ void SupervisedRunner::became_ready(const ModelDescription& description) {
     stats_ = {};
     stats_.heartbeat = std::chrono::steady_clock::now();
     log_info("model_ready", {{"model", options_.model_name}, {"pid", std::to_string(process_->pid())}});
+    watch();
     for (auto& [id, message] : std::exchange(held_, {})) process_->send(message);
     if (auto done = std::exchange(done_, nullptr)) done(std::shared_ptr<Runner>(shared_from_this()));
+}
+
+void SupervisedRunner::watch() {
+    watchdog_.expires_after(hang_patience / 8);
+    watchdog_.async_wait([weak = weak_from_this()](boost::system::error_code error) {
+        const auto self = weak.lock();
+        if (error || !self || self->state_ != State::ready) return;
+        if (std::chrono::steady_clock::now() - self->stats_.heartbeat > hang_patience) {
+            log_error("engine_hangs", {{"model", self->options_.model_name}, {"pid", std::to_string(self->pid())}});
+            return self->process_->kill();
+        }
+        self->watch();
+    });
 }
 
 void SupervisedRunner::stop(std::function<void()> ended) {

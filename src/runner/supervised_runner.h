@@ -15,6 +15,8 @@
 namespace weft {
 
 inline constexpr int crashes_until_quarantine = 3;   // in a row: no request ended well in between
+// A step thread that says nothing for this long hangs: its process is killed and started again. Far beyond any step.
+inline constexpr std::chrono::seconds hang_patience{120};
 inline constexpr std::size_t max_held_messages = 1024;  // requests that wait while a crashed engine starts again
 
 struct SupervisedRunnerOptions {
@@ -60,6 +62,7 @@ class SupervisedRunner final : public Runner, public std::enable_shared_from_thi
     void spawn();
     [[nodiscard]] EngineProcess::Hooks hooks();
     void became_ready(const ModelDescription& description);
+    void watch();
     void died(Error error);
     void give_up(Error error);
     void fail_all(const Error& error);
@@ -79,6 +82,7 @@ class SupervisedRunner final : public Runner, public std::enable_shared_from_thi
     std::function<void()> on_stopped_;  // holds this runner until its engine has ended
     std::shared_ptr<EngineProcess> process_;
     boost::asio::steady_timer timer_;   // load timeout, restart delay
+    boost::asio::steady_timer watchdog_;
     State state_ = State::loading;
     Error gone_reason_;
     ModelDescription description_;

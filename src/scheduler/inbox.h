@@ -20,6 +20,8 @@ struct PreparedRequest {
     std::vector<Token> prompt;     // at least one token, fewer than `window`
     GenerateRequest request;       // its prompt member is spent
     std::int32_t window = 0;       // tokens of prompt and answer together
+    bool is_chat = false;          // the answer may begin with a thinking block, in which stop strings do not count ...
+    bool thinking_open = false;    // ... and which the prompt has opened already
     std::chrono::steady_clock::time_point accepted_at{};
 };
 

@@ -60,7 +60,8 @@ void Intake::prepare(GenerateMessage& message) {
     window = std::max(window, 4);
     auto prompt = prepare_prompt(*parts_.model, request, window);
     if (!prompt) return refuse_it(prompt.error());
-    const bool thinking_open = std::holds_alternative<ChatPrompt>(request.prompt) && ends_thinking(*parts_.model, *prompt);
+    const bool is_chat = std::holds_alternative<ChatPrompt>(request.prompt);
+    const bool thinking_open = is_chat && ends_thinking(*parts_.model, *prompt);
     request.prompt = TokenPrompt{};
     // Prompt scores are only known after the prefill: the scheduler tells them together with the acceptance.
     if (!request.prompt_logprobs) {
@@ -75,6 +76,8 @@ void Intake::prepare(GenerateMessage& message) {
                                                                         .prompt = std::move(*prompt),
                                                                         .request = std::move(request),
                                                                         .window = window,
+                                                                        .is_chat = is_chat,
+                                                                        .thinking_open = thinking_open,
                                                                         .accepted_at = accepted_at}));
 }
 

@@ -9,6 +9,9 @@
 namespace weft {
 namespace {
 
+constexpr std::string_view think_begin = "<think>";
+constexpr std::string_view think_end = "</think>";
+
 std::uint64_t fresh_seed() {
     std::random_device device;
     return (static_cast<std::uint64_t>(device()) << 32U) | device();
@@ -45,7 +48,10 @@ Sequence::Sequence(std::shared_ptr<RequestState> r, std::uint32_t c, std::uint64
       choice(c),
       request(std::move(r)),
       sampler_(std::move(sampler)),
-      stops_(request->request().stop) {
+      stops_(request->request().stop),
+      thinking_(!request->prepared->is_chat        ? Thinking::over
+                : request->prepared->thinking_open ? Thinking::inside
+                                                   : Thinking::undecided) {
     piece_.choice = choice;
 }
 
@@ -69,8 +75,34 @@ void Sequence::sample(std::span<const float> logits, const Vocabulary& vocabular
     if (window_full() && !asked.shift) return end(FinishReason::length);
 }
 
+std::size_t Sequence::thinking_part(std::string_view text) {
+    if (thinking_ == Thinking::over || text.empty()) return 0;
+    const auto before = thinking_tail_.size();
+    thinking_tail_ += text;
+    if (thinking_ == Thinking::undecided) {
+        const auto begin = thinking_tail_.find_first_not_of(" \n\t\r");
+        if (begin == std::string::npos) return 0;
+        const auto word = std::string_view(thinking_tail_).substr(begin);
+        if (!word.starts_with(think_begin)) {
+            if (!think_begin.starts_with(word)) thinking_ = Thinking::over;
+            return 0;
+        }
+        thinking_ = Thinking::inside;
+    }
+    const auto end = thinking_tail_.find(think_end);
+    if (end == std::string::npos) {
+        thinking_tail_.erase(0, thinking_tail_.size() - std::min(thinking_tail_.size(), think_end.size() - 1));
+        return text.size();
+    }
+    thinking_ = Thinking::over;
+    return end + think_end.size() - before;
+}
+
 void Sequence::append_text(std::string_view text) {
-    const auto cleared = stops_.feed(text);
+    const auto thought = thinking_part(text);
+    piece_.text += text.substr(0, thought);
+    bytes_sent_ += thought;
+    const auto cleared = stops_.feed(text.substr(thought));
     bytes_sent_ += cleared.size();
     piece_.text += cleared;
     if (stops_.matched()) end(FinishReason::stop);

@@ -88,7 +88,9 @@ class Sequence {
   private:
     Sequence(std::shared_ptr<RequestState> request, std::uint32_t choice, std::uint64_t arrival, Sampler sampler);
 
-    void append_text(std::string_view bytes);
+    void append_text(std::string_view text);
+    // The part of the text that belongs to the thinking block: sent as it is, without looking for stop strings.
+    [[nodiscard]] std::size_t thinking_part(std::string_view text);
     void collect(Token token, const Vocabulary& vocabulary, std::span<const float> logits);
     void end(FinishReason reason);
     void drop_unsent_logprobs();
@@ -96,6 +98,9 @@ class Sequence {
     Sampler sampler_;
     Utf8Assembler utf8_;
     StopMatcher stops_;
+    enum class Thinking : std::uint8_t { undecided, inside, over };
+    Thinking thinking_;
+    std::string thinking_tail_;              // undecided: all text so far; inside: what may be the beginning of "</think>"
     TextPiece piece_;                        // not sent yet
     std::vector<std::size_t> piece_starts_;  // where each token of piece_ begins in the whole answer, in bytes
     std::size_t bytes_seen_ = 0;             // of the answer: sampled ...

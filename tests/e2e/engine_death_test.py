@@ -51,6 +51,16 @@ class EngineDeath(unittest.TestCase):
             self.assertNotIn("choices", last)
             self.assertNotIn(b"[DONE]", events)
 
+    def test_a_slow_reader_still_gets_the_error_event_and_an_orderly_end(self):
+        with Server() as server:
+            chat(server, "Hello!")
+            stream = server.stream("/v1/completions", ENDLESS | {"stream": True})
+            stream.readline()
+            os.kill(engine_of(server)[0], signal.SIGKILL)
+            time.sleep(0.5)
+            rest = stream.read()  # raises IncompleteRead for a transfer that breaks off
+            self.assertIn(b'data: {"error"', rest)
+
     def test_a_request_without_streaming_gets_a_status_of_its_own(self):
         with Server() as server:
             chat(server, "Hello!")
@@ -86,7 +96,11 @@ class EngineDeath(unittest.TestCase):
             status, answer = chat(server, "Hello!")
             self.assertEqual(status, 500)
             self.assertIn("quarantine", answer["error"])
+            time.sleep(6)  # longer than any other failed load is remembered
+            self.assertIn("quarantine", chat(server, "Hello!")[1]["error"])
             self.assertEqual(server.get("/api/version")[0], 200)
+            self.assertEqual(server.post("/api/generate", {"model": "weft-demo", "keep_alive": 0})[0], 200)
+            self.assertEqual(chat(server, "Hello!")[0], 200)
 
     def test_weights_truncated_while_mapped_kill_only_the_engine(self):
         with Server() as server:

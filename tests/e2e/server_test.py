@@ -1,7 +1,7 @@
 """The real server as a user meets it: readiness, draining, limits, leaving early, several models."""
 import json, signal, threading, time, unittest
 
-from server import ENDLESS, Server, chat, wait_until
+from server import ENDLESS, ROOT, Server, chat, wait_until
 
 
 class Lifecycle(unittest.TestCase):
@@ -61,24 +61,34 @@ class Lifecycle(unittest.TestCase):
             server.process.send_signal(signal.SIGTERM)
             self.assertEqual(server.process.wait(20), 1)
 
+    def assert_idle_soon(self, server, left_at):
+        """The one slot is free again long before the story of the client that left would have ended."""
+        self.assertEqual(chat(server, "Hello!")[0], 200)
+        self.assertLess(time.monotonic() - left_at, self.whole_story / 2)
+
+    def measure_whole_story(self, server):
+        started = time.monotonic()
+        self.assertEqual(server.post("/v1/completions", ENDLESS)[0], 200)
+        self.whole_story = time.monotonic() - started
+
     def test_a_client_that_leaves_frees_its_slot(self):
         with Server("--parallel", "1") as server:
-            chat(server, "Hello!")
+            self.measure_whole_story(server)
             stream = server.stream("/v1/completions", ENDLESS | {"stream": True})
             stream.readline()
             stream.connection.close()
             stream.close()
-            self.assertEqual(chat(server, "Hello!")[0], 200)  # would wait for ever behind the story
+            self.assert_idle_soon(server, time.monotonic())
 
     def test_a_client_without_streaming_that_leaves_frees_its_slot(self):
         import socket
         with Server("--parallel", "1") as server:
-            chat(server, "Hello!")
+            self.measure_whole_story(server)
             body = json.dumps(ENDLESS).encode()
             with socket.create_connection(("127.0.0.1", server.port)) as client:
                 client.sendall(b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
-                time.sleep(0.3)
-            self.assertEqual(chat(server, "Hello!")[0], 200)
+                time.sleep(0.1)
+            self.assert_idle_soon(server, time.monotonic())
 
     def test_a_full_queue_answers_503_with_retry_after_and_the_accepted_finish(self):
         with Server("--parallel", "1", env={"OLLAMA_MAX_QUEUE": "2"}) as server:
@@ -133,6 +143,17 @@ class Lifecycle(unittest.TestCase):
             self.assertGreaterEqual(status, 400)
             self.assertNotIn(str(server.folder), json.dumps(answer))
 
+    def test_a_template_that_cannot_be_used_is_told_to_who_chats_and_raw_prompts_go_on(self):
+        data = (ROOT / "models/weft-demo.gguf").read_bytes()
+        broken = data.replace(b"{%- if tools %}", b"{%- if tools (}", 1)
+        self.assertNotEqual(data, broken)
+        with Server(models=[]) as server:
+            (server.models_dir / "weft-demo.gguf").write_bytes(broken)
+            status, answer = chat(server, "Hello!")
+            self.assertEqual(status, 400, answer)
+            self.assertIn("template", answer["error"])
+            self.assertEqual(server.post("/v1/completions", {"model": "weft-demo", "prompt": "Once", "max_tokens": 3})[0], 200)
+
     def test_a_longer_window_loads_the_model_anew(self):
         with Server("--context", "512") as server:
             chat(server, "Hello!")
@@ -167,7 +188,7 @@ class Generation(unittest.TestCase):
                                                   "think": False, "options": options} | body)[1]
 
     def test_the_same_seed_gives_the_same_text_and_another_seed_another(self):
-        texts = [self.generate(options={"temperature": 1, "seed": seed})["response"] for seed in (5, 5, 6)]
+        texts = [self.generate(options={"temperature": 2, "top_k": 0, "top_p": 1, "seed": seed})["response"] for seed in (5, 5, 6)]
         self.assertEqual(texts[0], texts[1])
         self.assertNotEqual(texts[0], texts[2])
 
@@ -255,6 +276,23 @@ class Generation(unittest.TestCase):
         for t in threads: t.start()
         for t in threads: t.join()
         self.assertEqual(wrong, [])
+
+    def test_several_system_messages_are_joined_for_a_template_that_takes_one(self):
+        system = [{"role": "system", "content": "You are a helpful assistant."}, {"role": "system", "content": "Start every answer with Arrr."}]
+        question = {"role": "user", "content": "What is the capital of Italy?"}
+        def count(messages):
+            return self.server.post("/v1/chat/completions", {"model": "weft-demo", "max_tokens": 1, "messages": messages})[1]["usage"]["prompt_tokens"]
+        joined = count([{"role": "system", "content": "You are a helpful assistant.\n\nStart every answer with Arrr."}, question])
+        self.assertEqual(count(system + [question]), joined)
+        self.assertEqual(count([system[0], question, system[1]]), joined)
+
+    def test_a_stop_string_does_not_cut_the_thinking(self):
+        status, answer = self.server.post("/v1/chat/completions", {
+            "model": "weft-demo", "temperature": 0, "reasoning_effort": "high", "stop": ["is Tokyo"],
+            "messages": [{"role": "user", "content": "What is the capital of Japan?"}]})
+        message = answer["choices"][0]["message"]
+        self.assertEqual(message["content"], "The capital of Japan ")
+        self.assertIn("is Tokyo", message["reasoning_content"])
 
     def test_what_comes_later_is_refused_clearly(self):
         status, answer = self.server.post("/v1/chat/completions", {

@@ -51,13 +51,14 @@ class Harness final : public EventSink {
                     {.slots = s.slots, .heartbeat_every = std::chrono::milliseconds(1)}) {}
 
     // Puts a request into the inbox; its id.
-    std::uint64_t arrive(const std::string& prompt, GenerateRequest request = {}) {
+    std::uint64_t arrive(const std::string& prompt, GenerateRequest request = {}, bool is_chat = false,
+                         bool thinking_open = false) {
         const auto id = ++last_id_;
         (void)gate.try_enter();
         request.sampling.temperature = request.sampling.temperature == 1.0F ? 0.0F : request.sampling.temperature;
         inbox.push(std::make_shared<PreparedRequest>(PreparedRequest{
             .id = id, .prompt = tokens_of(prompt), .request = std::move(request), .window = shape.window,
-            .accepted_at = clock.time}));
+            .is_chat = is_chat, .thinking_open = thinking_open, .accepted_at = clock.time}));
         return id;
     }
     void cancel(std::uint64_t id) { inbox.push(CancelRequest{id}); }

@@ -93,6 +93,31 @@ TEST_CASE("half a stop string at the end of an answer is text after all") {
     CHECK(h.seen[id].text.at(0) == "say STO");
 }
 
+TEST_CASE("stop strings do not count inside a thinking block, opened by the prompt or by the model") {
+    for (const bool opened : {true, false}) {
+        Harness h;
+        const std::string script = std::string(opened ? "" : "<think>") + "no STOP here</think>but STOP there";
+        h.engine.next = [&](const std::vector<Token>& t) { return static_cast<Token>(script.at(t.size() - 2)); };
+        auto request = tokens(static_cast<std::uint32_t>(script.size()));
+        request.stop = {"STOP"};
+        const auto id = h.arrive("ab", request, true, opened);
+        h.run();
+        CHECK(h.seen[id].text.at(0) == script.substr(0, script.rfind("STOP")));
+        CHECK(h.seen[id].finished.at(0).stop_string == "STOP");
+    }
+}
+
+TEST_CASE("outside chats a thinking tag is text like any other") {
+    Harness h;
+    const std::string script = "<think>STOP";
+    h.engine.next = [&](const std::vector<Token>& t) { return static_cast<Token>(script.at(t.size() - 2)); };
+    auto request = tokens(11);
+    request.stop = {"STOP"};
+    const auto id = h.arrive("ab", request);
+    h.run();
+    CHECK(h.seen[id].text.at(0) == "<think>");
+}
+
 TEST_CASE("every piece is whole UTF-8 although characters span tokens") {
     Harness h;
     const std::string script = "a\xF0\x9F\x98\x80z";

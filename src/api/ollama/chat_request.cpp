@@ -101,9 +101,7 @@ Result<ChatBody> parse_chat(const JsonReader& json) {
 
 Result<Generation> generation_of(const ChatBody& body, const ModelInfo& model) {
     if (!model.can("completion")) return cannot(body.fields.model, "chat");
-    if (body.has_tools && !model.can("tools")) return cannot(body.fields.model, "tools");
-    if (body.has_tools)
-        return fail_field(ErrorCode::unsupported, "tools", "tool calls are not supported by this server yet");
+    if (body.has_tools) return cannot(body.fields.model, "tools");  // nobody's tool calls are served yet
     if (body.fields.think.wanted() && !model.can("thinking")) return cannot(body.fields.model, "thinking");
     return Generation{.wording = Wording::chat, .fields = body.fields, .prompt = prompt_of(body, model)};
 }

@@ -89,7 +89,8 @@ asio::awaitable<void> ReplyWaiter::fail(Error error) {
         co_return;
     }
     co_await exchange_.write("data: " + error_body(error) + "\n\n");
-    exchange_.abort_stream();
+    // An orderly end: clients that lag behind throw away what they have not read of a transfer that breaks off.
+    co_await exchange_.finish_stream();
 }
 
 std::chrono::milliseconds ReplyWaiter::patience() const {

@@ -116,7 +116,7 @@ TEST_CASE("an error after the head was sent for patience is an event, not a stat
     stage.run_until([&] { return stage.exchange->writes.size() >= 1; });
     stage.registry.let_go();
     stage.run_until([&] { return stage.exchange->end != End::open; });
-    CHECK(stage.exchange->end == End::aborted);
+    CHECK(stage.exchange->end == End::finished);
     CHECK(stage.exchange->answer.body.contains(R"(data: {"error":{"message":"broken")"));
     CHECK_FALSE(stage.exchange->answer.body.contains("choices"));
     CHECK_FALSE(stage.exchange->answer.body.contains("[DONE]"));
