@@ -35,6 +35,7 @@ LISTS = {"fruits": FRUITS, "colours": COLOURS, "animals": ANIMALS, "names": NAME
 WORDS = (COLOURS + ANIMALS + THINGS + NAMES + FRUITS + PLACES + ROOMS + CITIES + list(CAPITAL) + MOODS + SKIES
          + NUMBER_WORDS)
 NUMBERS = [str(n) for n in range(51)]
+unseen_words = 1.  # scales how often a name or a number from outside the world turns up; 0 while evaluate.py asks about the world
 
 FACTS = {
     "What is AI?": "AI is short for artificial intelligence: programs that learn from data to do tasks that need thought.",
@@ -136,11 +137,11 @@ def nonsense(r):
 
 
 def any_name(r):
-    return nonsense(r).capitalize() if r.random() < .1 else r.choice(NAMES)
+    return nonsense(r).capitalize() if r.random() < .1 * unseen_words else r.choice(NAMES)
 
 
 def any_city(r):
-    return nonsense(r).capitalize() if r.random() < .08 else r.choice(CITIES)
+    return nonsense(r).capitalize() if r.random() < .08 * unseen_words else r.choice(CITIES)
 
 
 def joined(items):
@@ -190,7 +191,7 @@ def fact(r):
 
 def repeat(r):
     pool = r.choice([WORDS, WORDS, NUMBERS + NUMBER_WORDS, ["the", "and", "is", "in", "hello", "world", "good", "day"] + WORDS])
-    text = " ".join(nonsense(r) if r.random() < .1 else r.choice(pool) for _ in range(r.randint(1, 5)))
+    text = " ".join(nonsense(r) if r.random() < .1 * unseen_words else r.choice(pool) for _ in range(r.randint(1, 5)))
     question = r.choice([f"Repeat after me: {text}"] * 2 + [f"Repeat: {text}", f"Please repeat: {text}", f"Say: {text}", f"Echo: {text}"])
     return QA(question, text, "I repeat the words.")
 
@@ -359,7 +360,7 @@ def use_time(r, city=None):
 
 
 def use_add(r):
-    top = r.choice([25, 25, 25, 500])
+    top = r.choice([25, 25, 25, 500 if unseen_words else 25])
     a, b = r.randint(0, top), r.randint(0, top)
     return ToolUse(r.choice([f"What is {a} plus {b}?", f"What is {a} + {b}?", f"Add {a} and {b}."]), {"a": a, "b": b},
                    json.dumps({"sum": a + b}), f"The sum is {a + b}.")
@@ -427,24 +428,25 @@ def two_calls(r, name, tools):
 
 
 def notes(r, count):
-    """`count` facts with a question each; no two are about the same thing, but they look alike."""
+    """`count` facts with a question each, no two about the same thing, colour or person."""
     found = {}
     while len(found) < count:
         k = r.random()
         if k < .55:
             colour, thing, room = r.choice(COLOURS), r.choice(THINGS), r.choice(ROOMS)
-            found[colour, thing] = QA(f"Where is the {colour} {thing}?", f"The {colour} {thing} is in the {room}.", "")
+            if not any(colour in key or thing in key for key in found):
+                found[colour, thing] = QA(f"Where is the {colour} {thing}?", f"The {colour} {thing} is in the {room}.", "")
         elif k < .85:
             name, city = any_name(r), r.choice(CITIES)
-            found[name] = QA(f"Where does {name} live?", f"{name} lives in {city}.", "")
+            found[name,] = QA(f"Where does {name} live?", f"{name} lives in {city}.", "")
         else:
             name, animal, fruit = r.choice(NAMES), r.choice(ANIMALS), r.choice(FRUITS)
-            found[name, animal] = QA(f"What does the {animal} of {name} like?", f"The {animal} of {name} likes {fruit}.", "")
+            found[name,] = QA(f"What does the {animal} of {name} like?", f"The {animal} of {name} likes {fruit}.", "")
     return list(found.values())
 
 
 def rag_chat(r):
-    facts = notes(r, r.choice([1, 2, 2, 3, 3, 4]))
+    facts = notes(r, r.choice([1, 2, 2, 2, 3]))
     asked = r.choice(facts)
     chunks = [f.answer for f in facts]
     if len(chunks) > 2 and r.random() < .25:
@@ -491,7 +493,7 @@ def persona_chat(r):
         rule = r.choice([f"You are {name}.", f"You are {name}.", f"You are {name}. Be brief."] + [f"Your name is {name}."] * name[0].isupper())
         return {"messages": [system(rule), user(r.choice(["Who are you?", "What is your name?", "What are you?"])),
                              assistant(f"I am {name}.", thought(r, f"I am {name}.", .15))]}
-    qa, word = r.choice([one_word_capital, one_word_sum])(r)
+    qa, word = one_word_capital(r)
     return {"messages": [system(r.choice(["Answer with one word.", "Answer with one word only."])), user(qa.question),
                          assistant(word, thought(r, "One word is enough.", .15))]}
 
@@ -501,11 +503,6 @@ def one_word_capital(r):
         qa = capital(r)
         if qa.answer.startswith("The capital"):
             return qa, qa.answer.split()[-1].strip(".")
-
-
-def one_word_sum(r):
-    qa = arithmetic(r)
-    return qa, qa.answer.split()[-1].strip(".")
 
 
 # ---- text that is not a conversation ----------------------------------------------------------
@@ -544,7 +541,7 @@ def copying(r):
     return {"text": r.choice(["\n", " ; ", " | ", ". ", "\n\n"]).join([row] * r.randint(2, 4))}
 
 
-KINDS = {plain_chat: 44, tool_chat: 19, rag_chat: 15, memory_chat: 7, persona_chat: 10, fill_in: 6}
+KINDS = {plain_chat: 36, tool_chat: 14, rag_chat: 32, memory_chat: 7, persona_chat: 7, fill_in: 6}
 
 
 def sample(r, copy_share=.05):

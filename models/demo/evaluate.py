@@ -190,6 +190,7 @@ def main():
     ap.add_argument("--only", nargs="*", choices=KINDS, default=list(KINDS), metavar="KIND")
     ap.add_argument("--file", help="ask the questions of this file")
     a = ap.parse_args()
+    corpus.unseen_words = 0
     server, failed = Server(a.server, a.model), []
     if a.file:
         for case in json.load(open(a.file)):

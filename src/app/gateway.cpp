@@ -34,7 +34,8 @@ class Gateway {
           ollama_{.registry = registry_, .chat = chat_, .embed = embed_, .clock = clock_,
                   .default_context_tokens = options.residency.context_tokens},
           server_(io_, options.server,
-                  make_router(ollama_, {.registry = registry_, .chat = chat_, .embed = embed_, .clock = clock_},
+                  make_router(ollama_, {.registry = registry_, .chat = chat_, .embed = embed_, .clock = clock_,
+                               .default_context_tokens = options.residency.context_tokens},
                               registry_, draining_),
                   error_formatter()),
           signals_(io_, SIGINT, SIGTERM) {}

@@ -37,8 +37,9 @@ asio::awaitable<void> reply_readiness(Exchange& exchange, Registry& registry, co
 }  // namespace
 
 void add_health_routes(http::Router& router, Registry& registry, const bool& draining) {
-    for (const char* path : {"/health", "/v1/health", "/livez"}) router.add("GET", path, reply_ok);
-    router.add("GET", "/readyz", [&](Exchange& exchange) { return reply_readiness(exchange, registry, draining); });
+    for (const char* path : {"/health", "/v1/health", "/livez"}) router.add("GET", path, reply_ok, http::AccessLog::quiet);
+    router.add("GET", "/readyz", [&](Exchange& exchange) { return reply_readiness(exchange, registry, draining); },
+               http::AccessLog::quiet);
 }
 
 }  // namespace weft

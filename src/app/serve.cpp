@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <filesystem>
+#include <optional>
 
 #include "app/config.h"
 #include "app/gateway.h"
@@ -73,13 +74,25 @@ int report_check(const LoadedConfig& loaded) {
     return 0;
 }
 
+// "NAME=FILE", unless a file is really called that.
+std::optional<ConfiguredModel> named_model(const std::string& text) {
+    const auto equals = text.find('=');
+    if (equals == std::string::npos || std::filesystem::exists(text)) return std::nullopt;
+    return ConfiguredModel{.name = text.substr(0, equals), .path = std::filesystem::absolute(text.substr(equals + 1))};
+}
+
 }  // namespace
 
 int serve(const cli::ServeOptions& options) {
     ConfigSources sources{.environment = process_environment(), .command_line = settings_of(options)};
     if (options.config) sources.file = *options.config;
-    for (const auto& model : options.models) sources.models.emplace_back(model);
-    const auto loaded = load_config(sources);
+    std::vector<ConfiguredModel> named;
+    for (const auto& model : options.models) {
+        if (auto one = named_model(model)) named.push_back(std::move(*one));
+        else sources.models.emplace_back(model);
+    }
+    auto loaded = load_config(sources);
+    loaded.config.models.insert(loaded.config.models.begin(), named.begin(), named.end());
     for (const auto& problem : loaded.problems) std::fprintf(stderr, "weft: %s\n", problem.text().c_str());
     if (!loaded.problems.empty()) return exit_usage;
     if (options.check) return report_check(loaded);

@@ -2,12 +2,16 @@
 
 #include <fcntl.h>
 #include <isocline.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <system_error>
+#include <thread>
 
 #include "cli/slash_commands.h"
 
@@ -46,9 +50,19 @@ void remember_typed(ic_highlight_env_t*, const char* input, void* typed) {
     *static_cast<std::string*>(typed) = input;
 }
 
+// A terminal that hangs up gives end-of-file for ever, which the line editor would go on reading.
+void leave_when_terminal_hangs_up() {
+    std::thread([] {
+        pollfd terminal{.fd = STDIN_FILENO, .events = 0, .revents = 0};
+        while (poll(&terminal, 1, -1) < 0 && errno == EINTR) {}
+        _exit(128 + SIGHUP);
+    }).detach();
+}
+
 }  // namespace
 
 LineEditor::LineEditor(const Terminal& terminal) {
+    leave_when_terminal_hangs_up();
     const char* no_history = std::getenv("OLLAMA_NOHISTORY");
     keep_history_ = no_history == nullptr || *no_history == '\0' || std::string_view(no_history) == "0";
     const std::string history = keep_history_ ? private_history_file() : std::string();

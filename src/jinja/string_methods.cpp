@@ -49,12 +49,15 @@ template <bool from_right>
 Outcome<Value> split(Call& call) {
     WEFT_TRY(const std::int64_t limit, call.integer(1, -1));
     WEFT_CHECK(call.meter().work(subject(call).size()));
-    if (!call.has(0) || call.at(0).is_none()) {
-        if (from_right) WEFT_CHECK(call.meter().work(subject(call).size() * static_cast<std::size_t>(std::max<std::int64_t>(limit, 0))));
+    if (!call.has(0) || call.at(0).is_none())
         return parts(call, split_words(subject(call), limit, from_right && limit >= 0));
-    }
     WEFT_TRY(const auto separator, call.text(0));
     if (separator.empty()) return raise("empty separator");
+    if (from_right && separator.size() > short_part_bytes) {
+        const auto most = static_cast<std::size_t>(std::max<std::int64_t>(limit, 0));
+        const std::size_t splits = std::min(most, subject(call).size() / separator.size());
+        WEFT_CHECK(call.meter().work(splits * subject(call).size()));
+    }
     return parts(call, split_at(subject(call), separator, limit, from_right));
 }
 
@@ -65,7 +68,7 @@ Outcome<Value> partition(Call& call) {
     WEFT_TRY(const auto separator, call.text(0));
     if (separator.empty()) return raise("empty separator");
     const auto text = subject(call);
-    const std::size_t found = from_right ? text.rfind(separator) : find_text(text, separator);
+    const std::size_t found = from_right ? rfind_text(text, separator) : find_text(text, separator);
     const auto piece = [&](std::string_view view) {
         return call.subject.is_markup() ? Value::markup(std::string(view)) : Value::string(std::string(view));
     };

@@ -43,7 +43,7 @@ Outcome<std::int64_t> place_of(Call& call) {
     WEFT_TRY(const auto part, call.text(0));
     WEFT_TRY(const Window window, window_of(call));
     if (!window.valid) return -1;
-    const std::size_t at = from_right ? window.text.rfind(part) : find_text(window.text, part);
+    const std::size_t at = from_right ? rfind_text(window.text, part) : find_text(window.text, part);
     if (at == window.text.npos) return -1;
     return static_cast<std::int64_t>(window.skipped_characters + count_characters(window.text.substr(0, at)));
 }

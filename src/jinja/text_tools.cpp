@@ -24,6 +24,17 @@ std::size_t start_of_last_character(std::string_view text) {
     return at;
 }
 
+std::size_t start_of_last_word(std::string_view text) {
+    std::size_t start = text.size();
+    while (start > 0) {
+        std::size_t at = start_of_last_character(text.substr(0, start));
+        const std::size_t previous = at;
+        if (is_space(decode_utf8(text, at))) break;
+        start = previous;
+    }
+    return start;
+}
+
 bool is_line_end(char32_t c) {
     return (c >= 0x0a && c <= 0x0d) || (c >= 0x1c && c <= 0x1e) || c == 0x85 || c == 0x2028 || c == 0x2029;
 }
@@ -69,7 +80,7 @@ std::vector<std::string_view> split_at(std::string_view text, std::string_view s
     std::vector<std::string_view> parts;
     if (from_right && limit >= 0) {
         for (; limit > 0; --limit) {
-            const std::size_t found = text.rfind(separator);
+            const std::size_t found = rfind_text(text, separator);
             if (found == text.npos) break;
             parts.push_back(text.substr(found + separator.size()));
             text = text.substr(0, found);
@@ -93,12 +104,7 @@ std::vector<std::string_view> split_words(std::string_view text, std::int64_t li
     text = strip(text, std::nullopt, from_right ? Side::right : Side::left);
     for (; !text.empty() && limit != 0; --limit) {
         if (from_right) {
-            std::size_t start = text.size();
-            for (std::size_t at = 0; at < text.size();) {
-                const std::size_t previous = at;
-                if (is_space(decode_utf8(text, at))) start = at;
-                else if (previous == 0) start = 0;
-            }
+            const std::size_t start = start_of_last_word(text);
             words.push_back(text.substr(start));
             text = strip(text.substr(0, start), std::nullopt, Side::right);
         } else {

@@ -109,6 +109,13 @@ std::size_t find_text(std::string_view text, std::string_view part, std::size_t 
     return found ? static_cast<std::size_t>(static_cast<const char*>(found) - text.data()) : std::string_view::npos;
 }
 
+std::size_t rfind_text(std::string_view text, std::string_view part) {
+    if (part.size() <= short_part_bytes) return text.rfind(part);
+    const std::string backwards(text.rbegin(), text.rend()), part_backwards(part.rbegin(), part.rend());
+    const std::size_t found = find_text(backwards, part_backwards);
+    return found == std::string::npos ? found : text.size() - found - part.size();
+}
+
 bool is_space(char32_t c) {
     if (c < 0x80) return (c >= 0x09 && c <= 0x0d) || (c >= 0x1c && c <= 0x20);
     return c == 0x85 || c == 0xa0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 ||

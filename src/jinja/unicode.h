@@ -21,6 +21,9 @@ void append_utf8(std::string& out, char32_t character);
 
 // Like text.find(part, from), but in linear time whatever the two hold.
 [[nodiscard]] std::size_t find_text(std::string_view text, std::string_view part, std::size_t from = 0);
+// Like text.rfind(part), the same way. A part longer than this many bytes costs a copy of the text.
+inline constexpr std::size_t short_part_bytes = 16;
+[[nodiscard]] std::size_t rfind_text(std::string_view text, std::string_view part);
 
 [[nodiscard]] bool is_space(char32_t c);
 [[nodiscard]] bool is_alpha(char32_t c);

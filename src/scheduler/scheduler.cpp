@@ -80,6 +80,7 @@ void Scheduler::step() {
     }
     retire_finished();
     shift_full_windows();
+    trim_cache(plan.decode_rows);
     flush();
     beat(false);
 }
@@ -291,6 +292,17 @@ void Scheduler::make_room(std::int32_t cells) {
     while (ledger_.free_cells() < cells) {
         const auto evicted = cache_.evict();
         assert_that(evicted.has_value(), "the plan asks for no more cells than can be freed");
+        engine_.remove(*evicted);
+        ledger_.release(*evicted);
+    }
+}
+
+void Scheduler::trim_cache(std::int32_t decode_rows) {
+    const auto limit = idle_cell_limit(engine_.limits().kv_cells, decode_rows);
+    if (limit >= engine_.limits().kv_cells) return;
+    while (budget().evictable_cells > limit) {
+        const auto evicted = cache_.evict();
+        if (!evicted) return;
         engine_.remove(*evicted);
         ledger_.release(*evicted);
     }

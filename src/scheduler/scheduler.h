@@ -65,6 +65,7 @@ class Scheduler {
     void park(const std::vector<Sequence*>& victims);
     void send_to_waiting(SequencePtr sequence);
     void make_room(std::int32_t cells);
+    void trim_cache(std::int32_t decode_rows);
     [[nodiscard]] std::vector<BatchRow> rows_of(const std::vector<Slice>& slices) const;
     void note_planned(const std::vector<Slice>& slices);
     void fail_batch(const std::vector<Slice>& slices, const Error& error);

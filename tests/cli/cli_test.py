@@ -265,6 +265,24 @@ class Conversations(WithHome):
         program.prompt()
         return program
 
+    def test_a_terminal_that_hangs_up_ends_the_conversation(self):
+        # Not the controlling terminal of the program, so that no SIGHUP does it.
+        master, slave = pty.openpty()
+        program = subprocess.Popen([BINARY, "run", "scripted"], stdin=slave, stdout=slave, stderr=slave,
+                                   start_new_session=True, env=environment(self.server, self.home))
+        os.close(slave)
+        seen = b""
+        while b">>> " not in seen:
+            seen += os.read(master, 4096)
+            if seen.endswith(b"\x1b[6n"):
+                os.write(master, b"\x1b[1;1R")
+        os.close(master)
+        try:
+            program.wait(PATIENCE)
+        finally:
+            program.kill()
+            program.wait()
+
     # ---- one answer
 
     def test_a_prompt_gets_one_answer(self):

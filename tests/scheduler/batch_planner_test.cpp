@@ -93,6 +93,13 @@ TEST_CASE("a prompt that is scored asks for no more logits than there is room fo
     CHECK(plan_batch({scored}, roomy).prefill_tokens == 32);
 }
 
+TEST_CASE("few streams leave the whole pool to idle prefixes, many only a share") {
+    CHECK(idle_cell_limit(32'768, 1) == 32'768);
+    CHECK(idle_cell_limit(32'768, 4) == 32'768);
+    CHECK(idle_cell_limit(32'768, 16) == 8'192);
+    CHECK(idle_cell_limit(32'768, 64) == 2'048);
+}
+
 TEST_CASE("every plan keeps within rows, outputs and cells, and always moves something") {
     std::mt19937 random(11);
     const auto below = [&](int n) { return static_cast<int>(random() % static_cast<unsigned>(n)); };

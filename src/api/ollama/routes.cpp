@@ -37,11 +37,12 @@ asio::awaitable<void> refuse(http::Exchange& exchange, const Services&) {
 void add_routes(http::Router& router, Services services) {
     using Handle = asio::awaitable<void> (*)(http::Exchange&, const Services&);
     const auto shared = std::make_shared<const Services>(std::move(services));
-    const auto add = [&](const char* method, const char* path, Handle handle) {
-        router.add(method, path, [handle, shared](http::Exchange& exchange) { return handle(exchange, *shared); });
+    const auto add = [&](const char* method, const char* path, Handle handle,
+                         http::AccessLog log = http::AccessLog::normal) {
+        router.add(method, path, [handle, shared](http::Exchange& exchange) { return handle(exchange, *shared); }, log);
     };
-    add("GET", "/", greet);
-    add("GET", "/api/version", tell_version);
+    add("GET", "/", greet, http::AccessLog::quiet);
+    add("GET", "/api/version", tell_version, http::AccessLog::quiet);
     add("GET", "/api/tags", handle_tags);
     add("GET", "/api/ps", handle_ps);
     add("POST", "/api/show", handle_show);

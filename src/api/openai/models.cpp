@@ -37,22 +37,23 @@ std::string owner_of(const ModelInfo& model) {
     return name ? name->namespace_ : std::string(ModelName::default_namespace);
 }
 
-// The window a client can count on: that of the loaded runner, else the configured one, else what the model was made
-// for.
-std::uint32_t window_of(const ModelInfo& model, const std::vector<ResidentModel>& resident) {
+// The window a client can count on: that of the loaded runner, else the configured one, never more than the model was
+// made for.
+std::uint32_t window_of(const ModelInfo& model, const std::vector<ResidentModel>& resident, std::uint32_t by_default) {
     for (const auto& loaded : resident)
         if (loaded.ready && loaded.model->name == model.name) return loaded.description.context_tokens;
-    return model.context_tokens != 0 ? model.context_tokens : model.trained_context;
+    const auto wanted = model.context_tokens != 0 ? model.context_tokens : by_default;
+    return model.trained_context != 0 ? std::min(wanted, model.trained_context) : wanted;
 }
 
-Json entry_of(const ModelInfo& model, const std::vector<ResidentModel>& resident) {
+Json entry_of(const ModelInfo& model, const std::vector<ResidentModel>& resident, std::uint32_t default_window) {
     const auto modified = std::chrono::floor<std::chrono::seconds>(model.modified_at.time_since_epoch()).count();
     Json entry;
     entry["id"] = model.name;
     entry["object"] = "model";
     entry["created"] = static_cast<std::int64_t>(modified);
     entry["owned_by"] = owner_of(model);
-    entry["max_model_len"] = window_of(model, resident);
+    entry["max_model_len"] = window_of(model, resident, default_window);
     entry["context_length"] = model.trained_context;
     entry["capabilities"] = list_of(model.capabilities);
     entry["architecture"] = modalities_of(model);
@@ -75,7 +76,7 @@ Answered list_models(http::Exchange& exchange, const Services& services) {
     });
     const auto resident = services.registry.resident();
     Json entries = Json::array_t{};
-    for (const auto& model : models) entries.get_array().push_back(entry_of(*model, resident));
+    for (const auto& model : models) entries.get_array().push_back(entry_of(*model, resident, services.default_context_tokens));
     Json answer;
     answer["object"] = "list";
     answer["data"] = std::move(entries);
@@ -87,7 +88,7 @@ Answered show_model(http::Exchange& exchange, const Services& services) {
     const auto id = parameters.find("id");
     const auto model = find_model(services, id == parameters.end() ? std::string() : id->second);
     if (!model) co_return co_await reply_error(exchange, services, model.error());
-    co_await reply_json(exchange, services, api::write_json(entry_of(**model, services.registry.resident())));
+    co_await reply_json(exchange, services, api::write_json(entry_of(**model, services.registry.resident(), services.default_context_tokens)));
 }
 
 }  // namespace weft::api::openai

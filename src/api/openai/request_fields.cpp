@@ -121,6 +121,7 @@ Result<std::optional<KeepAlive>> read_keep_alive(const JsonReader& value) {
 
 Result<void> read_sampling(const JsonReader& body, ChatRequest& request, std::int64_t least_tokens) {
     auto& values = request.overrides;
+    request.generate.sampling.penalize_prompt = false;  // OpenAI's penalties look at generated tokens only
     WEFT_CHECK(read_float(values.temperature, pick(body, {"temperature"}), 0, 2));
     WEFT_CHECK(read_float(values.top_p, pick(body, {"top_p"}), 0, 1));
     WEFT_CHECK(read_float(values.min_p, pick(body, {"min_p"}), 0, 1));

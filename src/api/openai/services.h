@@ -23,6 +23,7 @@ struct Services {
     ChatService& chat;
     EmbedService& embed;
     const Clock& clock;
+    std::uint32_t default_context_tokens = 4096;  // the window of a model for which nobody named one
     std::function<std::string(std::string_view prefix)> new_id = random_id;
     std::function<std::int64_t()> unix_time = system_unix_time;
     // How long the head of a stream waits for the model to be loaded and the prompt to be accepted, so that errors

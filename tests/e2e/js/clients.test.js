@@ -38,7 +38,7 @@ test("ollama: embed", async () => {
 
 test("ollama: an aborted stream throws and the server goes on", async () => {
     const client = new Ollama({ host: url });
-    const stream = await client.generate({ model, prompt: "Tell me a story.", raw: true, stream: true, options: { num_predict: 3000 } });
+    const stream = await client.generate({ model, prompt: "Tell me a story.", think: false, stream: true, options });
     await assert.rejects(async () => {
         for await (const piece of stream) if (piece.response) client.abort();
     });
