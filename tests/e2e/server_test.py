@@ -40,7 +40,7 @@ class Lifecycle(unittest.TestCase):
             wait_until(lambda: server.get("/readyz")[0] == 200, "it beats again")
 
     def test_sigterm_turns_readyz_503_lets_streams_end_and_exits_0(self):
-        with Server() as server:
+        with Server("--set", "server.drain_seconds=300") as server:
             chat(server, "Hello!")
             stream = server.stream("/v1/completions", ENDLESS | {"stream": True, "max_tokens": 1500})
             stream.readline()
