@@ -15,7 +15,7 @@ class LineEditor {
 
     struct Entry {
         std::optional<std::string> line;  // nothing: Ctrl-C gave the line up
-        bool leave = false;               // Ctrl-D, Ctrl-C on an empty line, or the terminal is gone
+        bool leave = false;               // Ctrl-D on an empty line, or the terminal is gone
     };
 
     explicit LineEditor(const Terminal& terminal);

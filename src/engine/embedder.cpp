@@ -7,7 +7,7 @@
 namespace weft {
 namespace {
 
-constexpr std::uint32_t max_embed_tokens = 2048;   // of one batch: the compute buffer grows with it
+constexpr std::uint32_t max_embed_tokens = 8192;   // of one batch: the compute buffer grows with it
 constexpr std::uint32_t max_embed_sequences = 64;
 
 void normalize(std::vector<float>& vector) {
