@@ -6,12 +6,11 @@ void EngineFactory::load(LoadRequest request, Loaded loaded, Died died) {
     auto message = defaults_;
     message.path = request.model->path.string();
     message.context_tokens = request.context_tokens;
-    // Nobody else holds the runner until it is ready.
-    auto holder = std::make_shared<std::shared_ptr<SupervisedRunner>>();
-    *holder = SupervisedRunner::load(
+    const auto id = next_id_++;
+    loading_[id] = SupervisedRunner::load(
         io_, {.program = program_, .model_name = request.model->name, .load = std::move(message), .load_timeout = load_timeout_},
-        [holder, loaded = std::move(loaded), died = std::move(died)](Result<std::shared_ptr<Runner>> result) {
-            auto runner = std::exchange(*holder, nullptr);
+        [this, id, loaded = std::move(loaded), died = std::move(died)](Result<std::shared_ptr<Runner>> result) {
+            const auto runner = std::move(loading_.extract(id).mapped());
             if (result) runner->on_gone(died);
             loaded(std::move(result));
         });

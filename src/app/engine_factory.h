@@ -3,6 +3,7 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <chrono>
 #include <string>
+#include <unordered_map>
 
 #include "registry/runner_factory.h"
 #include "runner/supervised_runner.h"
@@ -25,6 +26,8 @@ class EngineFactory final : public RunnerFactory {
     std::string program_;
     LoadMessage defaults_;
     std::chrono::milliseconds load_timeout_;
+    std::unordered_map<std::uint64_t, std::shared_ptr<SupervisedRunner>> loading_;  // nobody else holds them yet
+    std::uint64_t next_id_ = 0;
 };
 
 }  // namespace weft

@@ -12,6 +12,7 @@
 #include <boost/asio/write.hpp>
 #include <csignal>
 #include <cstring>
+#include <utility>
 
 #include "base/log.h"
 
@@ -189,7 +190,8 @@ void EngineProcess::kill() {
     if (!exit_status_) ::kill(pid_, SIGKILL);
 }
 
-void EngineProcess::stop() {
+void EngineProcess::stop(std::function<void()> ended) {
+    if (ended) ended_ = std::move(ended);
     if (dead_ || stopping_) return;
     stopping_ = true;
     boost::system::error_code ignored;
@@ -237,6 +239,7 @@ void EngineProcess::bury() {
         hooks.on_death({.code = ErrorCode::engine_failed,
                         .message = "the engine process of this model ended unexpectedly",
                         .detail = how});
+    if (const auto ended = std::exchange(ended_, nullptr)) ended();
 }
 
 }  // namespace weft

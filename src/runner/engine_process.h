@@ -38,8 +38,9 @@ class EngineProcess : public std::enable_shared_from_this<EngineProcess> {
     ~EngineProcess();
 
     void send(const ToEngine& message);
-    // Closes the socket; the engine ends when it notices, and is killed if it has not within the grace time.
-    void stop();
+    // Closes the socket; the engine ends when it notices, and is killed if it has not within the grace time. Nobody
+    // needs to hold this object meanwhile. `ended` is called after on_death, or never if the io_context goes before.
+    void stop(std::function<void()> ended = {});
     void kill();
     [[nodiscard]] pid_t pid() const { return pid_; }
 
@@ -59,6 +60,7 @@ class EngineProcess : public std::enable_shared_from_this<EngineProcess> {
     boost::asio::steady_timer grace_;
     pid_t pid_;
     Hooks hooks_;
+    std::function<void()> ended_;
     std::string header_;
     std::string body_;
     std::deque<std::string> outgoing_;  // bounded by the requests in flight, which the registry and engine bound

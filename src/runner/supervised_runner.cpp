@@ -113,14 +113,12 @@ void SupervisedRunner::stop(std::function<void()> ended) {
     held_.clear();
     fail_all(gone_reason_);
     if (!process_) return asio::post(io_, std::move(ended));
-    on_stopped_ = [self = shared_from_this(), ended = std::move(ended)] { ended(); };
-    process_->stop();
+    std::exchange(process_, nullptr)->stop(std::move(ended));
 }
 
 void SupervisedRunner::died(Error error) {
     process_.reset();
     timer_.cancel();
-    if (auto stopped = std::exchange(on_stopped_, nullptr)) return stopped();
     if (state_ == State::gone) return;
     if (state_ == State::loading) {
         error.code = ErrorCode::model_load_failed;

@@ -79,7 +79,6 @@ class SupervisedRunner final : public Runner, public std::enable_shared_from_thi
     SupervisedRunnerOptions options_;
     std::function<void(Result<std::shared_ptr<Runner>>)> done_;
     std::function<void(Error)> on_gone_;
-    std::function<void()> on_stopped_;  // holds this runner until its engine has ended
     std::shared_ptr<EngineProcess> process_;
     boost::asio::steady_timer timer_;   // load timeout, restart delay
     boost::asio::steady_timer watchdog_;
