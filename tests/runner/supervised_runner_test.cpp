@@ -34,7 +34,8 @@ TEST_CASE("an io_context that goes before a stopped engine has ended takes the e
     {
         boost::asio::io_context io;
         auto runner = SupervisedRunner::load(io.get_executor(), {.program = program.path(), .model_name = "silent"}, [](auto) {});
-        while (runner->pid() < 0) io.run_one();
+        while (runner->pid() < 0 && io.run_one() > 0) {}
+        REQUIRE(runner->pid() > 0);
         pid = runner->pid();
         runner->stop([held] {});
         runner.reset();
