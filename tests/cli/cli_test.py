@@ -93,6 +93,7 @@ class OnTerminal:
         while not fresh.search(self.seen):
             if time.monotonic() > deadline or (not self.read_some(1) and self.ended()):
                 raise AssertionError(f"never saw a prompt; saw {self.seen!r}")
+        time.sleep(0.2)  # the editor shows its prompt a moment before it reads, and drops what was typed until then
         before, self.seen, self.at_prompt = self.seen, "", True
         return before
 
