@@ -10,13 +10,14 @@ constexpr std::int32_t growth_cells = 8;
 
 std::int32_t wanted_rows(const RunningView& view) { return view.paused ? 0 : view.pending; }
 
-// Up to so many rows the whole pool may be idle prefixes; beyond, rows times idle cells stays the same.
+// Beyond this many rows, rows times idle cells stays the same.
 constexpr std::int32_t rows_for_full_cache = 4;
 
 }  // namespace
 
-std::int32_t idle_cell_limit(std::int32_t kv_cells, std::int32_t decode_rows) {
-    return static_cast<std::int32_t>(std::int64_t{kv_cells} * rows_for_full_cache / std::max(rows_for_full_cache, decode_rows));
+std::int32_t idle_cell_limit(std::int32_t kv_cells, std::int32_t window, std::int32_t decode_rows) {
+    const auto share = std::int64_t{kv_cells} * rows_for_full_cache / std::max(rows_for_full_cache, decode_rows);
+    return static_cast<std::int32_t>(std::min<std::int64_t>(window, share));
 }
 
 std::vector<std::size_t> plan_admission(const std::vector<RunningView>& running,

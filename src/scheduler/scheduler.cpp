@@ -298,8 +298,8 @@ void Scheduler::make_room(std::int32_t cells) {
 }
 
 void Scheduler::trim_cache(std::int32_t decode_rows) {
-    const auto limit = idle_cell_limit(engine_.limits().kv_cells, decode_rows);
-    if (limit >= engine_.limits().kv_cells) return;
+    const auto& limits = engine_.limits();
+    const auto limit = idle_cell_limit(limits.kv_cells, limits.context_tokens, decode_rows);
     while (budget().evictable_cells > limit) {
         const auto evicted = cache_.evict();
         if (!evicted) return;

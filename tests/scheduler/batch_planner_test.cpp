@@ -93,11 +93,10 @@ TEST_CASE("a prompt that is scored asks for no more logits than there is room fo
     CHECK(plan_batch({scored}, roomy).prefill_tokens == 32);
 }
 
-TEST_CASE("few streams leave the whole pool to idle prefixes, many only a share") {
-    CHECK(idle_cell_limit(32'768, 1) == 32'768);
-    CHECK(idle_cell_limit(32'768, 4) == 32'768);
-    CHECK(idle_cell_limit(32'768, 16) == 8'192);
-    CHECK(idle_cell_limit(32'768, 64) == 2'048);
+TEST_CASE("few streams leave a window to idle prefixes, many less") {
+    CHECK(idle_cell_limit(32'768, 4'096, 1) == 4'096);
+    CHECK(idle_cell_limit(32'768, 16'384, 16) == 8'192);
+    CHECK(idle_cell_limit(32'768, 4'096, 64) == 2'048);
 }
 
 TEST_CASE("every plan keeps within rows, outputs and cells, and always moves something") {
