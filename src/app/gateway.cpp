@@ -56,19 +56,12 @@ class Gateway {
         if (!options_.port_file.empty()) std::ofstream(options_.port_file) << bound->port << '\n';
         log_info("listening", {{"address", bound->address}, {"port", std::to_string(bound->port)},
                                {"models", std::to_string(registry_.list().size())}});
-        for (const auto& model : options_.preload) preload(model);
         await_signal();
         io_.run();
         return exit_status_;
     }
 
   private:
-    void preload(const std::string& model) {
-        registry_.acquire({.model = model}, [model](Result<RunnerLease> lease) {
-            if (!lease) log_error("preload_failed", {{"model", model}, {"reason", lease.error().message}});
-        });
-    }
-
     void await_signal() {
         signals_.async_wait([this](boost::system::error_code error, int signal) {
             if (error) return;

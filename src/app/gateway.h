@@ -26,7 +26,6 @@ struct GatewayOptions {
     ModelSources models;
     ResidencyLimits residency;
     LoadMessage engine;                     // of every engine process, but for path and window
-    std::vector<std::string> preload;       // models to load at start
 };
 
 // Runs the server until SIGTERM or SIGINT: then /readyz answers 503, running requests get drain_time to end, and 0 is

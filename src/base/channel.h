@@ -6,7 +6,6 @@
 #include <mutex>
 #include <optional>
 #include <utility>
-#include <vector>
 
 namespace weft {
 
@@ -37,20 +36,6 @@ class Channel {
         return value;
     }
 
-    // All that is there now, possibly nothing; never waits.
-    [[nodiscard]] std::vector<T> take_all() {
-        std::lock_guard lock(mutex_);
-        std::vector<T> all(std::make_move_iterator(items_.begin()), std::make_move_iterator(items_.end()));
-        items_.clear();
-        return all;
-    }
-
-    // Waits until there is something to take or the channel is closed.
-    void wait() {
-        std::unique_lock lock(mutex_);
-        filled_.wait(lock, [this] { return closed_ || !items_.empty(); });
-    }
-
     // Nothing more goes in; what is inside can still be taken.
     void close() {
         {
@@ -60,19 +45,9 @@ class Channel {
         filled_.notify_all();
     }
 
-    [[nodiscard]] bool closed() const {
-        std::lock_guard lock(mutex_);
-        return closed_;
-    }
-
-    [[nodiscard]] std::size_t size() const {
-        std::lock_guard lock(mutex_);
-        return items_.size();
-    }
-
   private:
     const std::size_t capacity_;
-    mutable std::mutex mutex_;  // guards items_, closed_
+    std::mutex mutex_;  // guards items_, closed_
     std::condition_variable filled_;
     std::deque<T> items_;
     bool closed_ = false;

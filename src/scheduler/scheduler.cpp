@@ -48,7 +48,7 @@ void Scheduler::step() {
     if (plan.slices.empty()) {
         park(victims);
         flush();
-        beat(false);
+        beat();
         if (victims.empty()) inbox_.wait_for(options_.heartbeat_every);
         return;
     }
@@ -82,7 +82,7 @@ void Scheduler::step() {
     shift_full_windows();
     trim_cache(plan.decode_rows);
     flush();
-    beat(false);
+    beat();
 }
 
 // ---- arrivals and departures ----------------------------------------------------------------------------------------
@@ -197,7 +197,6 @@ void Scheduler::admit() {
                          .deferred = is_being_computed(sequence)});
     }
     const auto admitted = plan_admission(running_views(), views, budget());
-    std::vector<SequencePtr> started;
     for (const auto i : admitted) {
         auto& sequence = waiting_[i];
         // One that started a moment ago may be computing what this one needs.
@@ -300,7 +299,7 @@ void Scheduler::make_room(std::int32_t cells) {
 void Scheduler::trim_cache(std::int32_t decode_rows) {
     const auto& limits = engine_.limits();
     const auto limit = idle_cell_limit(limits.kv_cells, limits.context_tokens, decode_rows);
-    while (budget().evictable_cells > limit) {
+    while (cache_.size() > 0 && budget().evictable_cells > limit) {
         const auto evicted = cache_.evict();
         if (!evicted) return;
         engine_.remove(*evicted);
@@ -357,10 +356,8 @@ void Scheduler::fail_batch(const std::vector<Slice>& slices, const Error& error)
         sequence.finish_with(FinishReason::cancelled);
     }
     // The other choices of a failed request end with it.
-    for (auto* all : {&running_}) {
-        for (const auto& sequence : *all)
-            if (sequence->request->failed && !sequence->finished()) sequence->finish_with(FinishReason::cancelled);
-    }
+    for (const auto& sequence : running_)
+        if (sequence->request->failed && !sequence->finished()) sequence->finish_with(FinishReason::cancelled);
     std::erase_if(waiting_, [&](const SequencePtr& sequence) {
         if (!sequence->request->failed) return false;
         sequence->finish_with(FinishReason::cancelled);
@@ -495,9 +492,9 @@ void Scheduler::flush() {
     sink_.send(std::exchange(frame_, {}));
 }
 
-void Scheduler::beat(bool force) {
+void Scheduler::beat() {
     const auto now = clock_.now();
-    if (!force && now - last_beat_ < options_.heartbeat_every && last_beat_ != TimePoint{}) return;
+    if (now - last_beat_ < options_.heartbeat_every && last_beat_ != TimePoint{}) return;
     last_beat_ = now;
     sink_.heartbeat(snapshot());
 }

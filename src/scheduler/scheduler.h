@@ -76,7 +76,7 @@ class Scheduler {
     void end_choice(Sequence& sequence);
     void emit(std::uint64_t id, GenerationEvent event);
     void flush();
-    void beat(bool force);
+    void beat();
     void measure(const BatchPlan& plan, Duration took);
 
     Engine& engine_;
