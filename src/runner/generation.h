@@ -34,10 +34,19 @@ struct ChatMessage {
     std::string tool_call_id{};  // role tool: the call it answers
 };
 
+enum class ToolChoice : std::uint8_t {
+    automatic,  // text, calls or both
+    none,       // no calls: the template does not see the tools
+    required,   // at least one call; of tool_choice_name if that is set
+};
+
 // A conversation, rendered by the model's own prompt template in the engine process.
 struct ChatPrompt {
     std::vector<ChatMessage> messages;
     std::vector<std::string> tools_json{};        // each an OpenAI-style tool object, as JSON text
+    ToolChoice tool_choice = ToolChoice::automatic;
+    std::string tool_choice_name{};               // with required: the one function that must be called
+    bool parallel_tool_calls = true;              // false: at most one call
     std::optional<bool> thinking{};               // enable_thinking for the template; absent: not passed
     std::string template_variables_json{};        // an object with further template variables; empty: none
     bool add_generation_prompt = true;
@@ -84,6 +93,14 @@ struct SamplingParams {
     std::vector<LogitBias> logit_bias{};
 };
 
+// What the answer must look like. With a chat prompt it holds for the text after the thinking block.
+enum class OutputFormat : std::uint8_t {
+    text,         // anything
+    json,         // one JSON value, an object
+    json_schema,  // JSON that is valid for a schema
+    gbnf,         // text of a grammar in libllama's notation
+};
+
 inline constexpr std::uint32_t max_choices = 16;
 inline constexpr std::uint32_t max_top_logprobs = 20;
 inline constexpr std::size_t max_stop_strings = 64;
@@ -96,6 +113,9 @@ struct GenerateRequest {
     std::vector<std::string> stop{};          // stop strings; never part of the text that is sent
     std::optional<std::uint32_t> max_tokens{};  // absent = until the model stops or the window is full
     std::uint32_t choices = 1;                // 1..max_choices sequences that share one prefill
+    OutputFormat format = OutputFormat::text;
+    std::string format_definition{};          // json_schema: the schema as JSON text; gbnf: the grammar
+    std::optional<std::uint32_t> thinking_budget{};  // tokens after which a thinking block is closed; 0 = at once
     bool ignore_eos = false;
     bool logprobs = false;
     std::uint32_t top_logprobs = 0;           // 0..max_top_logprobs alternatives per token
