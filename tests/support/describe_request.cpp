@@ -32,6 +32,10 @@ struct PromptTeller {
         const ChatPrompt usual;
         for (const auto& message : prompt.messages) tell_message(out, message);
         for (const auto& tool : prompt.tools_json) out << "tool " << tool << '\n';
+        if (prompt.tool_choice == ToolChoice::none) out << "tool_choice none\n";
+        if (prompt.tool_choice == ToolChoice::required)
+            out << "tool_choice required" << (prompt.tool_choice_name.empty() ? "" : " ") << prompt.tool_choice_name << '\n';
+        tell(out, "parallel_tool_calls", prompt.parallel_tool_calls, usual.parallel_tool_calls);
         if (prompt.thinking) out << "thinking " << (*prompt.thinking ? "on" : "off") << '\n';
         tell(out, "template variables", prompt.template_variables_json, std::string());
         tell(out, "add_generation_prompt", prompt.add_generation_prompt, usual.add_generation_prompt);
