@@ -39,6 +39,8 @@ struct PromptTeller {
         tell(out, "template variables", prompt.template_variables_json, std::string());
         tell(out, "add_generation_prompt", prompt.add_generation_prompt, usual.add_generation_prompt);
         tell(out, "continue_final_message", prompt.continue_final_message, usual.continue_final_message);
+        tell(out, "go template", prompt.go_template, usual.go_template);
+        tell(out, "suffix", prompt.suffix, usual.suffix);
         tell(out, "drop_oldest_to_fit", prompt.drop_oldest_to_fit, usual.drop_oldest_to_fit);
     }
     void operator()(const TextPrompt& prompt) const { out << "text: " << prompt.text << '\n'; }
