@@ -36,6 +36,7 @@ struct LoadMessage {
     std::string kv_cache_type = "f16";
     bool flash_attention = true;
     bool use_mmap = true;
+    bool cpu_kernels = true;              // the project's own, where they run
     std::int32_t gpu_layers = -1;
 };
 struct GenerateMessage {
