@@ -75,4 +75,23 @@ asio::awaitable<Result<RunnerLease>> ChatService::load(std::string model, std::o
     co_return co_await pending.wait();
 }
 
+asio::awaitable<Result<std::uint32_t>> ChatService::count_prompt_tokens(ChatRequest request) {
+    const auto model = registry_.find(request.model);
+    if (!model) co_return std::unexpected(model.error());
+    if (auto able = check_capabilities(request.generate, **model); !able) co_return std::unexpected(able.error());
+    const auto lease = co_await load(request.model, request.keep_alive, request.overrides.context_tokens.value_or(0));
+    if (!lease) co_return std::unexpected(lease.error());
+    auto generate = resolve(request, lease->model());
+    if (!generate) co_return std::unexpected(generate.error());
+    const Pending<std::string> text(io_);
+    (*lease)->render(std::move(std::get<ChatPrompt>(generate->prompt)), text.setter());
+    auto rendered = co_await text.wait();
+    if (!rendered) co_return std::unexpected(rendered.error());
+    const Pending<std::vector<Token>> tokens(io_);
+    (*lease)->tokenize(std::move(*rendered), true, true, tokens.setter());
+    const auto counted = co_await tokens.wait();
+    if (!counted) co_return std::unexpected(counted.error());
+    co_return static_cast<std::uint32_t>(counted->size());
+}
+
 }  // namespace weft

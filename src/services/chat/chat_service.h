@@ -66,6 +66,10 @@ class ChatService {
     [[nodiscard]] boost::asio::awaitable<Result<RunnerLease>> load(std::string model, std::optional<KeepAlive> keep_alive,
                                                                    std::uint32_t context_tokens = 0);
 
+    // How long the prompt of a chat request is, in tokens, rendered as a generation would; nothing is generated. The
+    // model is loaded if need be.
+    [[nodiscard]] boost::asio::awaitable<Result<std::uint32_t>> count_prompt_tokens(ChatRequest request);
+
   private:
     Registry& registry_;
     boost::asio::any_io_executor io_;
