@@ -6,10 +6,11 @@ SRC = pathlib.Path(__file__).resolve().parents[1] / "src"
 ALLOWED = {
     "base": set(),
     "jinja": {"base"},
+    "gotemplate": {"base"},
     "grammar": {"base"},
     "http": {"base"},
     "runner": {"base", "http"},
-    "engine": {"base", "grammar", "jinja", "runner"},
+    "engine": {"base", "gotemplate", "grammar", "jinja", "runner"},
     "scheduler": {"base", "engine", "grammar", "runner"},
     "registry": {"base", "runner", "http"},
     "services": {"base", "registry", "runner"},

@@ -36,6 +36,7 @@ class Gateway {
           server_(io_, options.server,
                   make_router(ollama_, {.registry = registry_, .chat = chat_, .embed = embed_, .clock = clock_,
                                .default_context_tokens = options.residency.context_tokens},
+                              {.registry = registry_, .chat = chat_, .default_context_tokens = options.residency.context_tokens},
                               registry_, draining_),
                   error_formatter()),
           signals_(io_, SIGINT, SIGTERM) {}

@@ -51,6 +51,8 @@ struct ChatPrompt {
     std::string template_variables_json{};        // an object with further template variables; empty: none
     bool add_generation_prompt = true;
     bool continue_final_message = true;           // a trailing assistant message is a prefill, not a finished turn
+    std::string go_template{};                    // renders instead of the model's own template, as Ollama's do; empty: none
+    std::string suffix{};                         // with go_template: what follows the gap that the answer fills
     bool drop_oldest_to_fit = false;              // drop oldest non-system messages until the prompt fits the window
 };
 
@@ -125,8 +127,11 @@ struct GenerateRequest {
     bool truncate = false;                    // cut an over-long prompt instead of failing with context_overflow
     std::uint32_t context_tokens = 0;         // window of this request; 0 or larger than the model's = the model's
     bool want_prompt_tokens = false;          // PromptAccepted carries the prompt's tokens, text pieces theirs
-    std::string tenant{};                     // opaque; whose request it is, for fair share and cache scope
+    std::string tenant{};                     // opaque; whose request it is, for fair share
+    bool shared_cache = false;                // shares cached prefixes with other tenants' requests that say so, too,
+                                              // instead of with its own tenant's
     std::int32_t priority = 0;                // smaller first
+    std::uint32_t deadline_ms = 0;            // refused when its first token cannot come so soon; 0 = whenever
 };
 
 struct TokenAlternative {

@@ -92,7 +92,10 @@ http::Request request_of(const Case& scenario) {
     assert_that(!head.empty(), "a case has a request line");
     const auto space = head.front().find(' ');
     request.method = head.front().substr(0, space);
-    request.path = head.front().substr(space + 1);
+    const std::string target = head.front().substr(space + 1);
+    const auto query = std::min(target.find('?'), target.size());
+    request.path = target.substr(0, query);
+    if (query < target.size()) request.query = target.substr(query + 1);
     for (std::size_t i = 1; i < head.size(); ++i) {
         const auto colon = head[i].find(": ");
         request.headers.emplace_back(head[i].substr(0, colon), head[i].substr(colon + 2));
@@ -184,6 +187,8 @@ void CaseStage::arrange_line(const std::string& line) {
         script_.thinking_open = true;
     } else if (word == "finish") {
         script_.finish = rest == "length" ? FinishReason::length : FinishReason::stop;
+    } else if (word == "stop_string") {
+        script_.stop_string = rest;
     } else if (word == "prompt_tokens") {
         script_.prompt_tokens = static_cast<std::uint32_t>(std::stoul(rest));
     } else if (word == "cached_tokens") {

@@ -3,7 +3,7 @@
 #include "api/openai/chat_stream.h"
 #include "api/openai/errors.h"
 #include "api/openai/handlers.h"
-#include "api/openai/reply_waiter.h"
+#include "api/reply_waiter.h"
 
 namespace weft::api::openai {
 namespace asio = boost::asio;
@@ -32,7 +32,7 @@ asio::awaitable<void> answer_streamed(http::Exchange& exchange, const Services& 
                                             .include_usage = call.stream.include_usage,
                                             .thinking = thinking};
     std::string model = call.request.model;
-    ReplyWaiter waiter(exchange, services, prompt_field);
+    ReplyWaiter waiter(exchange, stream_manners(services, prompt_field));
     auto reply = co_await waiter.wait_for(services.chat.begin(std::move(call.request)));
     if (!reply) co_return co_await waiter.fail(std::move(reply).error());
     ChatStreamWriter writer(head_of(services, std::move(model), reply->lease), options);

@@ -5,7 +5,7 @@
 #include "api/openai/completion_request.h"
 #include "api/openai/errors.h"
 #include "api/openai/handlers.h"
-#include "api/openai/reply_waiter.h"
+#include "api/reply_waiter.h"
 
 namespace weft::api::openai {
 namespace asio = boost::asio;
@@ -63,7 +63,7 @@ CompletionOptions options_of(const CompletionCall& call) {
 }
 
 asio::awaitable<void> answer_streamed(http::Exchange& exchange, const Services& services, CompletionCall call) {
-    ReplyWaiter waiter(exchange, services, prompt_field);
+    ReplyWaiter waiter(exchange, stream_manners(services, prompt_field));
     PromptQueue queue(services, call);
     std::optional<CompletionStreamWriter> writer;
     const auto add = [&writer](GenerationEvent event, std::string& out) { writer->add(std::move(event), out); };

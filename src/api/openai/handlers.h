@@ -3,6 +3,7 @@
 #include <boost/asio/awaitable.hpp>
 
 #include "api/openai/services.h"
+#include "api/reply_waiter.h"
 #include "http/exchange.h"
 
 // The routes' coroutines. Each answers its exchange, with an error object if need be.
@@ -23,5 +24,8 @@ Answered not_implemented(http::Exchange& exchange, const Services& services);
 // For handlers: a finished JSON body, with the time it took; an error in this dialect's shape.
 Answered reply_json(http::Exchange& exchange, const Services& services, std::string body);
 Answered reply_error(http::Exchange& exchange, const Services& services, Error error);
+
+// Of chat and completions. prompt_field: what an overflow of the context window is blamed on.
+[[nodiscard]] StreamManners stream_manners(const Services& services, std::string_view prompt_field);
 
 }  // namespace weft::api::openai

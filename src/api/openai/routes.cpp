@@ -88,6 +88,14 @@ void add_routes(http::Router& router, const Services& services) {
         for (const auto* method : all_methods) add(method, std::string("/v1") + pattern, not_implemented);
 }
 
+http::Handler list_models_handler(const Services& services) {
+    return [services](http::Exchange& exchange) { return with_version(exchange, services, list_models); };
+}
+
+http::Handler show_model_handler(const Services& services) {
+    return [services](http::Exchange& exchange) { return with_version(exchange, services, show_model); };
+}
+
 Answered reply_json(http::Exchange& exchange, const Services& services, std::string body) {
     const auto took = services.clock.now() - exchange.request().received_at;
     const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(took).count();
@@ -99,6 +107,18 @@ Answered reply_json(http::Exchange& exchange, const Services& services, std::str
 Answered reply_error(http::Exchange& exchange, const Services&, Error error) {
     if (exchange.client_gone()) co_return;
     co_await exchange.reply(error_response(error));
+}
+
+// Errors in the middle of a stream have no choices and are not followed by [DONE].
+StreamManners stream_manners(const Services& services, std::string_view prompt_field) {
+    return {.error_response = [prompt_field](const Error& error) { return error_response(blame_prompt(error, prompt_field)); },
+            .error_event =
+                [prompt_field](const Error& error) {
+                    return "data: " + error_body(blame_prompt(error, prompt_field)) + "\n\n";
+                },
+            .keep_alive = [] { return keep_alive_comment; },
+            .head_patience = services.head_patience,
+            .keep_alive_interval = services.keep_alive_interval};
 }
 
 Answered not_implemented(http::Exchange& exchange, const Services&) {

@@ -6,16 +6,13 @@
 #include <string>
 #include <string_view>
 
+#include "api/ids.h"
 #include "base/clock.h"
 #include "registry/registry.h"
 #include "services/chat/chat_service.h"
 #include "services/embed/embed_service.h"
 
 namespace weft::api::openai {
-
-// "chatcmpl-" and the like, followed by 24 random letters and digits.
-[[nodiscard]] std::string random_id(std::string_view prefix);
-[[nodiscard]] std::int64_t system_unix_time();
 
 // All that the handlers of this dialect need. What it refers to outlives the router. Tests replace ids and times.
 struct Services {
