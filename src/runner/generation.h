@@ -156,7 +156,7 @@ struct PromptAccepted {
     std::uint32_t prompt_tokens = 0;
     std::vector<Token> tokens{};               // only with want_prompt_tokens
     std::vector<TokenLogprob> prompt_logprobs{};  // only with prompt_logprobs; first token has none
-    bool thinking_open = false;  // a chat prompt whose rendered text ends, but for white space, with "<think>"
+    bool thinking_open = false;  // a chat prompt whose rendered text ends with the model's opening thinking tag
 };
 
 // Text of one or more tokens of one choice. Always whole UTF-8; may be empty when bytes or a possible stop string are

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "runner/generation.h"
+#include "runner/reply_format.h"
 
 namespace weft {
 
@@ -21,8 +22,9 @@ struct PreparedRequest {
     std::vector<Token> prompt;     // at least one token, fewer than `window`
     GenerateRequest request;       // its prompt member is spent
     std::int32_t window = 0;       // tokens of prompt and answer together
-    bool is_chat = false;          // the answer may begin with a thinking block, in which stop strings do not count ...
-    bool thinking_open = false;    // ... and which the prompt has opened already
+    ReplyFormat reply_format{};    // of a chat: stop strings do not count in its thinking block, nor in tool calls
+    bool thinking_open = false;    // the prompt has opened the thinking block already
+    bool offers_tools = false;     // the borders of tool calls are part of the answer's text
     std::chrono::steady_clock::time_point accepted_at{};
 };
 

@@ -99,6 +99,9 @@ class Sequence {
     void append_text(std::string_view text);
     // The part of the text that belongs to the thinking block: sent as it is, without looking for stop strings.
     [[nodiscard]] std::size_t thinking_part(std::string_view text);
+    // The same for tool calls: how much of the text stands before the first of them.
+    [[nodiscard]] std::size_t part_before_calls(std::string_view text);
+    [[nodiscard]] std::string_view text_of(Token token, const Vocabulary& vocabulary) const;
     void collect(Token token, const Vocabulary& vocabulary, std::span<const float> logits);
     void end(FinishReason reason);
     void drop_unsent_logprobs();
@@ -108,7 +111,9 @@ class Sequence {
     StopMatcher stops_;
     enum class Thinking : std::uint8_t { undecided, inside, over };
     Thinking thinking_;
-    std::string thinking_tail_;              // undecided: all text so far; inside: what may be the beginning of "</think>"
+    std::string thinking_tail_;              // undecided: all text so far; inside: what may be the beginning of the end tag
+    bool calls_begun_ = false;
+    std::string calls_tail_;                 // the last bytes of the content, which may be the beginning of a call
     TextPiece piece_;                        // not sent yet
     std::vector<std::size_t> piece_starts_;  // where each token of piece_ begins in the whole answer, in bytes
     std::size_t bytes_seen_ = 0;             // of the answer: sampled ...

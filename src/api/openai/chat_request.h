@@ -10,6 +10,7 @@ namespace weft::api::openai {
 struct ChatCall {
     ChatRequest request;  // its prompt is a ChatPrompt
     StreamFields stream;
+    bool legacy_functions = false;  // the answer is worded with function_call instead of tool_calls
     bool separate_thinking = true;  // reasoning goes into fields of its own instead of staying in the content
 };
 
