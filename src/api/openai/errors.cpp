@@ -23,6 +23,8 @@ std::string_view code_of_invalid(const Error& error) {
         case ErrorReason::decimal_above_maximum: return "decimal_above_max_value";
         case ErrorReason::empty_array: return "empty_array";
         case ErrorReason::malformed_json: return "";
+        case ErrorReason::invalid_schema: return "invalid_json_schema";
+        case ErrorReason::invalid_grammar: return "invalid_grammar";
     }
     return "";
 }
