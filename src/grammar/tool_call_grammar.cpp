@@ -118,8 +118,9 @@ Result<ConstraintPlan> tool_call_plan(const ReplyFormat& format, const GenerateR
 
     WEFT_TRY(const auto tools, tools_of(prompt));
     GbnfBuilder builder(Unenforceable::ignore);
-    WEFT_TRY(const auto calls, add_calls(builder, format.calls, tools,
-                                         {.parallel = prompt.parallel_tool_calls && !format.one_call, .forced = forced}));
+    // Templates of this family refuse a turn with several calls: it could not be sent back.
+    const bool parallel = prompt.parallel_tool_calls && format.calls != CallStyle::bare_json;
+    WEFT_TRY(const auto calls, add_calls(builder, format.calls, tools, {.parallel = parallel, .forced = forced}));
     auto root = calls;
     const auto space = builder.add_shared_rule("space", "[ \\t\\r\\n]{0,8}");
     if (formatted) {

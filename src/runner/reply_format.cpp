@@ -73,12 +73,16 @@ constexpr std::array thinking_tags{
     Tags{"enable_thinking", "<think>", "</think>"},
 };
 
+bool has_sections(CallStyle style) {
+    return style == CallStyle::deepseek_r1 || style == CallStyle::deepseek_v31 || style == CallStyle::kimi;
+}
+
 }  // namespace
 
 ReplyFormat detect_reply_format(std::string_view text) {
     ReplyFormat format;
     format.calls = call_style_of(text);
-    format.one_call = text.contains("only supports single tool-calls");
+    format.calls_follow_section = has_sections(format.calls);
     for (const auto& tags : thinking_tags) {
         if (!text.contains(tags.sign)) continue;
         format.thinking_open = tags.open;
