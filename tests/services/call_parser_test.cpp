@@ -114,7 +114,7 @@ TEST_CASE("what is no call stays text, without its markers") {
     promise(style, "<tool_call>{\"name\": \"get_time\", \"arguments\": [1]}</tool_call>", "|{\"name\": \"get_time\", \"arguments\": [1]}|");
     promise(style, "<tool_call>{\"name\": get_time}</tool_call>", "|{\"name\": get_time}|");
     promise(style, "<tool_call>{\"name\": \"get_time\", \"argu", "|{\"name\": \"get_time\", \"argu|");
-    promise(style, "<tool_call>\n{\"name\": \"get_weather\", \"arguments\": {\"city\": \"<tool_call>\" x", "|{\"name\": \"get_weather\", \"arguments\": {\"city\": \" \" x|");
+    promise(style, "<tool_call>\n{\"name\": \"get_weather\", \"arguments\": {\"city\": \"<tool_call>\" x", "|\n{\"name\": \"get_weather\", \"arguments\": {\"city\": \" \" x|");
     promise(style, "</tool_call>x</tool_call>", "|x|");
     promise(style, "<tool_call><tool_call>{\"name\":\"get_time\"}</tool_call>", "||get_time{}");
 }
@@ -156,7 +156,7 @@ TEST_CASE("Mistral writes lists, or names and arguments") {
         promise(style, "[TOOL_CALLS]get_weather[ARGS]{\"city\": \"Paris\"}", paris);
         promise(style, "[TOOL_CALLS]get_weather[CALL_ID]123456789[ARGS]{\"city\": \"Paris\"}[TOOL_CALLS]get_time[ARGS]{}", two);
         promise(style, "ok[TOOL_CALLS]get_weather{\"city\": \"Paris\"}", "|ok|get_weather{\"city\":\"Paris\"}");
-        promise(style, "[TOOL_CALLS]who[ARGS]{\"city\": 1}", "|who{\"city\": 1}|");
+        promise(style, "[TOOL_CALLS]who[ARGS]{\"city\": 1}", "|who {\"city\": 1}|");
     }
 }
 
@@ -210,7 +210,7 @@ TEST_CASE("Qwen-Coder and Seed write values as bare text, typed by the schema") 
     promise(CallStyle::seed_xml,
             "<seed:tool_call>\n<function=get_weather>\n<parameter=city>Paris</parameter>\n</function>\n</seed:tool_call>", paris);
     promise(CallStyle::qwen_xml, "<tool_call>\n<function=nobody>\n<parameter=a>1</parameter>\n</function>\n</tool_call>",
-            "|nobody>\na>1\n\n|");
+            "|\nnobody>\na>1\n\n|");
 }
 
 TEST_CASE("GLM pairs keys and values") {
