@@ -37,6 +37,7 @@ enum class ErrorReason {
     decimal_above_maximum,
     empty_array,
     malformed_json,
+    unknown_id,             // of something that the server would have stored
 };
 
 struct Error {

@@ -51,13 +51,6 @@ asio::awaitable<void> answer_whole(http::Exchange& exchange, const Services& ser
 
 }  // namespace
 
-bool settle_thinking(GenerateRequest& generate, const ModelInfo& model) {
-    if (model.can("thinking")) return true;
-    std::get<ChatPrompt>(generate.prompt).thinking.reset();
-    generate.thinking_budget.reset();
-    return false;
-}
-
 Answered create_message(http::Exchange& exchange, const Services& services) {
     auto body = body_of(exchange.request());
     if (!body) co_return co_await reply_error(exchange, std::move(body).error());

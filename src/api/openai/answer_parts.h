@@ -34,6 +34,9 @@ void append_usage(std::string& out, const Usage& usage);
 // "stop" or "length", quotes included.
 [[nodiscard]] std::string_view finish_reason_json(FinishReason reason);
 
+// [{"token":...}]: an entry per token.
+void append_logprob_entries(std::string& out, const std::vector<TokenLogprob>& logprobs);
+
 // A chat choice's {"content":[...],"refusal":null}. Every entry has its `top` list, empty when none was asked for.
 void append_chat_logprobs(std::string& out, const std::vector<TokenLogprob>& logprobs);
 

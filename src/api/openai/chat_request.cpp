@@ -81,9 +81,9 @@ Result<std::string> read_template_variables(const JsonReader& body, const Thinki
     return api::write_json(variables);
 }
 
-Result<ChatPrompt> read_prompt(const JsonReader& body) {
-    ChatPrompt prompt;
-    WEFT_TRY(prompt.messages, read_messages(body["messages"]));
+}  // namespace
+
+Result<void> read_template_fields(const JsonReader& body, ChatPrompt& prompt) {
     WEFT_TRY(const auto thinking, read_thinking(body));
     prompt.thinking = thinking.on;
     WEFT_TRY(prompt.template_variables_json, read_template_variables(body, thinking));
@@ -91,6 +91,15 @@ Result<ChatPrompt> read_prompt(const JsonReader& body) {
     WEFT_TRY(const auto continue_final, body["continue_final_message"].boolean());
     prompt.add_generation_prompt = generation_prompt.value_or(true);
     prompt.continue_final_message = continue_final.value_or(true);
+    return {};
+}
+
+namespace {
+
+Result<ChatPrompt> read_prompt(const JsonReader& body) {
+    ChatPrompt prompt;
+    WEFT_TRY(prompt.messages, read_messages(body["messages"]));
+    WEFT_CHECK(read_template_fields(body, prompt));
     return prompt;
 }
 
@@ -117,15 +126,14 @@ Result<bool> read_separate_thinking(const JsonReader& value) {
     return value.invalid("must be one of auto, deepseek, none");
 }
 
-// Accepted without an effect on the text; only what the contract bounds is checked.
+}  // namespace
+
 Result<void> check_accepted(const JsonReader& body) {
     WEFT_TRY(const auto metadata, body["metadata"].object());
     if (metadata && metadata->size() > max_metadata_pairs)
         return body["metadata"].invalid("must have at most " + std::to_string(max_metadata_pairs) + " pairs");
     return {};
 }
-
-}  // namespace
 
 Result<ChatCall> read_chat_call(const JsonReader& body) {
     ChatCall call;

@@ -16,4 +16,12 @@ struct ChatCall {
 // Every rule of the request that needs no model. An error names the field.
 [[nodiscard]] Result<ChatCall> read_chat_call(const JsonReader& body);
 
+// Parts of it that other requests for an answer have too.
+
+// What is said about thinking, in any of its spellings, and what else the template sees besides the conversation.
+[[nodiscard]] Result<void> read_template_fields(const JsonReader& body, ChatPrompt& prompt);
+
+// Fields that are accepted without an effect on the text; only what must be bounded is checked.
+[[nodiscard]] Result<void> check_accepted(const JsonReader& body);
+
 }  // namespace weft::api::openai

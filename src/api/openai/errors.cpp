@@ -23,6 +23,7 @@ std::string_view code_of_invalid(const Error& error) {
         case ErrorReason::decimal_above_maximum: return "decimal_above_max_value";
         case ErrorReason::empty_array: return "empty_array";
         case ErrorReason::malformed_json: return "";
+        case ErrorReason::unknown_id: return "previous_response_not_found";
     }
     return "";
 }
@@ -33,7 +34,9 @@ Kind kind_of(const Error& error) {
         case ErrorCode::missing_field: return {400, "invalid_request_error", "missing_required_parameter"};
         case ErrorCode::unsupported: return {400, "invalid_request_error", "unsupported_parameter"};
         case ErrorCode::not_implemented: return {501, "not_supported_error", "not_implemented"};
-        case ErrorCode::not_found: return {404, "invalid_request_error", "model_not_found"};
+        case ErrorCode::not_found:
+            return {404, "invalid_request_error",
+                    error.reason == ErrorReason::unknown_id ? "not_found" : "model_not_found"};
         case ErrorCode::context_overflow: return {400, "invalid_request_error", "context_length_exceeded"};
         case ErrorCode::too_large: return {413, "invalid_request_error", "request_too_large"};
         case ErrorCode::forbidden: return {403, "permission_error", "forbidden"};

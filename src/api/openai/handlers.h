@@ -16,6 +16,12 @@ Answered show_model(http::Exchange& exchange, const Services& services);
 Answered chat_completions(http::Exchange& exchange, const Services& services);
 Answered completions(http::Exchange& exchange, const Services& services);
 Answered embeddings(http::Exchange& exchange, const Services& services);
+Answered create_response(http::Exchange& exchange, const Services& services);
+Answered count_response_input(http::Exchange& exchange, const Services& services);
+Answered show_response(http::Exchange& exchange, const Services& services);
+Answered delete_response(http::Exchange& exchange, const Services& services);
+Answered cancel_response(http::Exchange& exchange, const Services& services);
+Answered list_input_items(http::Exchange& exchange, const Services& services);
 Answered not_implemented(http::Exchange& exchange, const Services& services);
 
 // The model that a request names; the error is blamed on that field.

@@ -28,12 +28,17 @@ constexpr Route routes[] = {
     {"POST", "/chat/completions", chat_completions, true},
     {"POST", "/completions", completions, true},
     {"POST", "/embeddings", embeddings, true},
+    {"POST", "/responses", create_response, true},
+    {"POST", "/responses/input_tokens", count_response_input},
+    {"GET", "/responses/:id", show_response},
+    {"DELETE", "/responses/:id", delete_response},
+    {"POST", "/responses/:id/cancel", cancel_response},
+    {"GET", "/responses/:id/input_items", list_input_items},
 };
 
 // What OpenAI offers and this server has not (yet): known, so that a client is told 501 and not 404.
 constexpr const char* missing[] = {
-    "/responses",
-    "/responses/*rest",
+    "/responses/compact",
     "/chat/completions/*rest",
     "/files",
     "/files/*rest",
@@ -82,7 +87,6 @@ void add_routes(http::Router& router, const Services& services) {
         if (route.alias) add(route.method, route.pattern, route.answer);
     }
     add("GET", "/v1/chat/completions", not_implemented);
-    add("POST", "/responses", not_implemented);
     add("POST", "/rerank", not_implemented);
     for (const auto* pattern : missing)
         for (const auto* method : all_methods) add(method, std::string("/v1") + pattern, not_implemented);
