@@ -6,9 +6,10 @@ SRC = pathlib.Path(__file__).resolve().parents[1] / "src"
 ALLOWED = {
     "base": set(),
     "jinja": {"base"},
+    "gotemplate": {"base"},
     "http": {"base"},
     "runner": {"base", "http"},
-    "engine": {"base", "jinja", "runner"},
+    "engine": {"base", "jinja", "gotemplate", "runner"},
     "scheduler": {"base", "engine", "runner"},
     "registry": {"base", "runner", "http"},
     "services": {"base", "registry", "runner"},

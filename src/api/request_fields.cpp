@@ -126,11 +126,10 @@ Result<void> read_samplers(const JsonReader& body, ChatRequest& request) {
     return {};
 }
 
-bool settle_thinking(GenerateRequest& generate, const ModelInfo& model) {
-    if (model.can("thinking")) return true;
+void settle_thinking(GenerateRequest& generate, const ModelInfo& model) {
+    if (model.can("thinking")) return;
     std::get<ChatPrompt>(generate.prompt).thinking.reset();
     generate.thinking_budget.reset();
-    return false;
 }
 
 }  // namespace weft::api

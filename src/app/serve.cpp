@@ -1,13 +1,14 @@
 #include "app/serve.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
-#include <optional>
 
 #include "app/config.h"
 #include "app/gateway.h"
 #include "app/logging.h"
 #include "base/log.h"
+#include "registry/model_catalog.h"
 
 namespace weft {
 namespace {
@@ -67,18 +68,34 @@ LoadMessage engine_defaults(const Config& config) {
             .gpu_layers = config.defaults.gpu_layers};
 }
 
-// Problems have been told already.
-int report_check(const LoadedConfig& loaded) {
-    for (const auto& warning : loaded.warnings) std::fprintf(stderr, "weft: warning: %s\n", warning.text().c_str());
-    std::printf("the configuration is fine (%s)\n", loaded.file ? loaded.file->c_str() : "no file");
-    return 0;
+// Looks at the files and folders that the configuration names. A configured model that cannot be served is a problem;
+// a file in a folder that cannot, and a folder that is not there, are worth a word. Returns the number of problems.
+int check_models(const ModelSources& sources, const std::filesystem::path& default_folder) {
+    for (const auto& folder : sources.folders)
+        if (folder != default_folder && !std::filesystem::is_directory(folder))
+            std::fprintf(stderr, "weft: warning: models_dir: there is no folder %s\n", folder.c_str());
+    const auto catalog = scan_models(sources, {});
+    int problems = 0;
+    for (const auto& [key, entry] : catalog.entries) {
+        const auto& path = entry.files.front().path;
+        if (entry.model) {
+            std::printf("model %s: %s\n", entry.model->name.c_str(), path.c_str());
+            continue;
+        }
+        const bool configured = std::ranges::contains(sources.models, path, &ConfiguredModel::path);
+        if (configured) ++problems;
+        std::fprintf(stderr, "weft: %s%s (%s)\n", configured ? "" : "warning: ", entry.error.message.c_str(), path.c_str());
+    }
+    return problems;
 }
 
-// "NAME=FILE", unless a file is really called that.
-std::optional<ConfiguredModel> named_model(const std::string& text) {
-    const auto equals = text.find('=');
-    if (equals == std::string::npos || std::filesystem::exists(text)) return std::nullopt;
-    return ConfiguredModel{.name = text.substr(0, equals), .path = std::filesystem::absolute(text.substr(equals + 1))};
+// Problems of the configuration itself have been told already.
+int report_check(const LoadedConfig& loaded) {
+    for (const auto& warning : loaded.warnings) std::fprintf(stderr, "weft: warning: %s\n", warning.text().c_str());
+    set_up_logging("error", loaded.config.log.format);
+    if (check_models(model_sources(loaded.config), loaded.home / "models") > 0) return exit_usage;
+    std::printf("the configuration is fine (%s)\n", loaded.file ? loaded.file->c_str() : "no file");
+    return 0;
 }
 
 }  // namespace
@@ -86,13 +103,8 @@ std::optional<ConfiguredModel> named_model(const std::string& text) {
 int serve(const cli::ServeOptions& options) {
     ConfigSources sources{.environment = process_environment(), .command_line = settings_of(options)};
     if (options.config) sources.file = *options.config;
-    std::vector<ConfiguredModel> named;
-    for (const auto& model : options.models) {
-        if (auto one = named_model(model)) named.push_back(std::move(*one));
-        else sources.models.emplace_back(model);
-    }
-    auto loaded = load_config(sources);
-    loaded.config.models.insert(loaded.config.models.begin(), named.begin(), named.end());
+    for (const auto& model : options.models) sources.models.emplace_back(model);
+    const auto loaded = load_config(sources);
     for (const auto& problem : loaded.problems) std::fprintf(stderr, "weft: %s\n", problem.text().c_str());
     if (!loaded.problems.empty()) return exit_usage;
     if (options.check) return report_check(loaded);

@@ -11,9 +11,21 @@
 namespace weft {
 namespace {
 
-// Control tokens that carry structure which the reply parser must see although they are not shown as text.
-constexpr std::array shown_control_tokens = {"<think>", "</think>", "<tool_call>", "</tool_call>", "<tool_response>",
-                                             "</tool_response>", "[TOOL_CALLS]", "[THINK]", "[/THINK]"};
+// What a control token stands for in answers, if it has a meaning there at all. Control tokens have no text otherwise.
+Markup markup_of_text(std::string_view text, const ReplyFormat& format) {
+    static constexpr std::array thinking = {"<think>", "</think>", "[THINK]", "[/THINK]"};
+    static constexpr std::array calls = {"<tool_call>", "</tool_call>", "[TOOL_CALLS]"};
+    const auto is_one_of = [text](const auto& words) { return std::ranges::find(words, text) != words.end(); };
+    // gpt-oss says everything on channels: without these words nothing could be told apart.
+    if (format.calls == CallStyle::harmony && is_one_of(call_markers(format.calls))) return Markup::thinking;
+    if (is_one_of(thinking)) return Markup::thinking;
+    // A tag can be made of several tokens: <|channel>thought.
+    if (!text.empty() && (format.thinking_open.contains(text) || format.thinking_close.contains(text)))
+        return Markup::thinking;
+    if (is_one_of(answer_markers(format))) return Markup::thinking;
+    if (is_one_of(calls) || is_one_of(call_markers(format.calls))) return Markup::calls;
+    return Markup::none;
+}
 
 void forward_log(ggml_log_level level, const char* text, void*) {
     if (level == GGML_LOG_LEVEL_CONT || text == nullptr) return;
@@ -67,14 +79,14 @@ Result<std::shared_ptr<const LoadedModel>> LoadedModel::load(const LoadMessage& 
 }
 
 LoadedModel::LoadedModel(ModelHandle model) : model_(std::move(model)), vocab_(llama_model_get_vocab(model_.get())) {
+    if (const char* source = llama_model_chat_template(model_.get(), nullptr)) reply_format_ = detect_reply_format(source);
     const auto n = llama_vocab_n_tokens(vocab_);
     bytes_.reserve(static_cast<std::size_t>(n));
+    markup_.reserve(static_cast<std::size_t>(n));
     for (Token token = 0; token < n; ++token) {
-        bool shown = !llama_vocab_is_control(vocab_, token);
-        if (!shown) {
-            const std::string_view text = llama_vocab_get_text(vocab_, token);
-            shown = std::ranges::find(shown_control_tokens, text) != shown_control_tokens.end();
-        }
+        const bool control = llama_vocab_is_control(vocab_, token);
+        markup_.push_back(control ? markup_of_text(llama_vocab_get_text(vocab_, token), reply_format_) : Markup::none);
+        const bool shown = !control || markup_.back() != Markup::none;
         bytes_.push_back(shown ? piece_of(vocab_, token, true) : std::string());
     }
     const InfillTokens infill{llama_vocab_fim_pre(vocab_), llama_vocab_fim_suf(vocab_), llama_vocab_fim_mid(vocab_)};
@@ -165,7 +177,8 @@ ModelDescription LoadedModel::describe() const {
             .infills = infill_.has_value(),
             .template_takes_tools = template_ && template_->takes_tools(),
             .template_thinks = template_ && template_->thinks(),
-            .has_template = template_.has_value()};
+            .has_template = template_.has_value(),
+            .reply_format = template_ ? reply_format_ : ReplyFormat{}};
 }
 
 }  // namespace weft

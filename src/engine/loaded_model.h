@@ -37,6 +37,7 @@ class LoadedModel final : public Vocabulary {
     [[nodiscard]] std::string_view bytes_of(Token token) const override {
         return bytes_[static_cast<std::size_t>(token)];
     }
+    [[nodiscard]] Markup markup_of(Token token) const override { return markup_[static_cast<std::size_t>(token)]; }
     [[nodiscard]] bool ends_generation(Token token) const override;
 
     // As it is: nothing is added. parse_special: "<|im_start|>" in the text is that token.
@@ -54,6 +55,7 @@ class LoadedModel final : public Vocabulary {
     [[nodiscard]] const std::optional<InfillTokens>& infill() const { return infill_; }
 
     // ---- what it is ----
+    [[nodiscard]] const ReplyFormat& reply_format() const { return reply_format_; }
     [[nodiscard]] const std::string& architecture() const { return architecture_; }
     [[nodiscard]] std::uint32_t trained_context() const;
     [[nodiscard]] bool causal() const { return causal_; }
@@ -72,7 +74,9 @@ class LoadedModel final : public Vocabulary {
 
     ModelHandle model_;
     const llama_vocab* vocab_;
+    ReplyFormat reply_format_{};      // as the prompt template tells
     std::vector<std::string> bytes_;  // of every token
+    std::vector<Markup> markup_;      // the same
     std::optional<InfillTokens> infill_;
     std::optional<PromptTemplate> template_;
     std::string template_problem_;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "engine/go_prompt_template.h"
+
 namespace weft {
 namespace {
 
@@ -93,6 +95,7 @@ std::vector<Token> cut(std::vector<Token> tokens, std::uint32_t keep_tokens, std
 }  // namespace
 
 Result<std::string> render_chat(const LoadedModel& model, const ChatPrompt& prompt) {
+    if (!prompt.go_template.empty()) return render_go_template(prompt.go_template, prompt);
     if (const auto* prompt_template = model.prompt_template()) return prompt_template->render(prompt);
     if (!model.template_problem().empty())
         return fail_field(ErrorCode::unsupported, "messages",

@@ -51,6 +51,8 @@ struct ChatPrompt {
     std::string template_variables_json{};        // an object with further template variables; empty: none
     bool add_generation_prompt = true;
     bool continue_final_message = true;           // a trailing assistant message is a prefill, not a finished turn
+    std::string go_template{};                    // renders instead of the model's own template, as Ollama's do; empty: none
+    std::string suffix{};                         // with go_template: what follows the gap that the answer fills
     bool drop_oldest_to_fit = false;              // drop oldest non-system messages until the prompt fits the window
 };
 

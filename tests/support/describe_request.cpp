@@ -32,13 +32,16 @@ struct PromptTeller {
         const ChatPrompt usual;
         for (const auto& message : prompt.messages) tell_message(out, message);
         for (const auto& tool : prompt.tools_json) out << "tool " << tool << '\n';
-        if (prompt.tool_choice == ToolChoice::none) out << "no tool calls\n";
-        if (prompt.tool_choice == ToolChoice::required) out << "must call " << prompt.tool_choice_name << '\n';
+        if (prompt.tool_choice == ToolChoice::none) out << "tool_choice none\n";
+        if (prompt.tool_choice == ToolChoice::required)
+            out << "tool_choice required" << (prompt.tool_choice_name.empty() ? "" : " ") << prompt.tool_choice_name << '\n';
         tell(out, "parallel_tool_calls", prompt.parallel_tool_calls, usual.parallel_tool_calls);
         if (prompt.thinking) out << "thinking " << (*prompt.thinking ? "on" : "off") << '\n';
         tell(out, "template variables", prompt.template_variables_json, std::string());
         tell(out, "add_generation_prompt", prompt.add_generation_prompt, usual.add_generation_prompt);
         tell(out, "continue_final_message", prompt.continue_final_message, usual.continue_final_message);
+        tell(out, "go template", prompt.go_template, usual.go_template);
+        tell(out, "suffix", prompt.suffix, usual.suffix);
         tell(out, "drop_oldest_to_fit", prompt.drop_oldest_to_fit, usual.drop_oldest_to_fit);
     }
     void operator()(const TextPrompt& prompt) const { out << "text: " << prompt.text << '\n'; }

@@ -240,6 +240,9 @@ std::shared_ptr<FakeRunner> FakeRegistry::add(const std::string& name, std::vect
         .trained_context = 8192, .embedding_length = 4, .vocabulary = 256, .chat_template = "{{ messages }}",
         .capabilities = std::move(capabilities)});
     auto runner = std::make_shared<FakeRunner>(io_);
+    auto& format = runner->told.reply_format;
+    if (info->can("thinking")) format = {.thinking_open = "<think>", .thinking_close = "</think>"};
+    if (info->can("tools")) format.calls = CallStyle::hermes;
     entries_.insert_or_assign(parsed->key(), Entry{.info = std::move(info), .runner = runner});
     return runner;
 }

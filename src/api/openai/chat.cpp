@@ -11,6 +11,13 @@ namespace {
 
 constexpr std::string_view prompt_field = "messages";
 
+// Models that do not think ignore every wish about it.
+ThinkingRule settle_thinking(ChatCall& call, const ModelInfo& model) {
+    const bool thinks = model.can("thinking");
+    if (!thinks) std::get<ChatPrompt>(call.request.generate.prompt).thinking.reset();
+    return {.separate = call.separate_thinking, .model_thinks = thinks};
+}
+
 AnswerHead head_of(const Services& services, std::string model, const RunnerLease& lease) {
     return {.id = services.new_id("chatcmpl-"),
             .created = services.unix_time(),
@@ -55,8 +62,7 @@ Answered chat_completions(http::Exchange& exchange, const Services& services) {
     if (!call) co_return co_await reply_error(exchange, services, std::move(call).error());
     const auto model = find_model(services, call->request.model);
     if (!model) co_return co_await reply_error(exchange, services, model.error());
-    const ThinkingRule thinking{.separate = call->separate_thinking,
-                                .model_thinks = settle_thinking(call->request.generate, **model)};
+    const auto thinking = settle_thinking(*call, **model);
     if (call->stream.stream)
         co_await answer_streamed(exchange, services, std::move(*call), thinking);
     else

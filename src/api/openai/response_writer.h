@@ -16,7 +16,6 @@ struct ResponseHead {
     std::string id;
     std::int64_t created = 0;
     std::string echo;  // what the response repeats of the request: ,"instructions":...
-    bool model_thinks = false;
     bool logprobs = false;
     bool encrypted_reasoning = false;
     std::set<std::string> custom_tools{};
@@ -29,7 +28,10 @@ struct ResponseHead {
 // done; then the next item.
 class ResponseWriter {
   public:
-    ResponseWriter(ResponseHead head, bool streams) : head_(std::move(head)), streams_(streams), reply_(head_.model_thinks) {}
+    ResponseWriter(ResponseHead head, bool streams) : head_(std::move(head)), streams_(streams) {}
+
+    // Before the first event.
+    void use(ReplyRules rules) { reply_.use(std::move(rules)); }
 
     // Appends the events for the client; nothing for an Error.
     void add(GenerationEvent event, std::string& out);
@@ -75,7 +77,7 @@ class ResponseWriter {
 
     ResponseHead head_;
     bool streams_;
-    SingleReply reply_;
+    SingleReply reply_{};
     std::uint64_t sequence_ = 0;
     bool started_ = false;
     bool finished_ = false;

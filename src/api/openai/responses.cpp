@@ -10,11 +10,10 @@ namespace {
 
 constexpr std::string_view prompt_field = "input";
 
-ResponseHead head_of(const Services& services, const ResponseCall& call, bool model_thinks) {
+ResponseHead head_of(const Services& services, const ResponseCall& call) {
     return {.id = services.new_id("resp_"),
             .created = services.unix_time(),
             .echo = call.echo,
-            .model_thinks = model_thinks,
             .logprobs = call.request.generate.logprobs,
             .encrypted_reasoning = call.encrypted_reasoning,
             .custom_tools = call.custom_tools,
@@ -60,6 +59,7 @@ asio::awaitable<void> answer_streamed(http::Exchange& exchange, const Services& 
     ReplyWaiter waiter(exchange, manners_of(services, writer));
     auto reply = co_await waiter.wait_for(services.chat.begin(std::move(call.request)));
     if (!reply) co_return co_await waiter.fail(std::move(reply).error());
+    writer.use(std::move(reply->rules));
     // Kept before the client can know that it is complete.
     const auto add = [&](GenerationEvent event, std::string& out) {
         writer.add(std::move(event), out);
@@ -74,6 +74,7 @@ asio::awaitable<void> answer_whole(http::Exchange& exchange, const Services& ser
     ResponseWriter writer(std::move(head), false);
     auto reply = co_await wait_for_reply(exchange, services.chat.begin(std::move(call.request)));
     if (!reply) co_return co_await reply_error(exchange, services, blame_prompt(reply.error(), prompt_field));
+    writer.use(std::move(reply->rules));
     const auto add = [&writer](GenerationEvent event) {
         std::string nothing;
         writer.add(std::move(event), nothing);
@@ -93,7 +94,8 @@ Answered create_response(http::Exchange& exchange, const Services& services) {
     if (!call) co_return co_await reply_error(exchange, services, std::move(call).error());
     const auto model = find_model(services, call->request.model);
     if (!model) co_return co_await reply_error(exchange, services, model.error());
-    auto head = head_of(services, *call, settle_thinking(call->request.generate, **model));
+    settle_thinking(call->request.generate, **model);
+    auto head = head_of(services, *call);
     if (call->stream)
         co_await answer_streamed(exchange, services, std::move(*call), std::move(head));
     else
@@ -107,7 +109,7 @@ Answered count_response_input(http::Exchange& exchange, const Services& services
     if (!call) co_return co_await reply_error(exchange, services, std::move(call).error());
     const auto model = find_model(services, call->request.model);
     if (!model) co_return co_await reply_error(exchange, services, model.error());
-    (void)settle_thinking(call->request.generate, **model);
+    settle_thinking(call->request.generate, **model);
     const auto tokens = co_await services.chat.count_prompt_tokens(std::move(call->request));
     if (!tokens) co_return co_await reply_error(exchange, services, tokens.error());
     co_await reply_json(exchange, services,

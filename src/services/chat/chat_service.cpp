@@ -26,8 +26,9 @@ Result<void> check_capabilities(const GenerateRequest& generate, const ModelInfo
 
 Result<Reply> start_on(RunnerLease lease, const ChatRequest& request) {
     WEFT_TRY(auto generate, resolve(request, lease.model()));
+    auto rules = reply_rules(lease->description(), generate.prompt);
     auto events = lease->start(std::move(generate));
-    return Reply{.lease = std::move(lease), .events = std::move(events)};
+    return Reply{.lease = std::move(lease), .events = std::move(events), .rules = std::move(rules)};
 }
 
 }  // namespace
@@ -47,12 +48,15 @@ Pending<Reply> ChatService::begin(ChatRequest request) {
     AcquireRequest wanted{.model = request.model,
                           .context_tokens = request.overrides.context_tokens.value_or(0),
                           .keep_alive = request.keep_alive};
-    registry_.acquire(std::move(wanted), [pending, answer, request = std::make_shared<ChatRequest>(std::move(request))](
+    registry_.acquire(std::move(wanted), [pending, answer, new_call_id = new_call_id_,
+                                          request = std::make_shared<ChatRequest>(std::move(request))](
                                              Result<RunnerLease> lease) {
         // A client who left while the model loaded wants no generation; the lease ends here.
         if (pending.cancelled()) return;
         if (!lease) return answer(std::unexpected(std::move(lease).error()));
-        answer(start_on(std::move(*lease), *request));
+        auto reply = start_on(std::move(*lease), *request);
+        if (reply) reply->rules.new_call_id = new_call_id;
+        answer(std::move(reply));
     });
     return pending;
 }

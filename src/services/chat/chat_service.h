@@ -4,12 +4,14 @@
 #include <boost/asio/awaitable.hpp>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "registry/registry.h"
 #include "runner/generation.h"
+#include "services/chat/reply_rules.h"
 #include "services/pending.h"
 
 namespace weft {
@@ -40,12 +42,16 @@ struct ChatRequest {
 struct Reply {
     RunnerLease lease;
     TokenStream events;
+    ReplyRules rules{};  // how the text of the pieces is told apart: by ReplyParsers made from them
 };
 
 // Thread: io.
 class ChatService {
   public:
-    ChatService(Registry& registry, boost::asio::any_io_executor io) : registry_(registry), io_(std::move(io)) {}
+    // new_call_id: names the tool calls of replies; tests replace it.
+    ChatService(Registry& registry, boost::asio::any_io_executor io,
+                std::function<std::string()> new_call_id = random_call_id)
+        : registry_(registry), io_(std::move(io)), new_call_id_(std::move(new_call_id)) {}
 
     // Asks for the model and starts the generation as soon as it is loaded. A dialect that streams waits for the reply
     // piecewise, so that it can send something while a model loads; one whose client has left cancels it. Errors that
@@ -67,6 +73,7 @@ class ChatService {
   private:
     Registry& registry_;
     boost::asio::any_io_executor io_;
+    std::function<std::string()> new_call_id_;
 };
 
 // The request as the runner gets it: overrides over the model's parameters over the dialect's defaults.
