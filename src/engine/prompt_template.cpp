@@ -103,7 +103,7 @@ Result<std::string> PromptTemplate::render_messages(const ChatPrompt& prompt, co
         messages.push_back(std::move(value));
     }
     variables.set("messages", Value::list(std::move(messages)));
-    if (!prompt.tools_json.empty()) {
+    if (!prompt.tools_json.empty() && prompt.tool_choice != ToolChoice::none) {
         std::vector<Value> tools;
         for (const auto& tool : prompt.tools_json) {
             WEFT_TRY(auto value, Value::from_json(tool));

@@ -127,8 +127,11 @@ struct GenerateRequest {
     bool truncate = false;                    // cut an over-long prompt instead of failing with context_overflow
     std::uint32_t context_tokens = 0;         // window of this request; 0 or larger than the model's = the model's
     bool want_prompt_tokens = false;          // PromptAccepted carries the prompt's tokens, text pieces theirs
-    std::string tenant{};                     // opaque; whose request it is, for fair share and cache scope
+    std::string tenant{};                     // opaque; whose request it is, for fair share
+    bool shared_cache = false;                // shares cached prefixes with other tenants' requests that say so, too,
+                                              // instead of with its own tenant's
     std::int32_t priority = 0;                // smaller first
+    std::uint32_t deadline_ms = 0;            // refused when its first token cannot come so soon; 0 = whenever
 };
 
 struct TokenAlternative {
@@ -153,7 +156,7 @@ struct PromptAccepted {
     std::uint32_t prompt_tokens = 0;
     std::vector<Token> tokens{};               // only with want_prompt_tokens
     std::vector<TokenLogprob> prompt_logprobs{};  // only with prompt_logprobs; first token has none
-    bool thinking_open = false;  // a chat prompt whose rendered text ends, but for white space, with "<think>"
+    bool thinking_open = false;  // a chat prompt whose rendered text ends with the model's opening thinking tag
 };
 
 // Text of one or more tokens of one choice. Always whole UTF-8; may be empty when bytes or a possible stop string are

@@ -12,11 +12,17 @@ constexpr std::size_t max_queued = 4096;
 
 // Whether a rendered chat prompt has opened a thinking block that the answer will continue.
 bool ends_thinking(const LoadedModel& model, const std::vector<Token>& prompt) {
-    constexpr std::size_t looked_at = 16;  // "<think>" may be several tokens, white space may follow
+    constexpr std::size_t looked_at = 32;  // the tag may be several tokens, white space may follow
+    if (!model.reply_format().thinks()) return false;
     const auto n = std::min(prompt.size(), looked_at);
     auto text = model.detokenize({prompt.end() - static_cast<std::ptrdiff_t>(n), prompt.end()}, true);
     while (!text.empty() && (text.back() == '\n' || text.back() == ' ' || text.back() == '\t')) text.pop_back();
-    return text.ends_with("<think>");
+    return text.ends_with(model.reply_format().thinking_open);
+}
+
+bool offers_tools(const Prompt& prompt) {
+    const auto* chat = std::get_if<ChatPrompt>(&prompt);
+    return chat != nullptr && !chat->tools_json.empty() && chat->tool_choice != ToolChoice::none;
 }
 
 }  // namespace
@@ -60,7 +66,12 @@ void Intake::prepare(GenerateMessage& message) {
     window = std::max(window, 4);
     auto prompt = prepare_prompt(*parts_.model, request, window);
     if (!prompt) return refuse_it(prompt.error());
+    if (!parts_.gate.try_add_tokens(prompt->size()))
+        return refuse_it({.code = ErrorCode::overloaded,
+                          .message = "the prompts that wait for this model are too many tokens, please try again"});
     const bool is_chat = std::holds_alternative<ChatPrompt>(request.prompt);
+    // A raw prompt gets all that the model writes.
+    const bool shows_calls = !is_chat || offers_tools(request.prompt);
     const bool thinking_open = is_chat && ends_thinking(*parts_.model, *prompt);
     request.prompt = TokenPrompt{};
     // Prompt scores are only known after the prefill: the scheduler tells them together with the acceptance.
@@ -76,8 +87,9 @@ void Intake::prepare(GenerateMessage& message) {
                                                                         .prompt = std::move(*prompt),
                                                                         .request = std::move(request),
                                                                         .window = window,
-                                                                        .is_chat = is_chat,
+                                                                        .reply_format = is_chat ? parts_.model->reply_format() : ReplyFormat{},
                                                                         .thinking_open = thinking_open,
+                                                                        .offers_tools = shows_calls,
                                                                         .accepted_at = accepted_at}));
 }
 

@@ -9,9 +9,6 @@
 namespace weft {
 namespace {
 
-constexpr std::string_view think_begin = "<think>";
-constexpr std::string_view think_end = "</think>";
-
 std::uint64_t fresh_seed() {
     std::random_device device;
     return (static_cast<std::uint64_t>(device()) << 32U) | device();
@@ -49,9 +46,9 @@ Sequence::Sequence(std::shared_ptr<RequestState> r, std::uint32_t c, std::uint64
       request(std::move(r)),
       sampler_(std::move(sampler)),
       stops_(request->request().stop),
-      thinking_(!request->prepared->is_chat        ? Thinking::over
-                : request->prepared->thinking_open ? Thinking::inside
-                                                   : Thinking::undecided) {
+      thinking_(!request->prepared->reply_format.thinks() ? Thinking::over
+                : request->prepared->thinking_open        ? Thinking::inside
+                                                          : Thinking::undecided) {
     piece_.choice = choice;
 }
 
@@ -69,13 +66,20 @@ void Sequence::sample(std::span<const float> logits, const Vocabulary& vocabular
     const auto& asked = request->request();
     if (vocabulary.ends_generation(token) && !asked.ignore_eos) return end(FinishReason::stop);
     collect(token, vocabulary, logits);
-    append_text(utf8_.feed(vocabulary.bytes_of(token)));
+    append_text(utf8_.feed(text_of(token, vocabulary)));
     if (finished()) return;
     if (asked.max_tokens && generated_ >= *asked.max_tokens) return end(FinishReason::length);
     if (window_full() && !asked.shift) return end(FinishReason::length);
 }
 
+std::string_view Sequence::text_of(Token token, const Vocabulary& vocabulary) const {
+    const bool hidden = vocabulary.markup_of(token) == Markup::calls && !request->prepared->offers_tools;
+    return hidden ? std::string_view() : vocabulary.bytes_of(token);
+}
+
 std::size_t Sequence::thinking_part(std::string_view text) {
+    const std::string_view think_begin = request->prepared->reply_format.thinking_open;
+    const std::string_view think_end = request->prepared->reply_format.thinking_close;
     if (thinking_ == Thinking::over || text.empty()) return 0;
     const auto before = thinking_tail_.size();
     thinking_tail_ += text;
@@ -98,14 +102,44 @@ std::size_t Sequence::thinking_part(std::string_view text) {
     return end + think_end.size() - before;
 }
 
+std::size_t Sequence::part_before_calls(std::string_view text) {
+    const auto& prepared = *request->prepared;
+    if (!prepared.offers_tools || text.empty()) return text.size();
+    if (calls_begun_) return 0;
+    const auto before = calls_tail_.size();
+    calls_tail_ += text;
+    if (prepared.reply_format.calls == CallStyle::bare_json && bytes_sent_ == 0) {
+        const auto begin = calls_tail_.find_first_not_of(" \n\r\t");
+        calls_begun_ = begin != std::string::npos && calls_tail_[begin] == '{';
+        if (calls_begun_) return 0;
+    }
+    std::size_t longest = 0;
+    for (const auto& opener : call_openers(prepared.reply_format.calls)) {
+        longest = std::max(longest, opener.size());
+        const auto found = calls_tail_.find(opener);
+        if (found == std::string::npos) continue;
+        calls_begun_ = true;
+        return found + opener.size() - before;
+    }
+    calls_tail_.erase(0, calls_tail_.size() - std::min(calls_tail_.size(), longest == 0 ? 0 : longest - 1));
+    return text.size();
+}
+
 void Sequence::append_text(std::string_view text) {
     const auto thought = thinking_part(text);
     piece_.text += text.substr(0, thought);
     bytes_sent_ += thought;
-    const auto cleared = stops_.feed(text.substr(thought));
+    const auto content = text.substr(thought);
+    const auto stoppable = part_before_calls(content);
+    auto cleared = stops_.feed(content.substr(0, stoppable));
+    if (stops_.matched()) {
+        piece_.text += cleared;
+        bytes_sent_ += cleared.size();
+        return end(FinishReason::stop);
+    }
+    if (stoppable < content.size()) cleared += stops_.finish() + std::string(content.substr(stoppable));
     bytes_sent_ += cleared.size();
     piece_.text += cleared;
-    if (stops_.matched()) end(FinishReason::stop);
 }
 
 // What later pieces will need of this token.
@@ -116,7 +150,7 @@ void Sequence::collect(Token token, const Vocabulary& vocabulary, std::span<cons
         piece_.logprobs.push_back(told(logits, token, asked.top_logprobs, vocabulary));
         piece_starts_.push_back(bytes_seen_);
     }
-    bytes_seen_ += vocabulary.bytes_of(token).size();
+    bytes_seen_ += text_of(token, vocabulary).size();
 }
 
 void Sequence::score_prompt(std::span<const float> logits, std::int32_t position, const Vocabulary& vocabulary) {

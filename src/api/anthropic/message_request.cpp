@@ -45,7 +45,7 @@ Result<MessageCall> read_count_call(const JsonReader& body) {
     WEFT_TRY(call.request.model, read_model(body));
     ChatPrompt prompt;
     WEFT_TRY(prompt.messages, read_conversation(body));
-    WEFT_CHECK(read_tools(body, prompt));
+    WEFT_CHECK(read_tools_and_choice(body, prompt));
     call.request.generate.prompt = std::move(prompt);
     WEFT_TRY(call.show_thinking, read_thinking(body, call.request.generate));
     return call;

@@ -61,6 +61,11 @@ std::string_view finish_reason_json(FinishReason reason) {
     return R"("stop")";
 }
 
+std::string_view finish_reason_json(FinishReason reason, bool called, bool legacy_functions) {
+    if (!called) return finish_reason_json(reason);
+    return legacy_functions ? R"("function_call")" : R"("tool_calls")";
+}
+
 void append_logprob_entries(std::string& out, const std::vector<TokenLogprob>& logprobs) {
     out += '[';
     for (std::size_t i = 0; i < logprobs.size(); ++i) {

@@ -10,6 +10,7 @@ namespace weft::api::openai {
 struct ChatCall {
     ChatRequest request;  // its prompt is a ChatPrompt
     StreamFields stream;
+    bool legacy_functions = false;  // the answer is worded with function_call instead of tool_calls
     bool separate_thinking = true;  // reasoning goes into fields of its own instead of staying in the content
 };
 
@@ -20,6 +21,9 @@ struct ChatCall {
 
 // What is said about thinking, in any of its spellings, and what else the template sees besides the conversation.
 [[nodiscard]] Result<void> read_template_fields(const JsonReader& body, ChatPrompt& prompt);
+
+// The limit on thinking, in any of its spellings, the most specific first.
+[[nodiscard]] Result<std::optional<std::uint32_t>> read_thinking_budget(const JsonReader& body);
 
 // Fields that are accepted without an effect on the text; only what must be bounded is checked.
 [[nodiscard]] Result<void> check_accepted(const JsonReader& body);

@@ -13,23 +13,6 @@ bool is_string(const JsonReader& value, std::string_view text) {
 
 bool is_empty_list(const JsonReader& value) { return value.is_array() && value.json().get_array().empty(); }
 
-// tools: [] is the same as none.
-Result<void> refuse_tools(const JsonReader& body) {
-    for (const auto name : {"tools", "functions"}) {
-        const auto list = body[name];
-        WEFT_CHECK(list.array());
-        // Clients look for these words to find out that they have to do without.
-        if (!list.absent() && !is_empty_list(list)) return not_supported_yet(list, "tools");
-    }
-    for (const auto name : {"tool_choice", "function_call"}) {
-        const auto choice = body[name];
-        if (choice.absent() || is_string(choice, "none") || is_string(choice, "auto")) continue;
-        if (!choice.is_string() && !choice.is_object()) return choice.wrong_type("a string or an object");
-        return refuse(choice);
-    }
-    return {};
-}
-
 Result<void> refuse_output_format(const JsonReader& body) {
     const auto format = body["response_format"];
     WEFT_CHECK(format.object());
@@ -57,7 +40,7 @@ struct Neutral {
 constexpr std::array samplers_to_come{
     Neutral{"mirostat", 0},         Neutral{"dry_multiplier", 0},    Neutral{"xtc_probability", 0},
     Neutral{"dynatemp_range", 0},   Neutral{"min_tokens", 0},        Neutral{"tfs_z", 1},
-    Neutral{"thinking_budget", -1}, Neutral{"t_max_predict_ms", -1},
+    Neutral{"t_max_predict_ms", -1},
 };
 
 Result<void> refuse_samplers(const JsonReader& body) {
@@ -106,7 +89,6 @@ Result<void> refuse_later_samplers(const JsonReader& body) {
 }
 
 Result<void> refuse_later_fields(const JsonReader& body) {
-    WEFT_CHECK(refuse_tools(body));
     WEFT_CHECK(refuse_output_format(body));
     WEFT_CHECK(refuse_later_samplers(body));
     return refuse_modalities(body);

@@ -141,6 +141,7 @@ Result<ResponseCall> read_response_call(const JsonReader& body, const Services& 
     WEFT_CHECK(read_template_fields(body, prompt));
     WEFT_TRY(call.custom_tools, read_response_tools(body, prompt));
     request.generate.prompt = std::move(prompt);
+    WEFT_TRY(request.generate.thinking_budget, read_thinking_budget(body));
     WEFT_CHECK(read_sampling(body, request));
     WEFT_TRY(const auto limit, body["max_output_tokens"].integer(1));
     if (limit) request.overrides.max_tokens = *limit;

@@ -8,9 +8,6 @@
 
 namespace weft::api::openai {
 
-inline constexpr std::size_t max_tools = 1024;
-inline constexpr std::size_t max_tool_name_bytes = 256;
-
 // `tools`, `tool_choice` and `parallel_tool_calls` of a Responses request. Tools that OpenAI runs itself (web_search,
 // file_search, ...) are left out: clients send some as a matter of course; forcing one is an error. Returns the names of
 // custom tools, which take free text: the model sees functions with one argument, `input`.

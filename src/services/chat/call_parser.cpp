@@ -12,7 +12,7 @@ bool is_space(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; 
 std::vector<std::string> all_markers(const ReplyRules& rules) {
     std::vector<std::string> words = answer_markers(rules.format);
     if (!rules.tools) return words;
-    for (const auto* list : {&opening_words(rules.format.calls), &call_markers(rules.format.calls)})
+    for (const auto* list : {&call_openers(rules.format.calls), &call_markers(rules.format.calls)})
         words.insert(words.end(), list->begin(), list->end());
     return words;
 }
@@ -24,7 +24,7 @@ CallParser::CallParser(const ReplyRules& rules)
       tools_(rules.tools),
       max_calls_(rules.parallel_calls ? max_calls_per_reply : 1),
       new_call_id_(rules.new_call_id ? rules.new_call_id : random_call_id),
-      openers_(opening_words(style_)),
+      openers_(call_openers(style_)),
       markers_(all_markers(rules)) {
     // The prompt of this family ends with the word that opens a message to somebody.
     if (style_ == CallStyle::functionary_v32) open("");
