@@ -27,8 +27,8 @@ std::optional<std::string> decode_base64(std::string_view text) {
     for (std::size_t i = 0; i < text.size(); i += 4) {
         std::uint32_t group = 0;
         for (std::size_t k = 0; k < 4; ++k) {
-            const bool pad = i + k >= text.size() - padding;
-            const auto digit = pad ? 0 : alphabet.find(text[i + k]);
+            const bool is_padding = i + k >= text.size() - padding;
+            const auto digit = is_padding ? 0 : alphabet.find(text[i + k]);
             if (digit == std::string_view::npos) return std::nullopt;
             group = group << 6 | static_cast<std::uint32_t>(digit);
         }

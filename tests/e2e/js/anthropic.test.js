@@ -2,9 +2,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import Anthropic from "@anthropic-ai/sdk";
+import * as world from "./world.js";
 
-const client = new Anthropic({ baseURL: process.env.WEFT_URL, apiKey: "unused", maxRetries: 0 });
-const model = "weft-demo";
+const { model } = world;
+const client = new Anthropic({ baseURL: world.url, apiKey: "unused", maxRetries: 0 });
 const question = { model, max_tokens: 200, temperature: 0, messages: [{ role: "user", content: "What is the capital of France?" }] };
 
 test("anthropic: create", async () => {
@@ -85,6 +86,57 @@ test("anthropic: a thinking budget closes the block", async () => {
     assert.equal(message.content.at(-1).type, "text");
 });
 
+const tools = [{ name: "get_weather", description: world.weatherDescription, input_schema: world.weatherSchema }];
+const asksWeather = { ...question, tools, messages: [{ role: "user", content: world.weather }] };
+
+test("anthropic: a tool round trip", async () => {
+    const call = await client.messages.create(asksWeather);
+    assert.equal(call.stop_reason, "tool_use");
+    const use = call.content.at(-1);
+    assert.equal(use.type, "tool_use");
+    assert.match(use.id, /^toolu_/);
+    assert.deepEqual(use.input, { city: "Paris" });
+    const result = { type: "tool_result", tool_use_id: use.id, content: [{ type: "text", text: JSON.stringify(world.weatherResult) }] };
+    const messages = [...asksWeather.messages, { role: "assistant", content: call.content }, { role: "user", content: [result] }];
+    const answer = await client.messages.create({ ...asksWeather, messages });
+    assert.equal(answer.content[0].text, world.weatherAnswer);
+});
+
+test("anthropic: the input of a tool is streamed as JSON", async () => {
+    const stream = client.messages.stream(asksWeather);
+    let json = "";
+    stream.on("inputJson", (delta) => (json += delta));
+    const message = await stream.finalMessage();
+    assert.deepEqual(message.content.at(-1).input, { city: "Paris" });
+    assert.deepEqual(JSON.parse(json), { city: "Paris" });
+    assert.equal(message.stop_reason, "tool_use");
+});
+
+test("anthropic: the choice of a tool can be forced, forbidden, limited to one", async () => {
+    const hello = { ...asksWeather, messages: [{ role: "user", content: "Hello!" }] };
+    const free = await client.messages.create(hello);
+    assert.equal(free.content[0].text, "Hello! How can I help you?");
+    for (const tool_choice of [{ type: "any" }, { type: "tool", name: "get_weather" }]) {
+        const forced = await client.messages.create({ ...hello, tool_choice });
+        assert.equal(forced.content.at(-1).type, "tool_use");
+        assert.equal(typeof forced.content.at(-1).input.city, "string");
+    }
+    const none = await client.messages.create({ ...asksWeather, tool_choice: { type: "none" } });
+    assert.ok(none.content.every((block) => block.type === "text"));
+    const two = { ...asksWeather, messages: [{ role: "user", content: "What is the weather in Rome and Oslo?" }] };
+    const cities = (message) => message.content.filter((block) => block.type === "tool_use").map((block) => block.input.city);
+    assert.deepEqual(cities(await client.messages.create(two)), ["Rome", "Oslo"]);
+    const one = await client.messages.create({ ...two, tool_choice: { type: "auto", disable_parallel_tool_use: true } });
+    assert.deepEqual(cities(one), ["Rome"]);
+});
+
+test("anthropic: an answer of a given form", async () => {
+    const format = { type: "json_schema", schema: world.personSchema };
+    const ask = { ...question, messages: [{ role: "user", content: world.ana }], output_config: { format } };
+    const message = await client.messages.create(ask);
+    assert.deepEqual(JSON.parse(message.content[0].text), world.anaObject);
+});
+
 test("anthropic: stop sequences and limits have their reasons", async () => {
     const counting = { ...question, messages: [{ role: "user", content: "Count to 10." }] };
     const stopped = await client.messages.create({ ...counting, stop_sequences: [", 7"] });
@@ -108,7 +160,6 @@ test("anthropic: tokens are counted as a message would report them, cached ones 
     assert.equal(length(first), input_tokens);
     assert.equal(length(second), input_tokens);
     assert.ok(second.usage.cache_read_input_tokens > 0);
-    const tools = [{ name: "get_time", description: "The time in a city", input_schema: { type: "object", properties: { city: { type: "string" } } } }];
     assert.ok((await client.messages.countTokens({ ...counted, tools })).input_tokens > input_tokens);
 });
 
