@@ -38,6 +38,8 @@ enum class ErrorReason {
     empty_array,
     malformed_json,
     unknown_id,             // of something that the server would have stored
+    invalid_schema,         // a JSON Schema ...
+    invalid_grammar,        // ... or grammar that cannot be enforced
 };
 
 struct Error {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "runner/generation.h"
+#include "engine/grammar_constraint.h"
 #include "runner/reply_format.h"
 
 namespace weft {
@@ -25,6 +26,8 @@ struct PreparedRequest {
     ReplyFormat reply_format{};    // of a chat: stop strings do not count in its thinking block, nor in tool calls
     bool thinking_open = false;    // the prompt has opened the thinking block already
     bool offers_tools = false;     // the borders of tool calls are part of the answer's text
+    std::shared_ptr<const CompiledConstraint> constraint{};  // null: the answer is free
+    std::vector<Token> thinking_closing{};  // written when the thinking budget is spent
     std::chrono::steady_clock::time_point accepted_at{};
 };
 

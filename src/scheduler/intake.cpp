@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/output_format.h"
 #include "engine/prompt.h"
 
 namespace weft {
@@ -27,7 +28,7 @@ bool offers_tools(const Prompt& prompt) {
 
 }  // namespace
 
-Intake::Intake(Parts parts, std::size_t threads) : parts_(std::move(parts)), queue_(max_queued) {
+Intake::Intake(Parts parts, std::size_t threads) : parts_(std::move(parts)), constraints_(*parts_.model), queue_(max_queued) {
     for (std::size_t i = 0; i < threads; ++i) threads_.emplace_back([this] { work(); });
 }
 
@@ -64,6 +65,8 @@ void Intake::prepare(GenerateMessage& message) {
     if (request.context_tokens > 0)
         window = static_cast<std::int32_t>(std::min<std::uint32_t>(request.context_tokens, static_cast<std::uint32_t>(window)));
     window = std::max(window, 4);
+    auto constraint = constraint_of(request);
+    if (!constraint) return refuse_it(constraint.error());
     auto prompt = prepare_prompt(*parts_.model, request, window);
     if (!prompt) return refuse_it(prompt.error());
     if (!parts_.gate.try_add_tokens(prompt->size()))
@@ -73,6 +76,9 @@ void Intake::prepare(GenerateMessage& message) {
     // A raw prompt gets all that the model writes.
     const bool shows_calls = !is_chat || offers_tools(request.prompt);
     const bool thinking_open = is_chat && ends_thinking(*parts_.model, *prompt);
+    std::vector<Token> closing;
+    if (const auto& format = parts_.model->reply_format(); is_chat && request.thinking_budget && format.thinks())
+        closing = parts_.model->tokenize("\n" + format.thinking_close + "\n\n", true);
     request.prompt = TokenPrompt{};
     // Prompt scores are only known after the prefill: the scheduler tells them together with the acceptance.
     if (!request.prompt_logprobs) {
@@ -90,7 +96,20 @@ void Intake::prepare(GenerateMessage& message) {
                                                                         .reply_format = is_chat ? parts_.model->reply_format() : ReplyFormat{},
                                                                         .thinking_open = thinking_open,
                                                                         .offers_tools = shows_calls,
+                                                                        .constraint = std::move(*constraint),
+                                                                        .thinking_closing = std::move(closing),
                                                                         .accepted_at = accepted_at}));
+}
+
+Result<std::shared_ptr<const CompiledConstraint>> Intake::constraint_of(const GenerateRequest& request) {
+    WEFT_TRY(const auto plan, output_format_plan(request));
+    if (!plan.enforces()) return nullptr;
+    auto compiled = constraints_.compile(plan);
+    if (compiled) return compiled;
+    auto error = std::move(compiled).error();
+    error.field = request.format_field;
+    error.reason = request.format == OutputFormat::json_schema ? ErrorReason::invalid_schema : ErrorReason::invalid_grammar;
+    return std::unexpected(std::move(error));
 }
 
 void Intake::refuse(const ToEngine& message, const Error& error) {

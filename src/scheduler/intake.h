@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/channel.h"
+#include "engine/grammar_constraint.h"
 #include "engine/loaded_model.h"
 #include "runner/link.h"
 #include "runner/messages.h"
@@ -53,7 +54,11 @@ class Intake {
     void answer(const DetokenizeMessage& message);
     void answer(const RenderMessage& message);
 
+    // What the answer must keep to; null where it is free.
+    [[nodiscard]] Result<std::shared_ptr<const CompiledConstraint>> constraint_of(const GenerateRequest& request);
+
     Parts parts_;
+    ConstraintCache constraints_;
     Channel<ToEngine> queue_;
     std::vector<std::jthread> threads_;
 };

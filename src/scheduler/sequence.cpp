@@ -52,8 +52,22 @@ Sequence::Sequence(std::shared_ptr<RequestState> r, std::uint32_t c, std::uint64
     piece_.choice = choice;
 }
 
+// The guard is made here and not with the sequence: on the pool, beside the step thread.
+Result<Token> Sequence::next_token(std::span<const float> logits, const Vocabulary& vocabulary) {
+    const auto& prepared = *request->prepared;
+    if (generated_ == 0 && !guard_ && (prepared.constraint || prepared.request.thinking_budget))
+        guard_ = std::make_unique<AnswerGuard>(AnswerGuard::Rules{.constraint = prepared.constraint,
+                                                                  .format = prepared.reply_format,
+                                                                  .thinking_open = prepared.thinking_open,
+                                                                  .thinking_budget = prepared.request.thinking_budget,
+                                                                  .closing = prepared.thinking_closing,
+                                                                  .ignore_end = prepared.request.ignore_eos},
+                                               vocabulary);
+    return guard_ ? guard_->choose(sampler_, logits) : sampler_.sample(logits);
+}
+
 void Sequence::sample(std::span<const float> logits, const Vocabulary& vocabulary) {
-    const auto sampled = sampler_.sample(logits);
+    const auto sampled = next_token(logits, vocabulary);
     if (!sampled) {
         error_ = sampled.error();
         return end(FinishReason::cancelled);
@@ -65,9 +79,11 @@ void Sequence::sample(std::span<const float> logits, const Vocabulary& vocabular
     ++piece_.n_tokens;
     const auto& asked = request->request();
     if (vocabulary.ends_generation(token) && !asked.ignore_eos) return end(FinishReason::stop);
+    if (guard_) guard_->took(token);
     collect(token, vocabulary, logits);
     append_text(utf8_.feed(text_of(token, vocabulary)));
     if (finished()) return;
+    if (guard_ && guard_->ended()) return end(FinishReason::stop);
     if (asked.max_tokens && generated_ >= *asked.max_tokens) return end(FinishReason::length);
     if (window_full() && !asked.shift) return end(FinishReason::length);
 }

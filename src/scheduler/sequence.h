@@ -13,6 +13,7 @@
 #include "engine/sampling/stop_matcher.h"
 #include "engine/sampling/utf8.h"
 #include "engine/vocabulary.h"
+#include "scheduler/answer_guard.h"
 #include "scheduler/block_key.h"
 #include "scheduler/inbox.h"
 #include "scheduler/spill_store.h"
@@ -96,6 +97,7 @@ class Sequence {
   private:
     Sequence(std::shared_ptr<RequestState> request, std::uint32_t choice, std::uint64_t arrival, Sampler sampler);
 
+    [[nodiscard]] Result<Token> next_token(std::span<const float> logits, const Vocabulary& vocabulary);
     void append_text(std::string_view text);
     // The part of the text that belongs to the thinking block: sent as it is, without looking for stop strings.
     [[nodiscard]] std::size_t thinking_part(std::string_view text);
@@ -107,6 +109,7 @@ class Sequence {
     void drop_unsent_logprobs();
 
     Sampler sampler_;
+    std::unique_ptr<AnswerGuard> guard_;     // null: nothing to keep to, or nothing sampled yet
     Utf8Assembler utf8_;
     StopMatcher stops_;
     enum class Thinking : std::uint8_t { undecided, inside, over };

@@ -27,7 +27,7 @@ weft::Result<std::string> grammar_of(const std::string& schema) {
     return std::move(builder).finish(rule);
 }
 
-// Ends soon: closing characters are preferred more and more.
+// Ends soon: closing characters are preferred more and more. Empty when it did not.
 std::string sample(weft::GrammarMatcher matcher, const weft::TokenOrder& bytes, std::mt19937& random) {
     std::string text;
     std::vector<unsigned char> allowed;
@@ -35,16 +35,15 @@ std::string sample(weft::GrammarMatcher matcher, const weft::TokenOrder& bytes, 
         if (matcher.can_end() && random() % 3 == 0) return text;
         allowed.clear();
         matcher.for_each_allowed(bytes, [&](std::int32_t byte) { allowed.push_back(static_cast<unsigned char>(byte)); });
-        if (allowed.empty()) return text;
+        if (allowed.empty()) return "nothing is allowed";
         unsigned char byte = allowed[random() % allowed.size()];
         const bool hurry = random() % 100 < 20 + text.size() / 20;
-        if (hurry)
-            for (const auto c : allowed)
-                if (c == '"' || c == ']' || c == '}') byte = c;
+        std::erase_if(allowed, [](unsigned char c) { return c != '"' && c != ']' && c != '}'; });
+        if (hurry && !allowed.empty()) byte = allowed[random() % allowed.size()];
         if (!matcher.accept(std::string(1, static_cast<char>(byte)))) return "allowed, then refused";
         text += static_cast<char>(byte);
     }
-    return text;
+    return matcher.can_end() ? text : "";
 }
 
 }  // namespace

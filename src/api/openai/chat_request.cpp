@@ -4,6 +4,7 @@
 #include <array>
 
 #include "api/openai/chat_messages.h"
+#include "api/openai/output_format.h"
 #include "api/tool_fields.h"
 
 namespace weft::api::openai {
@@ -191,6 +192,7 @@ Result<ChatCall> read_chat_call(const JsonReader& body) {
     WEFT_TRY(call.stream, read_stream_fields(body));
     WEFT_TRY(call.separate_thinking, read_separate_thinking(body["reasoning_format"]));
     WEFT_CHECK(check_accepted(body));
+    WEFT_CHECK(read_output_format(body, call.request.generate));
     WEFT_CHECK(refuse_later_fields(body));
     return call;
 }

@@ -24,6 +24,8 @@ std::string_view code_of_invalid(const Error& error) {
         case ErrorReason::empty_array: return "empty_array";
         case ErrorReason::malformed_json: return "";
         case ErrorReason::unknown_id: return "previous_response_not_found";
+        case ErrorReason::invalid_schema: return "invalid_json_schema";
+        case ErrorReason::invalid_grammar: return "invalid_grammar";
     }
     return "";
 }

@@ -13,24 +13,6 @@ bool is_string(const JsonReader& value, std::string_view text) {
 
 bool is_empty_list(const JsonReader& value) { return value.is_array() && value.json().get_array().empty(); }
 
-Result<void> refuse_output_format(const JsonReader& body) {
-    const auto format = body["response_format"];
-    WEFT_CHECK(format.object());
-    if (!format.absent()) {
-        const auto type = format["type"];
-        WEFT_TRY(const auto name, type.string());
-        if (!name) return type.missing();
-        if (*name == "json_object" || *name == "json_schema" || *name == "grammar") return refuse(format);
-        if (*name != "text") return type.invalid("must be one of text, json_object, json_schema, grammar");
-    }
-    // Ollama's `format`: an empty string is none.
-    if (const auto native = body["format"]; !native.absent() && !is_string(native, "")) return refuse(native);
-    for (const auto name : {"grammar", "json_schema", "guided_json", "guided_regex", "guided_choice", "guided_grammar",
-                            "structured_outputs"})
-        if (const auto value = body[name]; !value.absent() && !is_string(value, "")) return refuse(value);
-    return {};
-}
-
 struct Neutral {
     std::string_view name;
     double value;  // what switches the sampler off
@@ -89,7 +71,6 @@ Result<void> refuse_later_samplers(const JsonReader& body) {
 }
 
 Result<void> refuse_later_fields(const JsonReader& body) {
-    WEFT_CHECK(refuse_output_format(body));
     WEFT_CHECK(refuse_later_samplers(body));
     return refuse_modalities(body);
 }
