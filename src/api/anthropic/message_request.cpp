@@ -23,11 +23,13 @@ Result<void> read_format(const JsonReader& body, GenerateRequest& generate) {
         generate.format = OutputFormat::json_schema;
         generate.format_definition = api::write_json(schema.json());
         generate.format_field = schema.path();
+        generate.format_field = schema.path();
     }
     WEFT_TRY(auto grammar, body["grammar"].string());
     if (!grammar || grammar->empty()) return {};
     if (!format.absent()) return body["grammar"].invalid("cannot be combined with '" + format.path() + "'");
     generate.format = OutputFormat::gbnf;
+    generate.format_field = "grammar";
     generate.format_definition = std::move(*grammar);
     generate.format_field = "grammar";
     return {};

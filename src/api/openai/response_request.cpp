@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "api/openai/chat_request.h"
+#include "api/openai/output_format.h"
 #include "api/openai/request_fields.h"
 #include "api/openai/response_items.h"
 #include "api/openai/response_tools.h"
@@ -34,27 +35,6 @@ Result<void> read_conversation(const JsonReader& body, const Services& services,
     if (truncation && *truncation != "auto" && *truncation != "disabled")
         return body["truncation"].invalid("must be auto or disabled");
     prompt.drop_oldest_to_fit = truncation == "auto";
-    return {};
-}
-
-Result<void> read_schema(const JsonReader& format, GenerateRequest& generate) {
-    const auto schema = format["schema"];
-    if (!schema.absent() && !schema.is_object()) return schema.wrong_type("an object");
-    generate.format = schema.absent() ? OutputFormat::json : OutputFormat::json_schema;
-    if (!schema.absent()) generate.format_definition = api::write_json(schema.json());
-    return {};
-}
-
-Result<void> read_format(const JsonReader& body, GenerateRequest& generate) {
-    const auto text = body["text"];
-    if (!text.absent() && !text.is_object()) return text.wrong_type("an object");
-    const auto format = text["format"];
-    if (format.absent()) return {};
-    if (!format.is_object()) return format.wrong_type("an object");
-    WEFT_TRY(const auto type, format["type"].string());
-    if (!type) return format["type"].missing();
-    if (*type == "json_object" || *type == "json_schema") return read_schema(format, generate);
-    if (*type != "text") return format["type"].invalid("must be one of text, json_object, json_schema");
     return {};
 }
 
@@ -145,7 +125,8 @@ Result<ResponseCall> read_response_call(const JsonReader& body, const Services& 
     WEFT_CHECK(read_sampling(body, request));
     WEFT_TRY(const auto limit, body["max_output_tokens"].integer(1));
     if (limit) request.overrides.max_tokens = *limit;
-    WEFT_CHECK(read_format(body, request.generate));
+    WEFT_CHECK(body["text"].object());
+    WEFT_CHECK(read_output_format(body, request.generate));
     WEFT_CHECK(read_include(body, call));
     WEFT_TRY(const auto stream, body["stream"].boolean());
     call.stream = stream.value_or(false);
