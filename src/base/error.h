@@ -37,7 +37,6 @@ enum class ErrorReason {
     decimal_above_maximum,
     empty_array,
     malformed_json,
-    unknown_id,             // of something that the server would have stored
     invalid_schema,         // a JSON Schema ...
     invalid_grammar,        // ... or grammar that cannot be enforced
 };

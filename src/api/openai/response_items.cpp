@@ -153,7 +153,7 @@ Result<void> ItemReader::read_reference(const JsonReader& item) {
     const auto found = store_.find_item(id);
     if (!found)
         return fail_field(ErrorCode::not_found, item["id"].path(),
-                          "Item with id '" + id + "' not found.", ErrorReason::unknown_id);
+                          "Item with id '" + id + "' not found.");
     WEFT_TRY(const auto json, parse_json(found->json));
     return read(JsonReader(json));
 }
@@ -191,7 +191,7 @@ Result<void> read_previous(const JsonReader& previous_response_id, ItemReader& r
     const auto chain = store.chain(*id);
     if (chain.empty())
         return fail_field(ErrorCode::invalid_request, previous_response_id.path(),
-                          "Previous response with id '" + *id + "' not found.", ErrorReason::unknown_id);
+                          "Previous response with id '" + *id + "' not found.");
     for (const auto& response : chain)
         for (const auto* items : {&response->input, &response->output})
             for (const auto& item : *items) {

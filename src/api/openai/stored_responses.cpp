@@ -15,8 +15,7 @@ constexpr std::size_t max_limit = 100;
 Error unknown(const std::string& id) {
     return {.code = ErrorCode::not_found,
             .message = "Response with id '" + id + "' not found.",
-            .field = "response_id",
-            .reason = ErrorReason::unknown_id};
+            .field = "response_id"};
 }
 
 std::string id_of(const http::Exchange& exchange) {
