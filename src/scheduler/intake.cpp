@@ -4,6 +4,7 @@
 
 #include "engine/output_format.h"
 #include "engine/prompt.h"
+#include "grammar/tool_call_grammar.h"
 
 namespace weft {
 namespace {
@@ -101,12 +102,24 @@ void Intake::prepare(GenerateMessage& message) {
                                                                         .accepted_at = accepted_at}));
 }
 
+// Calls of tools and the form of the text are one grammar where both are asked for.
+Result<ConstraintPlan> Intake::plan_of(const GenerateRequest& request) const {
+    if (!offers_tools(request.prompt)) return output_format_plan(request);
+    WEFT_TRY(auto calls, tool_call_plan(parts_.model->reply_format(), request, std::get<ChatPrompt>(request.prompt)));
+    return calls.enforces() ? std::move(calls) : output_format_plan(request);
+}
+
 Result<std::shared_ptr<const CompiledConstraint>> Intake::constraint_of(const GenerateRequest& request) {
-    WEFT_TRY(const auto plan, output_format_plan(request));
+    WEFT_TRY(const auto plan, plan_of(request));
     if (!plan.enforces()) return nullptr;
     auto compiled = constraints_.compile(plan);
     if (compiled) return compiled;
     auto error = std::move(compiled).error();
+    if (request.format == OutputFormat::text) {
+        error.field = "tools";
+        error.reason = ErrorReason::invalid_schema;
+        return std::unexpected(std::move(error));
+    }
     error.field = request.format_field;
     error.reason = request.format == OutputFormat::json_schema ? ErrorReason::invalid_schema : ErrorReason::invalid_grammar;
     return std::unexpected(std::move(error));

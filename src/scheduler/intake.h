@@ -54,6 +54,7 @@ class Intake {
     void answer(const DetokenizeMessage& message);
     void answer(const RenderMessage& message);
 
+    [[nodiscard]] Result<ConstraintPlan> plan_of(const GenerateRequest& request) const;
     // What the answer must keep to; null where it is free.
     [[nodiscard]] Result<std::shared_ptr<const CompiledConstraint>> constraint_of(const GenerateRequest& request);
 
