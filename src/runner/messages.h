@@ -23,6 +23,12 @@ inline constexpr std::uint32_t max_frame_bytes = 256U << 20;
 
 // ---- gateway to engine ----
 
+// A LoRA adapter that is laid over the model's weights.
+struct LoadedAdapter {
+    std::string path;
+    float scale = 1;
+};
+
 // First message, once. Bounds that are 0 are chosen by the engine.
 struct LoadMessage {
     std::string path;
@@ -37,6 +43,7 @@ struct LoadMessage {
     bool flash_attention = true;
     bool use_mmap = true;
     std::int32_t gpu_layers = -1;
+    std::vector<LoadedAdapter> adapters{};
 };
 struct GenerateMessage {
     std::uint64_t id = 0;
@@ -67,8 +74,12 @@ struct RenderMessage {
     std::uint64_t id = 0;
     ChatPrompt prompt;
 };
+struct PiecesMessage {
+    std::uint64_t id = 0;
+    std::vector<Token> tokens;
+};
 using ToEngine = std::variant<LoadMessage, GenerateMessage, CancelMessage, PauseMessage, EmbedMessage, TokenizeMessage,
-                              DetokenizeMessage, RenderMessage>;
+                              DetokenizeMessage, RenderMessage, PiecesMessage>;
 
 // ---- engine to gateway ----
 
@@ -97,6 +108,10 @@ struct TextReply {  // to DetokenizeMessage and RenderMessage
     std::uint64_t id = 0;
     std::variant<std::string, Error> result;
 };
+struct PiecesReply {
+    std::uint64_t id = 0;
+    std::variant<std::vector<std::string>, Error> result;
+};
 struct EngineHeartbeat {  // from the step thread itself, at least twice a second while it is alive
     std::uint32_t running = 0;
     std::uint32_t waiting = 0;
@@ -109,7 +124,8 @@ struct EngineHeartbeat {  // from the step thread itself, at least twice a secon
     std::uint64_t step_ns = 0;
 };
 using FromEngine =
-    std::variant<ReadyMessage, FailedMessage, EventFrame, EmbedReply, TokenizeReply, TextReply, EngineHeartbeat>;
+    std::variant<ReadyMessage, FailedMessage, EventFrame, EmbedReply, TokenizeReply, TextReply, EngineHeartbeat,
+                 PiecesReply>;
 
 // The frame as bytes, header included.
 [[nodiscard]] std::string encode(const ToEngine& message);

@@ -41,8 +41,8 @@ class Intake {
     Intake(const Intake&) = delete;
     Intake& operator=(const Intake&) = delete;
 
-    // Takes a GenerateMessage (refused as overloaded when the gate is full), TokenizeMessage, DetokenizeMessage or
-    // RenderMessage. Thread: reader.
+    // Takes a GenerateMessage (refused as overloaded when the gate is full), TokenizeMessage, DetokenizeMessage,
+    // PiecesMessage or RenderMessage. Thread: reader.
     void submit(ToEngine message);
 
   private:
@@ -52,6 +52,7 @@ class Intake {
     void answer(const TokenizeMessage& message);
     void answer(const DetokenizeMessage& message);
     void answer(const RenderMessage& message);
+    void answer(const PiecesMessage& message);
 
     Parts parts_;
     Channel<ToEngine> queue_;

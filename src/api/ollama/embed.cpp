@@ -68,6 +68,7 @@ Result<EmbedBody> parse_embed(const http::Request& http_request) {
     WEFT_TRY(const auto dimensions, body["dimensions"].integer(0));
     WEFT_TRY(out.keep_alive, keep_alive_in(body));
     WEFT_TRY(out.context_tokens, context_tokens_in(body));
+    out.request.context_tokens = out.context_tokens;
     out.request.truncate = truncate.value_or(true);
     out.request.dimensions = static_cast<std::uint32_t>(std::min<std::int64_t>(dimensions.value_or(0), UINT32_MAX));
     return out;
