@@ -78,6 +78,7 @@ struct LogConfig {
 struct Config {
     ServerConfig server{};
     DefaultsConfig defaults{};
+    std::string kernels = "auto";
     LimitsConfig limits{};
     LogConfig log{};
     std::vector<std::string> models_dir{};  // folders; never empty after load_config()

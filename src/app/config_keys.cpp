@@ -60,6 +60,9 @@ const std::vector<ConfigKey>& all_keys() {
         {"defaults.target_itl_ms", "Milliseconds between two tokens of a stream that long prompts of others must not exceed.",
          [](Config& c) { return &c.defaults.target_itl_ms; }, 1, 60'000},
 
+        {"kernels", "Whether the project's own CPU kernels compute where they can, or ggml's always.",
+         [](Config& c) { return &c.kernels; }, 0, 0, {"auto", "off"}},
+
         {"limits.queue", "Requests that wait for a loaded model; one more is answered 503.",
          [](Config& c) { return &c.limits.queue; }, 1, 1'000'000},
         {"limits.load_queue", "Requests that wait for a model to be loaded; one more is answered 503.",

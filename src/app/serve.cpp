@@ -65,6 +65,7 @@ LoadMessage engine_defaults(const Config& config) {
             .kv_cache_type = config.defaults.kv_cache_type,
             .flash_attention = config.defaults.flash_attention,
             .use_mmap = config.defaults.mmap,
+            .cpu_kernels = config.kernels == "auto",
             .gpu_layers = config.defaults.gpu_layers};
 }
 

@@ -135,8 +135,11 @@ struct GenerateRequest {
     bool truncate = false;                    // cut an over-long prompt instead of failing with context_overflow
     std::uint32_t context_tokens = 0;         // window of this request; 0 or larger than the model's = the model's
     bool want_prompt_tokens = false;          // PromptAccepted carries the prompt's tokens, text pieces theirs
-    std::string tenant{};                     // opaque; whose request it is, for fair share and cache scope
+    std::string tenant{};                     // opaque; whose request it is, for fair share
+    bool shared_cache = false;                // shares cached prefixes with other tenants' requests that say so, too,
+                                              // instead of with its own tenant's
     std::int32_t priority = 0;                // smaller first
+    std::uint32_t deadline_ms = 0;            // refused when its first token cannot come so soon; 0 = whenever
 };
 
 struct TokenAlternative {

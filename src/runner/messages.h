@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "runner/engine_metrics.h"
 #include "runner/generation.h"
 #include "runner/model_description.h"
 
@@ -42,8 +43,15 @@ struct LoadMessage {
     std::string kv_cache_type = "f16";
     bool flash_attention = true;
     bool use_mmap = true;
+    bool cpu_kernels = true;              // the project's own, where they run
     std::int32_t gpu_layers = -1;
     std::vector<LoadedAdapter> adapters{};
+    std::string digest{};                     // of the model file; names its prefixes on disk
+    std::uint64_t max_queue_tokens = 0;       // prompt tokens of all requests inside; 0 = no bound
+    std::uint64_t cache_host_bytes = 0;       // copies of prefixes in memory ...
+    std::uint64_t cache_disk_bytes = 0;       // ... and on disk, below cache_folder
+    std::string cache_folder{};               // empty = nothing on disk
+    bool deterministic = false;               // no request's numbers depend on what else runs; slow
 };
 struct GenerateMessage {
     std::uint64_t id = 0;
@@ -122,6 +130,8 @@ struct EngineHeartbeat {  // from the step thread itself, at least twice a secon
     std::uint64_t completion_tokens = 0;
     std::uint64_t steps = 0;
     std::uint64_t step_ns = 0;
+    EngineMetrics metrics{};
+    std::vector<QueueEntry> queue{};  // the first of those that run and of those that wait
 };
 using FromEngine =
     std::variant<ReadyMessage, FailedMessage, EventFrame, EmbedReply, TokenizeReply, TextReply, EngineHeartbeat,

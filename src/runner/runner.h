@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "runner/engine_metrics.h"
 #include "runner/generation.h"
 #include "runner/model_description.h"
 #include "runner/token_stream.h"
@@ -26,6 +27,8 @@ struct RunnerStats {
     std::uint64_t completion_tokens = 0;
     std::uint64_t steps = 0;
     std::uint64_t step_ns = 0;            // time inside decode calls
+    EngineMetrics metrics{};
+    std::vector<QueueEntry> queue{};
 };
 
 // The seam to whatever generates: an engine process, a remote server, a fake. Everything above it is the same for all.

@@ -68,7 +68,9 @@ EngineProcess::Hooks SupervisedRunner::hooks() {
                                    .cached_tokens = beat.cached_tokens,
                                    .completion_tokens = beat.completion_tokens,
                                    .steps = beat.steps,
-                                   .step_ns = beat.step_ns};
+                                   .step_ns = beat.step_ns,
+                                   .metrics = beat.metrics,
+                                   .queue = beat.queue};
                 });
             },
         .on_event =

@@ -61,6 +61,9 @@ void Intake::prepare(GenerateMessage& message) {
     window = std::max(window, 4);
     auto prompt = prepare_prompt(*parts_.model, request, window);
     if (!prompt) return refuse_it(prompt.error());
+    if (!parts_.gate.try_add_tokens(prompt->size()))
+        return refuse_it({.code = ErrorCode::overloaded,
+                          .message = "the prompts that wait for this model are too many tokens, please try again"});
     const bool is_chat = std::holds_alternative<ChatPrompt>(request.prompt);
     const bool thinking_open = is_chat && ends_thinking(*parts_.model, *prompt);
     request.prompt = TokenPrompt{};

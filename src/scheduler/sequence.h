@@ -13,7 +13,9 @@
 #include "engine/sampling/stop_matcher.h"
 #include "engine/sampling/utf8.h"
 #include "engine/vocabulary.h"
+#include "scheduler/block_key.h"
 #include "scheduler/inbox.h"
+#include "scheduler/spill_store.h"
 
 namespace weft {
 
@@ -24,6 +26,7 @@ struct RequestState {
     bool cancelled = false;
     bool paused = false;
     bool failed = false;              // its Error is sent: nothing more may follow
+    bool ended_by_length = false;     // a choice of it was
     std::uint32_t cached_tokens = 0;
     std::uint32_t completion_tokens = 0;
     std::optional<TimePoint> planned_at;      // first time that a token of it was in a batch
@@ -50,6 +53,11 @@ class Sequence {
     std::uint64_t arrival = 0;
     std::uint32_t choice = 0;
     std::shared_ptr<RequestState> request;
+    std::optional<BlockChain> blocks;   // names of its prefixes outside the KV cache
+    SpillStore::Ticket fetching;        // they are being read; null = nothing to wait for
+    bool deferred = false;              // waits for a prefix that another one computes; as of the last look
+    std::uint32_t parked = 0;           // how often
+    std::optional<TimePoint> sampled_at;  // the newest token
 
     [[nodiscard]] std::int32_t pending() const { return static_cast<std::int32_t>(tokens.size()) - computed; }
     [[nodiscard]] bool decodes() const { return generated_ > 0 && pending() == 1; }
