@@ -90,19 +90,20 @@ Result<std::vector<Token>> Embedder::pair_of(const std::string& query, const std
     const auto mark = [&](bool wanted, Token token) {
         if (wanted && model_->is_token(token)) tokens.push_back(token);
     };
+    const auto sep = llama_vocab_sep(vocab);
+    const auto eos = model_->is_token(llama_vocab_eos(vocab)) ? llama_vocab_eos(vocab) : sep;
     append(model_->tokenize(query, false));
-    mark(llama_vocab_get_add_eos(vocab), llama_vocab_eos(vocab));
-    mark(llama_vocab_get_add_sep(vocab), llama_vocab_sep(vocab));
+    mark(llama_vocab_get_add_eos(vocab), eos);
+    mark(llama_vocab_get_add_sep(vocab), sep);
     auto words = model_->tokenize(*document, false);
-    // BOS and EOS are often the same in these vocabularies as CLS and SEP are.
-    const std::size_t room = window > tokens.size() + 2 ? window - tokens.size() - 2 : 0;
+    const std::size_t room = window > tokens.size() + 1 ? window - tokens.size() - 1 : 0;  // the last one closes it
     if (words.size() > room) {
-        if (!truncate || room == 0) return std::unexpected(too_long(tokens.size() + words.size() + 2, window));
+        if (!truncate || room == 0) return std::unexpected(too_long(tokens.size() + words.size() + 1, window));
         words.resize(room);
     }
     append(words);
-    mark(llama_vocab_get_add_eos(vocab) || llama_vocab_get_add_sep(vocab),
-         llama_vocab_get_add_eos(vocab) ? llama_vocab_eos(vocab) : llama_vocab_sep(vocab));
+    mark(llama_vocab_get_add_eos(vocab) || llama_vocab_get_add_sep(vocab), llama_vocab_get_add_eos(vocab) ? eos : sep);
+    if (tokens.empty()) return fail_field(ErrorCode::invalid_request, "query", "query and document are both empty");
     return tokens;
 }
 
