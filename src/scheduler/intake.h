@@ -42,8 +42,8 @@ class Intake {
     Intake(const Intake&) = delete;
     Intake& operator=(const Intake&) = delete;
 
-    // Takes a GenerateMessage (refused as overloaded when the gate is full), TokenizeMessage, DetokenizeMessage or
-    // RenderMessage. Thread: reader.
+    // Takes a GenerateMessage (refused as overloaded when the gate is full), TokenizeMessage, DetokenizeMessage,
+    // PiecesMessage or RenderMessage. Thread: reader.
     void submit(ToEngine message);
 
   private:
@@ -53,6 +53,7 @@ class Intake {
     void answer(const TokenizeMessage& message);
     void answer(const DetokenizeMessage& message);
     void answer(const RenderMessage& message);
+    void answer(const PiecesMessage& message);
 
     [[nodiscard]] Result<ConstraintPlan> plan_of(const GenerateRequest& request) const;
     // What the answer must keep to; null where it is free.
