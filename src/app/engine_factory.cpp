@@ -6,6 +6,7 @@ void EngineFactory::load(LoadRequest request, Loaded loaded, Died died) {
     auto message = defaults_;
     message.path = request.model->path.string();
     message.context_tokens = request.context_tokens;
+    message.digest = request.model->digest;
     const auto id = next_id_++;
     loading_[id] = SupervisedRunner::load(
         io_, {.program = program_, .model_name = request.model->name, .load = std::move(message), .load_timeout = load_timeout_},

@@ -66,6 +66,7 @@ void Intake::prepare(GenerateMessage& message) {
     const bool is_chat = std::holds_alternative<ChatPrompt>(request.prompt);
     const bool thinking_open = is_chat && ends_thinking(*parts_.model, *prompt);
     request.prompt = TokenPrompt{};
+    request.shared_cache = request.shared_cache || parts_.shared_cache;
     // Prompt scores are only known after the prefill: the scheduler tells them together with the acceptance.
     if (!request.prompt_logprobs) {
         EventFrame frame;
