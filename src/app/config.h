@@ -60,6 +60,7 @@ struct DefaultsConfig {
     bool mmap = true;
     std::uint32_t target_itl_ms = 250;
     bool deterministic = false;
+    bool speculation = true;
 };
 
 struct LimitsConfig {

@@ -59,6 +59,8 @@ const std::vector<ConfigKey>& all_keys() {
          [](Config& c) { return &c.defaults.mmap; }},
         {"defaults.target_itl_ms", "Milliseconds between two tokens of a stream that long prompts of others must not exceed.",
          [](Config& c) { return &c.defaults.target_itl_ms; }, 1, 60'000},
+        {"defaults.speculation", "Whether tokens are guessed from what the prompt and the answer held before, which repetitive texts gain from.",
+         [](Config& c) { return &c.defaults.speculation; }},
         {"defaults.deterministic", "Whether a request's tokens may not depend on what else runs: each is computed alone. Slow.",
          [](Config& c) { return &c.defaults.deterministic; }},
 

@@ -1,7 +1,7 @@
 """Prefixes outlive the process that computed them; tenants do not see each other's; what runs is told outside."""
 import json, pathlib, subprocess, tempfile, unittest
 
-from server import BINARY, ENDLESS, Server, wait_until
+from server import BINARY, ENDLESS, MODEL, Server, wait_until
 
 STORY = "Once upon a time there was a server that served many stories to many people. " * 40
 
@@ -28,8 +28,10 @@ class Restart(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.folder = pathlib.Path(folder.name)
 
-    def server(self, *options):
-        server = Server("--set", f"cache.folder={self.folder}", "--context", "4096", *options)
+    def server(self, *options, context=4096):
+        # The same file each time: a copy is another model.
+        server = Server("--set", f"cache.folder={self.folder}", "--context", str(context), "--model", f"weft-demo={MODEL}",
+                        *options, models=[])
         self.addCleanup(server.stop)
         return server
 
@@ -46,6 +48,7 @@ class Restart(unittest.TestCase):
         tokens = fresh["usage"]["prompt_tokens"]
         self.assertGreater(cached, tokens - 130)
         self.assertEqual(again["choices"][0]["text"], fresh["choices"][0]["text"])
+        # The cells are the same bits; what is behind the last whole block is computed in a chunk of another size.
         for a, b in zip(again["choices"][0]["logprobs"]["token_logprobs"], fresh["choices"][0]["logprobs"]["token_logprobs"]):
             self.assertAlmostEqual(a, b, delta=0.02)
         wait_until(lambda: metric(second, "weft_prefix_cache_restored_tokens_total") == cached, "the metric tells")
@@ -65,7 +68,7 @@ class Restart(unittest.TestCase):
         self.assertIn("prefix_cache_file_deleted", second.log_text())
 
     def test_what_leaves_a_small_pool_comes_back_from_memory(self):
-        server = self.server("--context", "1024", "--set", "defaults.kv_cells=1024", "--set", "cache.disk_bytes=0")
+        server = self.server("--set", "defaults.kv_cells=1024", "--set", "cache.disk_bytes=0", context=1024)
         story = STORY[:1600]
         fresh, _ = complete(server, story)
         for i in range(3):
@@ -78,16 +81,14 @@ class Restart(unittest.TestCase):
 
     def test_deterministic_answers_do_not_depend_on_company(self):
         server = self.server("--set", "defaults.deterministic=true")
-        alone, _ = complete(server, STORY[:700], temperature=1, seed=5)
+        alone, _ = complete(server, STORY[:700], temperature=1, seed=5, max_tokens=40)
         streams = [server.stream("/v1/completions", {**ENDLESS, "prompt": f"{i} story", "stream": True}) for i in range(3)]
         for stream in streams:
             stream.readline()
-        among, _ = complete(server, "x" + STORY[:700], temperature=1, seed=5)
-        again, _ = complete(server, STORY[:700], temperature=1, seed=5)
+        among, _ = complete(server, STORY[:700], temperature=1, seed=5, max_tokens=40)
         for stream in streams:
             stream.connection.close()
-        self.assertNotEqual(among["usage"]["prompt_tokens"], 0)
-        self.assertEqual(again["choices"][0]["text"], alone["choices"][0]["text"])
+        self.assertEqual(among["choices"], alone["choices"])  # logprobs, too: bit by bit
 
 
 class Tenants(unittest.TestCase):

@@ -113,6 +113,20 @@ TEST_CASE("in deterministic mode a chunk is whole or waits for cells") {
     CHECK(plan.prefill_tokens == 40);
 }
 
+TEST_CASE("guesses come after every decode row and before prompts, as far as there is room") {
+    auto guessing = decoding();
+    guessing.guesses = 6;
+    auto budget = roomy;
+    budget.max_rows = 12;
+    const auto plan = plan_batch({guessing, prefilling(100), guessing}, budget);
+    REQUIRE(plan.slices.size() == 2);
+    CHECK(plan.slices[0].tokens == 7);
+    CHECK(plan.slices[1].tokens == 5);
+    CHECK(plan.decode_rows == 2);
+    CHECK(plan.guessed_rows == 10);
+    CHECK(plan.rows() == 12);
+}
+
 TEST_CASE("cells that only the cache holds count as free") {
     auto budget = roomy;
     budget.free_cells = 0;
@@ -156,9 +170,12 @@ TEST_CASE("a prompt that is scored asks for no more logits than there is room fo
 }
 
 TEST_CASE("few streams leave a window to idle prefixes, many less") {
-    CHECK(idle_cell_limit(32'768, 4'096, 1) == 4'096);
-    CHECK(idle_cell_limit(32'768, 16'384, 16) == 8'192);
-    CHECK(idle_cell_limit(32'768, 4'096, 64) == 2'048);
+    CHECK(idle_cell_limit(32'768, 4'096, 1, false) == 4'096);
+    CHECK(idle_cell_limit(32'768, 16'384, 16, false) == 8'192);
+    CHECK(idle_cell_limit(32'768, 4'096, 64, false) == 2'048);
+    CHECK(idle_cell_limit(32'768, 4'096, 0, true) == 4'096);
+    CHECK(idle_cell_limit(32'768, 4'096, 1, true) == 2'048);
+    CHECK(idle_cell_limit(32'768, 4'096, 16, true) == 512);
 }
 
 TEST_CASE("every plan keeps within rows, outputs and cells, and always moves something") {
@@ -174,7 +191,8 @@ TEST_CASE("every plan keeps within rows, outputs and cells, and always moves som
                                .scores_prompt = !decodes && below(8) == 0,
                                .parkable_cells = 1 + below(40),
                                .priority = below(3),
-                               .served = static_cast<double>(below(3))});
+                               .served = static_cast<double>(below(3)),
+                               .guesses = decodes ? below(5) : 0});
         }
         const Budget budget{.free_cells = below(30),
                             .evictable_cells = below(30),
@@ -198,10 +216,10 @@ TEST_CASE("every plan keeps within rows, outputs and cells, and always moves som
             REQUIRE_FALSE(parked.contains(slice.running));
             REQUIRE_FALSE(view.paused);
             REQUIRE(slice.tokens >= 1);
-            REQUIRE(slice.tokens <= view.pending);
-            REQUIRE(slice.completes == (slice.tokens == view.pending));
+            REQUIRE(slice.tokens <= view.pending + view.guesses);
+            REQUIRE(slice.completes == (slice.tokens >= view.pending));
             rows += slice.tokens;
-            outputs += view.scores_prompt ? slice.tokens : slice.completes ? 1 : 0;
+            outputs += view.scores_prompt || view.decodes ? slice.tokens : slice.completes ? 1 : 0;
         }
         REQUIRE(rows == plan.rows());
         REQUIRE(rows <= budget.max_rows);
