@@ -88,6 +88,7 @@ struct LogConfig {
 struct Config {
     ServerConfig server{};
     DefaultsConfig defaults{};
+    std::string kernels = "auto";
     LimitsConfig limits{};
     CacheConfig cache{};
     LogConfig log{};

@@ -64,6 +64,9 @@ const std::vector<ConfigKey>& all_keys() {
         {"defaults.deterministic", "Whether a request's tokens may not depend on what else runs: each is computed alone. Slow.",
          [](Config& c) { return &c.defaults.deterministic; }},
 
+        {"kernels", "Whether the project's own CPU kernels compute where they can, or ggml's always.",
+         [](Config& c) { return &c.kernels; }, 0, 0, {"auto", "off"}},
+
         {"limits.queue", "Requests that wait for a loaded model; one more is answered 503.",
          [](Config& c) { return &c.limits.queue; }, 1, 1'000'000},
         {"limits.queue_tokens", "Prompt tokens of all requests of a loaded model, waiting ones included; one more is answered 503; 0 is no bound.",

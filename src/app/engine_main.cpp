@@ -120,7 +120,7 @@ int run_engine(int descriptor) {
     if (!first || !std::holds_alternative<LoadMessage>(*first)) return exit_load_failed;
     const auto load = std::get<LoadMessage>(std::move(*first));
 
-    initialise_backends();
+    initialise_backends(load.cpu_kernels);
     auto model = LoadedModel::load(load);
     if (!model) return load_failed(link, model.error());
     auto engine = LlamaEngine::create(*model, load);

@@ -66,6 +66,7 @@ LoadMessage engine_defaults(const Config& config, const std::filesystem::path& h
             .kv_cache_type = config.defaults.kv_cache_type,
             .flash_attention = config.defaults.flash_attention,
             .use_mmap = config.defaults.mmap,
+            .cpu_kernels = config.kernels == "auto",
             .gpu_layers = config.defaults.gpu_layers,
             .max_queue_tokens = config.limits.queue_tokens,
             .cache_host_bytes = config.cache.host_bytes.bytes,

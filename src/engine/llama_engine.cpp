@@ -105,7 +105,7 @@ Result<std::unique_ptr<LlamaEngine>> LlamaEngine::create(std::shared_ptr<const L
                               .shares_prefixes = shares};
     std::string identity = message.digest + " " + llama_version() + " " + ggml_type_name(params.type_k) +
                            (params.flash_attn_type == LLAMA_FLASH_ATTN_TYPE_ENABLED ? " flash" : " plain") +
-                           long_rope(*model, context.get());
+                           long_rope(*model, context.get()) + (message.cpu_kernels ? " own kernels" : "");
     return std::unique_ptr<LlamaEngine>(new LlamaEngine(std::move(model), std::move(context), limits, std::move(identity)));
 }
 

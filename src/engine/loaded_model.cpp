@@ -7,6 +7,7 @@
 #include <mutex>
 
 #include "base/log.h"
+#include "engine/kernels.h"
 
 namespace weft {
 namespace {
@@ -47,11 +48,12 @@ std::string piece_of(const llama_vocab* vocab, Token token, bool special) {
 
 }  // namespace
 
-void initialise_backends() {
+void initialise_backends(bool cpu_kernels) {
     static std::once_flag once;
-    std::call_once(once, [] {
+    std::call_once(once, [cpu_kernels] {
         llama_log_set(forward_log, nullptr);
         ggml_backend_load_all();
+        load_cpu_kernels(cpu_kernels);
         llama_backend_init();
     });
 }

@@ -19,7 +19,8 @@ struct ModelDeleter {
 using ModelHandle = std::unique_ptr<llama_model, ModelDeleter>;
 
 // Registers ggml's back ends and sends libllama's own log lines to ours. Once per process, before anything else here.
-void initialise_backends();
+// cpu_kernels: with the project's own kernels, where they run.
+void initialise_backends(bool cpu_kernels);
 
 // What a model is: weights, vocabulary, prompt template. Constant after load; any thread.
 class LoadedModel final : public Vocabulary {

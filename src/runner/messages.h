@@ -37,6 +37,7 @@ struct LoadMessage {
     std::string kv_cache_type = "f16";
     bool flash_attention = true;
     bool use_mmap = true;
+    bool cpu_kernels = true;              // the project's own, where they run
     std::int32_t gpu_layers = -1;
     std::string digest{};                     // of the model file; names its prefixes on disk
     std::uint64_t max_queue_tokens = 0;       // prompt tokens of all requests inside; 0 = no bound

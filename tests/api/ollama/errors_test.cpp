@@ -130,8 +130,6 @@ TEST_CASE("a wrong request is answered with the status and text that clients mat
          "structured outputs (format) are not available yet"},
         {"/api/chat", R"({"model":"m","format":{"type":"object"},)" + hi + "}", 501,
          "structured outputs (format) are not available yet"},
-        {"/api/generate", R"({"model":"m","prompt":"a","template":"{{ .Prompt }}"})", 501,
-         "templates in requests are not available yet; the model's own template is used without one"},
         {"/api/generate", R"({"model":"filler","prompt":"a","suffix":"b","_debug_render_only":true})", 501,
          "a prompt with a suffix cannot be shown as text yet"},
         {"/api/create", "{}", 501, "/api/create is not available in this server yet"},

@@ -1,0 +1,428 @@
+// Softmax attention, f32 arithmetic, written once for all instruction sets: V is Avx512 or Avx2.
+//
+// The cells that a row may look at are listed first, and only their K and V are touched: in one pool for all sequences most
+// cells belong to others. Rows that look at much the same cells (prefill) go 16 at a time, one per lane, so that softmax
+// needs no horizontal steps. Rows that don't (decode of many sequences) go up to 4 heads of one token at a time, lanes along
+// the head for scores and values, along the cells for softmax.
+#pragma once
+
+#include <cstdint>
+
+#include "isa/halves.h"
+#include "ops/attention_job.h"
+
+#define UNROLL _Pragma("GCC unroll 16")
+
+namespace weft::kernels {
+namespace {
+
+constexpr int lanes = 16;
+constexpr int tile_cells = 32;
+constexpr int heads_at_once = 4;
+constexpr float least = -1e30f;  // finite, so that least - least is 0
+
+constexpr int64_t lesser(int64_t a, int64_t b) { return a < b ? a : b; }
+
+// e^x to about 2 ulp; 0 far below 0.
+template <class V>
+typename V::Floats exponential(typename V::Floats x) {
+    const auto t = V::mul(V::max(x, V::splat(-126.0f)), V::splat(1.44269504f));
+    const auto whole = V::round(t);
+    const auto f = V::mul(V::sub(t, whole), V::splat(0.693147181f));
+    auto p = V::splat(1.0f / 720);
+    for (const float c : {1.0f / 120, 1.0f / 24, 1.0f / 6, 0.5f, 1.0f, 1.0f}) p = V::fma(p, f, V::splat(c));
+    return V::scale_or_zero(p, whole, x, -87.0f);
+}
+
+// cap * tanh(x / cap)
+template <class V>
+typename V::Floats capped(typename V::Floats x, float cap) {
+    const auto twice = V::min(V::max(V::mul(x, V::splat(2 / cap)), V::splat(-80.0f)), V::splat(80.0f));
+    const auto e = exponential<V>(twice);
+    return V::mul(V::splat(cap), V::div(V::sub(e, V::splat(1)), V::add(e, V::splat(1))));
+}
+
+// Sixteen elements from element d of one head of one cell.
+template <class V, KvType Type>
+typename V::Floats load_cell(const char* head, int d) {
+    if constexpr (Type == KvType::f16) return V::load_half(head + 2 * d);
+    const char* block = head + d / 32 * 34;
+    return V::mul(V::load_int8(block + 2 + d % 32), V::splat(half_to_float(block)));
+}
+template <KvType Type>
+constexpr int head_bytes(int size) { return Type == KvType::f16 ? 2 * size : size / 32 * 34; }
+
+// One head of one cell is a short run in a long stride, which the hardware prefetcher does not follow.
+inline void prefetch_run(const char* p, int bytes) {
+    for (int i = 0; i < bytes; i += 64) __builtin_prefetch(p + i);
+}
+
+const uint16_t* mask_of(const AttentionJob& job, int64_t token) {
+    return reinterpret_cast<const uint16_t*>(job.mask + token * job.mask_token);
+}
+uint32_t cells_here(const AttentionJob& job, int64_t first) {
+    const int64_t n = job.cells - first;
+    return n >= 32 ? ~uint32_t(0) : (uint32_t(1) << n) - 1;
+}
+const float* query_of(const AttentionJob& job, int64_t row, int64_t kv_head) {
+    return reinterpret_cast<const float*>(job.q + row / job.group * job.q_token +
+                                          (kv_head * job.group + row % job.group) * job.q_head);
+}
+float* result_of(const AttentionJob& job, int64_t row, int64_t kv_head) {
+    return reinterpret_cast<float*>(job.out + row / job.group * job.out_token +
+                                    (kv_head * job.group + row % job.group) * job.out_head);
+}
+
+// The cells that a token sees, with their mask values. Returns how many.
+template <class V>
+int64_t list_cells(const AttentionJob& job, int64_t token, const AttentionScratch& scratch) {
+    if (!job.mask) {
+        for (int64_t i = 0; i < job.cells; ++i) scratch.cells[i] = int32_t(i), scratch.values[i] = 0;
+        return job.cells;
+    }
+    const uint16_t* mask = mask_of(job, token);
+    int64_t n = 0;
+    for (int64_t i = 0; i < job.cells; i += 32)
+        n += V::visible32(mask + i, cells_here(job, i), int32_t(i), scratch.cells + n, scratch.values + n);
+    return n;
+}
+
+struct Union {
+    int64_t cells;   // that any of the tokens sees
+    int64_t looks;   // sum over the tokens of the cells that each sees
+};
+
+template <class V>
+Union list_union(const AttentionJob& job, int64_t first_token, int64_t last_token, const AttentionScratch& scratch) {
+    Union u{};
+    for (int64_t i = 0; i < job.cells; i += 32) {
+        const uint32_t here = cells_here(job, i);
+        uint32_t any = 0;
+        for (int64_t t = first_token; t <= last_token; ++t) {
+            const uint32_t seen = V::seen32(mask_of(job, t) + i, here);
+            u.looks += __builtin_popcount(seen);
+            any |= seen;
+        }
+        for (; any != 0; any &= any - 1) scratch.cells[u.cells++] = int32_t(i) + __builtin_ctz(any);
+    }
+    return u;
+}
+
+// --- up to four heads of one token ------------------------------------------------------------------------------------
+
+// Size: of a head. A compile-time constant so that 16 rows of K are addressed from one register.
+template <class V, int Size, KvType KType, KvType VType, int Heads>
+struct FewRows {
+    using Floats = typename V::Floats;
+    alignas(64) float q[Heads][Size];
+    alignas(64) float out[Heads][Size];
+    alignas(64) float weights[Heads][tile_cells];
+    alignas(64) float k[tile_cells][Size + 16];  // the 16 keep rows off one cache set
+    float top[Heads], sum[Heads];
+
+    void start(const AttentionJob& job, int64_t kv_head, int64_t first_row) {
+        const auto scale = V::splat(job.scale);
+        for (int h = 0; h < Heads; ++h) {
+            const float* from = query_of(job, first_row + h, kv_head);
+            for (int d = 0; d < Size; d += lanes) {
+                V::store(q[h] + d, V::mul(V::load(from + d), scale));
+                V::store(out[h] + d, V::zero());
+            }
+            top[h] = least;
+            sum[h] = 0;
+        }
+    }
+
+    void load(const AttentionJob& job, int64_t kv_head, const int32_t* cells, int n, int n_next) {
+        const char* k_head = job.k + kv_head * job.k_head;
+        const char* v_head = job.v + kv_head * job.v_head;
+        for (int i = 0; i < n_next; ++i) prefetch_run(k_head + cells[n + i] * job.k_cell, head_bytes<KType>(Size));
+        for (int i = 0; i < n; ++i) prefetch_run(v_head + cells[i] * job.v_cell, head_bytes<VType>(Size));
+        for (int i = 0; i < n; ++i)
+            for (int d = 0; d < Size; d += lanes) V::store(k[i] + d, load_cell<V, KType>(k_head + cells[i] * job.k_cell, d));
+    }
+
+    void score(const AttentionJob& job, const float* values, int n) {
+        const auto low = V::splat(least);
+        for (int first = 0; first < tile_cells; first += lanes) {
+            if (first >= n) {
+                for (int h = 0; h < Heads; ++h) V::store(weights[h] + first, low);
+                continue;
+            }
+            for (int h = 0; h < Heads; ++h) {
+                Floats s[lanes];
+                UNROLL
+                for (int i = 0; i < lanes; ++i) s[i] = V::zero();
+                for (int d = 0; d < Size; d += lanes) {
+                    const auto qd = V::load(q[h] + d);
+                    UNROLL
+                    for (int i = 0; i < lanes; ++i) s[i] = V::fma(qd, V::load(k[first + i] + d), s[i]);
+                }
+                auto total = V::sums(s);
+                if (job.soft_cap != 0) total = capped<V>(total, job.soft_cap);
+                V::store(weights[h] + first, V::add(total, V::load(values + first)));
+            }
+        }
+        for (int h = 0; h < Heads; ++h)
+            for (int i = n; i < tile_cells; ++i) weights[h][i] = least;
+    }
+
+    void soften() {
+        for (int h = 0; h < Heads; ++h) {
+            const auto a = V::load(weights[h]), b = V::load(weights[h] + lanes);
+            const float here = V::highest(V::max(a, b));
+            const float highest = here > top[h] ? here : top[h];
+            const auto shift = V::splat(highest);
+            const auto wa = exponential<V>(V::sub(a, shift)), wb = exponential<V>(V::sub(b, shift));
+            V::store(weights[h], wa);
+            V::store(weights[h] + lanes, wb);
+            if (highest != top[h]) {
+                alignas(64) float shrink[lanes];
+                V::store(shrink, exponential<V>(V::splat(top[h] - highest)));
+                sum[h] *= shrink[0];
+                for (int d = 0; d < Size; d += lanes) V::store(out[h] + d, V::mul(V::load(out[h] + d), V::splat(shrink[0])));
+                top[h] = highest;
+            }
+            sum[h] += V::sum(V::add(wa, wb));
+        }
+    }
+
+    void accumulate(const AttentionJob& job, int64_t kv_head, const int32_t* cells, int n) {
+        const char* v_head = job.v + kv_head * job.v_head;
+        constexpr int step = Size % 64 == 0 ? 64 : 16;
+        constexpr int parts = step / lanes;
+        for (int d = 0; d < Size; d += step) {
+            Floats o[Heads][parts];
+            UNROLL
+            for (int h = 0; h < Heads; ++h) {
+                UNROLL
+                for (int p = 0; p < parts; ++p) o[h][p] = V::load(out[h] + d + lanes * p);
+            }
+            for (int i = 0; i < n; ++i) {
+                const char* from = v_head + cells[i] * job.v_cell;
+                Floats v[parts];
+                UNROLL
+                for (int p = 0; p < parts; ++p) v[p] = load_cell<V, VType>(from, d + lanes * p);
+                UNROLL
+                for (int h = 0; h < Heads; ++h) {
+                    const auto w = V::splat(weights[h][i]);
+                    UNROLL
+                    for (int p = 0; p < parts; ++p) o[h][p] = V::fma(w, v[p], o[h][p]);
+                }
+            }
+            UNROLL
+            for (int h = 0; h < Heads; ++h) {
+                UNROLL
+                for (int p = 0; p < parts; ++p) V::store(out[h] + d + lanes * p, o[h][p]);
+            }
+        }
+    }
+
+    void run(const AttentionJob& job, int64_t kv_head, int64_t first_row, const AttentionScratch& list, int64_t n) {
+        start(job, kv_head, first_row);
+        for (int64_t i = 0; i < n; i += tile_cells) {
+            const int here = int(lesser(tile_cells, n - i));
+            load(job, kv_head, list.cells + i, here, int(lesser(tile_cells, n - i - here)));
+            score(job, list.values + i, here);
+            soften();
+            accumulate(job, kv_head, list.cells + i, here);
+        }
+        for (int h = 0; h < Heads; ++h) {
+            const auto inverse = V::splat(1.0f / (sum[h] > 1e-30f ? sum[h] : 1e-30f));
+            float* to = result_of(job, first_row + h, kv_head);
+            for (int d = 0; d < Size; d += lanes) V::store(to + d, V::mul(V::load(out[h] + d), inverse));
+        }
+    }
+};
+
+// Rows first..last are heads of one token that share a KV head.
+template <class V, int Size, KvType KType, KvType VType>
+void few_rows(const AttentionJob& job, int64_t kv_head, int64_t first, int64_t last, const AttentionScratch& list, int64_t n) {
+    while (first <= last) {
+        if (last - first + 1 >= heads_at_once) {
+            FewRows<V, Size, KType, VType, heads_at_once> rows;
+            rows.run(job, kv_head, first, list, n);
+            first += heads_at_once;
+        } else if (last - first + 1 >= 2) {
+            FewRows<V, Size, KType, VType, 2> rows;
+            rows.run(job, kv_head, first, list, n);
+            first += 2;
+        } else {
+            FewRows<V, Size, KType, VType, 1> row;
+            row.run(job, kv_head, first, list, n);
+            ++first;
+        }
+    }
+}
+
+// --- sixteen rows, one per lane ---------------------------------------------------------------------------------------
+
+template <class V, int Size, KvType KType, KvType VType>
+struct ManyRows {
+    using Floats = typename V::Floats;
+    static constexpr int block = V::registers >= 32 ? 16 : 4;  // sums kept in registers at once
+    alignas(64) float q[Size][lanes];             // scaled queries, transposed
+    alignas(64) float out[Size][lanes];           // running sum of weight * value
+    alignas(64) float weights[tile_cells][lanes]; // scores, then exp(score - top)
+    alignas(64) float k[tile_cells][Size + 16], v[tile_cells][Size + 16];
+    Floats top, sum;
+
+    void start(const AttentionJob& job, int64_t kv_head, int64_t first_row) {
+        for (int r = 0; r < lanes; ++r) {
+            const float* from = query_of(job, lesser(first_row + r, job.rows() - 1), kv_head);
+            for (int d = 0; d < Size; ++d) q[d][r] = from[d] * job.scale;
+        }
+        for (int d = 0; d < Size; ++d) V::store(out[d], V::zero());
+        top = V::splat(least);
+        sum = V::zero();
+    }
+
+    void load(const AttentionJob& job, int64_t kv_head, const int32_t* cells, int n, int n_next) {
+        const char* k_head = job.k + kv_head * job.k_head;
+        const char* v_head = job.v + kv_head * job.v_head;
+        for (int i = 0; i < n; ++i) {
+            if (i < n_next) {
+                prefetch_run(k_head + cells[n + i] * job.k_cell, head_bytes<KType>(Size));
+                prefetch_run(v_head + cells[n + i] * job.v_cell, head_bytes<VType>(Size));
+            }
+            for (int d = 0; d < Size; d += lanes) {
+                V::store(k[i] + d, load_cell<V, KType>(k_head + cells[i] * job.k_cell, d));
+                V::store(v[i] + d, load_cell<V, VType>(v_head + cells[i] * job.v_cell, d));
+            }
+        }
+    }
+
+    // weights[cell] = k[cell] . q, for 16 rows at once.
+    void score(const AttentionJob& job) {
+        for (int first = 0; first < tile_cells; first += block) {
+            Floats s[block];
+            UNROLL
+            for (int i = 0; i < block; ++i) s[i] = V::zero();
+            for (int d = 0; d < Size; ++d) {
+                const auto qd = V::load(q[d]);
+                UNROLL
+                for (int i = 0; i < block; ++i) s[i] = V::fma(qd, V::splat(k[first + i][d]), s[i]);
+            }
+            UNROLL
+            for (int i = 0; i < block; ++i)
+                V::store(weights[first + i], job.soft_cap != 0 ? capped<V>(s[i], job.soft_cap) : s[i]);
+        }
+    }
+
+    // Adds the masks of the rows; -inf stays -inf, whose exponential is 0.
+    void apply_mask(const AttentionJob& job, int64_t first_row, const int32_t* cells, int n) {
+        int64_t token = -1;
+        alignas(64) float values[tile_cells];
+        bool plain = false;
+        for (int r = 0; r < lanes; ++r) {
+            const int64_t of = lesser(first_row + r, job.rows() - 1) / job.group;
+            if (of != token) {
+                token = of;
+                plain = true;
+                for (int i = 0; i < n; ++i) {
+                    const uint16_t bits = mask_of(job, token)[cells[i]];
+                    values[i] = half_to_float(&bits);
+                    plain &= (bits & 0x7fff) == 0;
+                }
+            }
+            if (plain) continue;
+            for (int i = 0; i < n; ++i) weights[i][r] += values[i];
+        }
+    }
+
+    void accumulate(int n) {
+        auto highest = top;
+        for (int i = 0; i < n; ++i) highest = V::max(highest, V::load(weights[i]));
+        const auto shrink = exponential<V>(V::sub(top, highest));
+        auto added = V::zero();
+        for (int i = 0; i < n; ++i) {
+            const auto w = exponential<V>(V::sub(V::load(weights[i]), highest));
+            V::store(weights[i], w);
+            added = V::add(added, w);
+        }
+        sum = V::fma(sum, shrink, added);
+        top = highest;
+        for (int first = 0; first < Size; first += block) {
+            Floats o[block];
+            UNROLL
+            for (int i = 0; i < block; ++i) o[i] = V::mul(shrink, V::load(out[first + i]));
+            for (int cell = 0; cell < n; ++cell) {
+                const auto w = V::load(weights[cell]);
+                UNROLL
+                for (int i = 0; i < block; ++i) o[i] = V::fma(w, V::splat(v[cell][first + i]), o[i]);
+            }
+            UNROLL
+            for (int i = 0; i < block; ++i) V::store(out[first + i], o[i]);
+        }
+    }
+
+    void run(const AttentionJob& job, int64_t kv_head, int64_t first_row, const int32_t* cells, int64_t n) {
+        start(job, kv_head, first_row);
+        for (int64_t i = 0; i < n; i += tile_cells) {
+            const int here = int(lesser(tile_cells, n - i));
+            load(job, kv_head, cells + i, here, int(lesser(here, n - i - here)));
+            score(job);
+            if (job.mask) apply_mask(job, first_row, cells + i, here);
+            accumulate(here);
+        }
+        alignas(64) float inverse[lanes];
+        V::store(inverse, V::div(V::splat(1), V::max(sum, V::splat(1e-30f))));
+        for (int64_t r = 0; r < lanes && first_row + r < job.rows(); ++r) {
+            float* to = result_of(job, first_row + r, kv_head);
+            for (int d = 0; d < Size; ++d) to[d] = out[d][r] * inverse[r];
+        }
+    }
+};
+
+// Rows first_row .. first_row + 15 (as far as there are) of KV heads first_head .. last_head.
+template <class V, int Size, KvType KType, KvType VType>
+void attend_rows(const AttentionJob& job, int64_t first_row, int64_t first_head, int64_t last_head, bool row_by_row,
+                 const AttentionScratch& scratch) {
+    const int64_t end_row = lesser(first_row + lanes, job.rows());
+    const int64_t first_token = first_row / job.group, last_token = (end_row - 1) / job.group;
+    if (!row_by_row && last_token > first_token) {
+        Union u{.cells = job.cells, .looks = job.cells * (last_token - first_token + 1)};
+        if (job.mask) u = list_union<V>(job, first_token, last_token, scratch);
+        else list_cells<V>(job, first_token, scratch);
+        // Sixteen lanes cost about what eight rows on their own do.
+        if (2 * u.looks * job.group >= lanes * u.cells) {
+            ManyRows<V, Size, KType, VType> tile;
+            for (int64_t h = first_head; h <= last_head; ++h) tile.run(job, h, first_row, scratch.cells, u.cells);
+            return;
+        }
+    }
+    for (int64_t t = first_token; t <= last_token; ++t) {
+        const int64_t n = list_cells<V>(job, t, scratch);
+        const int64_t first = t == first_token ? first_row : t * job.group;
+        const int64_t last = lesser(end_row, (t + 1) * job.group) - 1;
+        for (int64_t h = first_head; h <= last_head; ++h)
+            few_rows<V, Size, KType, VType>(job, h, first, last, scratch, n);
+    }
+}
+
+template <class V, int Size>
+void attend_sized(const AttentionJob& job, int64_t first_row, int64_t first_head, int64_t last_head, bool row_by_row,
+                  const AttentionScratch& scratch) {
+    if (job.k_type == KvType::f16 && job.v_type == KvType::f16)
+        attend_rows<V, Size, KvType::f16, KvType::f16>(job, first_row, first_head, last_head, row_by_row, scratch);
+    else if constexpr (Size % 32 == 0)
+        attend_rows<V, Size, KvType::q8_0, KvType::q8_0>(job, first_row, first_head, last_head, row_by_row, scratch);
+}
+
+template <class V>
+void attend_with(const AttentionJob& job, int64_t first_row, int64_t first_head, int64_t last_head, bool row_by_row,
+                 const AttentionScratch& scratch) {
+    switch (job.size) {
+        case 64: return attend_sized<V, 64>(job, first_row, first_head, last_head, row_by_row, scratch);
+        case 80: return attend_sized<V, 80>(job, first_row, first_head, last_head, row_by_row, scratch);
+        case 96: return attend_sized<V, 96>(job, first_row, first_head, last_head, row_by_row, scratch);
+        case 112: return attend_sized<V, 112>(job, first_row, first_head, last_head, row_by_row, scratch);
+        case 128: return attend_sized<V, 128>(job, first_row, first_head, last_head, row_by_row, scratch);
+        case 192: return attend_sized<V, 192>(job, first_row, first_head, last_head, row_by_row, scratch);
+        case 256: return attend_sized<V, 256>(job, first_row, first_head, last_head, row_by_row, scratch);
+        default: __builtin_unreachable();
+    }
+}
+
+}  // namespace
+}  // namespace weft::kernels

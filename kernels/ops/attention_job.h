@@ -1,0 +1,34 @@
+// One FLASH_ATTN_EXT node in words of its own, as the kernels read it.
+#pragma once
+
+#include <cstdint>
+
+namespace weft::kernels {
+
+enum class KvType : uint8_t { f16, q8_0 };
+
+// One (token, query head) pair is a row. Query heads h * group .. h * group + group - 1 share KV head h.
+struct AttentionJob {
+    const char *q, *k, *v, *mask;           // f32, KvType, KvType, f16 or null
+    char* out;                              // f32
+    int64_t q_token, q_head;                // strides in bytes
+    int64_t k_cell, k_head, v_cell, v_head;
+    int64_t mask_token;
+    int64_t out_token, out_head;
+    int64_t tokens, cells, kv_heads, group;
+    int size;                               // of a head
+    KvType k_type, v_type;
+    float scale, soft_cap;                  // soft_cap 0: none
+
+    [[nodiscard]] int64_t rows() const { return tokens * group; }
+};
+
+// What one thread needs while it computes: visible cells and their mask values.
+struct AttentionScratch {
+    int32_t* cells;
+    float* values;
+    // Entries of each list: all cells, and room for a whole register past the end.
+    static constexpr int64_t slack = 64;
+};
+
+}  // namespace weft::kernels

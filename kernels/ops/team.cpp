@@ -1,0 +1,27 @@
+#include "ops/team.h"
+
+#include <omp.h>
+#include <sched.h>
+
+namespace weft::kernels {
+
+void Barrier::wait(int threads) {
+    const uint32_t round = round_.load(std::memory_order_relaxed);
+    if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == threads) {
+        arrived_.store(0, std::memory_order_relaxed);
+        round_.store(round + 1, std::memory_order_release);
+        return;
+    }
+    for (int i = 0; round_.load(std::memory_order_acquire) == round; ++i) {
+        if (i < spins) __builtin_ia32_pause();
+        else sched_yield();
+    }
+}
+
+void run_team(int threads, Barrier& barrier, void (*work)(void* context, const Member& member), void* context) {
+    // Fewer threads than asked for may come.
+#pragma omp parallel num_threads(threads)
+    work(context, {.thread = omp_get_thread_num(), .threads = omp_get_num_threads(), .barrier = barrier});
+}
+
+}  // namespace weft::kernels

@@ -1,0 +1,33 @@
+// The threads that compute one graph together, and where they meet.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+namespace weft::kernels {
+
+// Spins briefly, then gives the processor away: a neighbour that computes, too, must not leave a whole time slice between
+// the first and the last to arrive.
+class Barrier {
+  public:
+    void wait(int threads);
+
+  private:
+    static constexpr int spins = 4000;  // pauses; about 100 us
+    alignas(64) std::atomic<int> arrived_ = 0;
+    alignas(64) std::atomic<uint32_t> round_ = 0;
+};
+
+// What a member of the team knows.
+struct Member {
+    int thread, threads;
+    Barrier& barrier;
+    [[nodiscard]] bool first() const { return thread == 0; }
+    void meet() const { barrier.wait(threads); }
+};
+
+// Runs work(context, member) on `threads` threads of ggml's own OpenMP runtime and returns when all are done: a pool of our
+// own would fight with libgomp's spinning workers for the cores.
+void run_team(int threads, Barrier& barrier, void (*work)(void* context, const Member& member), void* context);
+
+}  // namespace weft::kernels

@@ -1,0 +1,124 @@
+#include "plugin/self_test.h"
+
+#include <cmath>
+#include <cstdlib>
+#include <memory>
+#include <vector>
+
+namespace weft::kernels {
+namespace {
+
+constexpr int64_t test_k = 512;
+constexpr int test_columns = 3;
+constexpr double tolerance = 0.02;  // of 8-bit activations, relative to the whole result
+
+// A sequence without a library behind it: the same everywhere.
+class Noise {
+  public:
+    float next() {
+        state_ = state_ * 6364136223846793005u + 1442695040888963407u;
+        return float(int32_t(state_ >> 32)) / float(1u << 31);
+    }
+
+  private:
+    uint64_t state_ = 7;
+};
+
+struct Freed {
+    void operator()(void* p) const { std::free(p); }
+};
+template <class T>
+using Aligned = std::unique_ptr<T, Freed>;
+
+template <class T>
+Aligned<T> aligned(size_t n) {
+    return Aligned<T>(static_cast<T*>(std::aligned_alloc(64, (n * sizeof(T) + 63) / 64 * 64)));
+}
+
+bool close(double error, double power) { return std::isfinite(error) && error <= tolerance * tolerance * power; }
+
+bool multiplies_well(const Isa& isa, const Format& f) {
+    std::vector<float> w(test_k * strip_rows), x(test_k * test_columns), back(w.size());
+    Noise noise;
+    for (float& v : w) v = noise.next();
+    for (float& v : x) v = noise.next();
+    std::vector<uint8_t> file(f.row_bytes(test_k) * strip_rows), again(file.size());
+    ggml_quantize_chunk(f.type, w.data(), file.data(), 0, strip_rows, test_k, nullptr);
+    ggml_get_type_traits(f.type)->to_float(file.data(), back.data(), test_k * strip_rows);
+    const auto strip = aligned<uint8_t>(f.packed_bytes(test_k, strip_rows) + 4096);
+    const auto panel = aligned<uint8_t>(column_bytes(f.activations, test_k) * test_columns);
+    const auto out = aligned<float>(size_t(test_columns) * strip_rows);
+    pack_rows(f, test_k, strip_rows, file.data(), strip.get());
+    unpack_rows(f, test_k, strip_rows, strip.get(), again.data());
+    if (file != again) return false;
+    const StripKernel kernel = isa.strip_kernel(f.type, test_columns);
+    if (!kernel) return false;
+    isa.quantise_panel(f.activations, x.data(), test_k, test_k, test_columns, panel.get());
+    kernel(strip.get(), panel.get(), test_k, out.get(), strip_rows);
+    double error = 0, power = 0;
+    for (int c = 0; c < test_columns; ++c)
+        for (int r = 0; r < strip_rows; ++r) {
+            double want = 0;
+            for (int64_t i = 0; i < test_k; ++i) want += double(back[r * test_k + i]) * x[c * test_k + i];
+            error += std::pow(want - out.get()[c * strip_rows + r], 2);
+            power += want * want;
+        }
+    return close(error, power);
+}
+
+// Tokens that share most cells, or none, with two heads on one KV head.
+bool attends_well(const Isa& isa, bool shared) {
+    constexpr int size = 64, tokens = 8, cells = 96, group = 2;
+    Noise noise;
+    std::vector<float> q(tokens * group * size), k(cells * size), v(cells * size), out(q.size());
+    std::vector<ggml_fp16_t> k_half(k.size()), v_half(v.size()), mask(tokens * cells);
+    for (float& x : q) x = 2 * noise.next();
+    for (size_t i = 0; i < k.size(); ++i) {
+        k_half[i] = ggml_fp32_to_fp16(noise.next()), v_half[i] = ggml_fp32_to_fp16(noise.next());
+        k[i] = ggml_fp16_to_fp32(k_half[i]), v[i] = ggml_fp16_to_fp32(v_half[i]);
+    }
+    const auto sees = [&](int t, int c) { return shared ? c < cells - tokens + t : c % tokens == t; };
+    for (int t = 0; t < tokens; ++t)
+        for (int c = 0; c < cells; ++c) mask[t * cells + c] = ggml_fp32_to_fp16(sees(t, c) ? 0 : -INFINITY);
+    const auto lists = aligned<float>(2 * (cells + AttentionScratch::slack));
+    const AttentionScratch scratch{.cells = reinterpret_cast<int32_t*>(lists.get()),
+                                   .values = lists.get() + cells + AttentionScratch::slack};
+    const AttentionJob job{.q = reinterpret_cast<char*>(q.data()), .k = reinterpret_cast<char*>(k_half.data()),
+                           .v = reinterpret_cast<char*>(v_half.data()), .mask = reinterpret_cast<char*>(mask.data()),
+                           .out = reinterpret_cast<char*>(out.data()),
+                           .q_token = group * size * 4, .q_head = size * 4,
+                           .k_cell = size * 2, .k_head = 0, .v_cell = size * 2, .v_head = 0, .mask_token = cells * 2,
+                           .out_token = group * size * 4, .out_head = size * 4,
+                           .tokens = tokens, .cells = cells, .kv_heads = 1, .group = group, .size = size,
+                           .k_type = KvType::f16, .v_type = KvType::f16, .scale = 0.125f, .soft_cap = 0};
+    isa.attend(job, 0, 0, 0, false, scratch);
+    double error = 0, power = 0;
+    for (int row = 0; row < tokens * group; ++row) {
+        double sum = 0, want[size] = {};
+        for (int c = 0; c < cells; ++c) {
+            if (!sees(row / group, c)) continue;
+            double score = 0;
+            for (int d = 0; d < size; ++d) score += double(q[row * size + d]) * k[c * size + d];
+            const double weight = std::exp(score * 0.125);
+            sum += weight;
+            for (int d = 0; d < size; ++d) want[d] += weight * v[c * size + d];
+        }
+        for (int d = 0; d < size; ++d) {
+            error += std::pow(want[d] / sum - out[row * size + d], 2);
+            power += std::pow(want[d] / sum, 2);
+        }
+    }
+    return close(error, power);
+}
+
+}  // namespace
+
+const char* self_test(const Isa& isa) {
+    for (const Format& f : all_formats())
+        if (!multiplies_well(isa, f)) return "a matrix product in the self-test came out wrong";
+    for (const bool shared : {false, true})
+        if (!attends_well(isa, shared)) return "an attention in the self-test came out wrong";
+    return nullptr;
+}
+
+}  // namespace weft::kernels

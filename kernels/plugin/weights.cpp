@@ -1,0 +1,128 @@
+#include "plugin/weights.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cinttypes>
+#include <cstdio>
+#include <cstring>
+
+#include "plugin/device.h"
+
+namespace weft::kernels {
+namespace {
+
+constexpr size_t huge_page = size_t(2) << 20;
+
+size_t mapped_size(size_t size) { return (size + huge_page - 1) / huge_page * huge_page; }
+
+// Huge pages matter: decode streams every weight once per token, and page walks are dear in a virtual machine.
+void* map_memory(size_t size) {
+    const size_t want = mapped_size(size) + huge_page;
+    void* raw = mmap(nullptr, want, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (raw == MAP_FAILED) return nullptr;
+    const auto start = reinterpret_cast<uintptr_t>(raw), base = (start + huge_page - 1) / huge_page * huge_page;
+    if (base > start) munmap(raw, base - start);
+    if (base - start < huge_page) munmap(reinterpret_cast<void*>(base + mapped_size(size)), huge_page - (base - start));
+    madvise(reinterpret_cast<void*>(base), mapped_size(size), MADV_HUGEPAGE);
+    return reinterpret_cast<void*>(base);
+}
+
+// When the loader hands out pieces of a mapped file, the file's pages would count as ours beside the packed copy. They go
+// back to the page cache as soon as they have been read; any other memory is left alone.
+void give_back_mapped_file(const void* data, size_t size) {
+    std::FILE* maps = std::fopen("/proc/self/maps", "re");
+    if (!maps) return;
+    const auto from = reinterpret_cast<uintptr_t>(data), to = from + size;
+    const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+    char line[512];
+    while (std::fgets(line, sizeof line, maps)) {
+        uintptr_t begin = 0, end = 0;
+        char permissions[8] = {};
+        unsigned long inode = 0;
+        if (std::sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %7s %*s %*s %lu", &begin, &end, permissions, &inode) != 4) continue;
+        if (from < begin || to > end) continue;
+        const uintptr_t first = (from + page - 1) / page * page, last = to / page * page;
+        if (inode != 0 && permissions[1] == '-' && first < last)
+            madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
+        break;
+    }
+    std::fclose(maps);
+}
+
+void set_tensor(ggml_backend_buffer_t, ggml_tensor* t, const void* data, size_t offset, size_t size) {
+    const Format* f = repacked_as(t);
+    if (!f) {
+        std::memcpy(static_cast<uint8_t*>(t->data) + offset, data, size);
+        return;
+    }
+    if (offset != 0 || size != ggml_nbytes(t)) GGML_ABORT("weft-kernels: a weight must be set whole");
+    pack_rows(*f, t->ne[0], t->ne[1], data, t->data);
+    constexpr size_t worth_it = size_t(1) << 20;
+    if (size >= worth_it) give_back_mapped_file(data, size);
+}
+
+void get_tensor(ggml_backend_buffer_t, const ggml_tensor* t, void* data, size_t offset, size_t size) {
+    const Format* f = repacked_as(t);
+    if (!f) {
+        std::memcpy(data, static_cast<const uint8_t*>(t->data) + offset, size);
+        return;
+    }
+    if (offset != 0 || size != ggml_nbytes(t)) GGML_ABORT("weft-kernels: a weight must be read whole");
+    unpack_rows(*f, t->ne[0], t->ne[1], t->data, data);
+}
+
+const ggml_backend_buffer_i buffer_interface = {
+    .free_buffer = [](ggml_backend_buffer_t b) { munmap(b->context, mapped_size(b->size)); },
+    .get_base = [](ggml_backend_buffer_t b) { return b->context; },
+    .init_tensor = nullptr,
+    .memset_tensor = [](ggml_backend_buffer_t, ggml_tensor* t, uint8_t value, size_t offset,
+                        size_t size) { std::memset(static_cast<uint8_t*>(t->data) + offset, value, size); },
+    .set_tensor = set_tensor,
+    .get_tensor = get_tensor,
+    .set_tensor_2d = nullptr,
+    .get_tensor_2d = nullptr,
+    .cpy_tensor = nullptr,
+    .clear = [](ggml_backend_buffer_t b, uint8_t value) { std::memset(b->context, value, b->size); },
+    .reset = nullptr,
+};
+
+ggml_backend_buffer_t alloc_buffer(ggml_backend_buffer_type_t type, size_t size) {
+    void* memory = map_memory(size);
+    return memory ? ggml_backend_buffer_init(type, buffer_interface, memory, size) : nullptr;
+}
+
+size_t alloc_size(ggml_backend_buffer_type_t, const ggml_tensor* t) {
+    const Format* f = repacked_as(t);
+    return f ? f->packed_bytes(t->ne[0], t->ne[1]) : ggml_nbytes(t);
+}
+
+}  // namespace
+
+const Format* repacked_as(const ggml_tensor* t) {
+    const Format* f = find_format(t->type);
+    const bool matrix = t->ne[2] == 1 && t->ne[3] == 1 && ggml_is_contiguous(t) && !t->view_src;
+    return f && matrix && t->ne[0] % f->strip_k == 0 ? f : nullptr;
+}
+
+bool lies_in_weight_buffer(const ggml_tensor* t) {
+    return t->buffer && ggml_backend_buffer_get_type(t->buffer) == weight_buffer_type();
+}
+
+ggml_backend_buffer_type_t weight_buffer_type() {
+    static ggml_backend_buffer_type type = {
+        .iface = {.get_name = [](ggml_backend_buffer_type_t) { return "WEFT"; },
+                  .alloc_buffer = alloc_buffer,
+                  .alloc_buffer_n = nullptr,
+                  .get_alignment = [](ggml_backend_buffer_type_t) -> size_t { return 64; },
+                  .get_max_size = nullptr,
+                  .get_alloc_size = alloc_size,
+                  .get_alloc_size_n = nullptr,
+                  .is_host = nullptr},  // not host memory: others would read packed bytes, and nothing would be packed
+        .device = loader_device(),
+        .context = nullptr,
+    };
+    return &type;
+}
+
+}  // namespace weft::kernels
