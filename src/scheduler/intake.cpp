@@ -82,6 +82,7 @@ void Intake::prepare(GenerateMessage& message) {
     if (const auto& format = parts_.model->reply_format(); is_chat && request.thinking_budget && format.thinks())
         closing = parts_.model->tokenize("\n" + format.thinking_close + "\n\n", true);
     request.prompt = TokenPrompt{};
+    request.shared_cache = request.shared_cache || parts_.shared_cache;
     // Prompt scores are only known after the prefill: the scheduler tells them together with the acceptance.
     if (!request.prompt_logprobs) {
         EventFrame frame;

@@ -32,6 +32,7 @@ class Intake {
     struct Parts {
         std::shared_ptr<const LoadedModel> model;
         std::int32_t window = 0;
+        bool shared_cache = false;  // between all tenants
         Inbox& inbox;
         AdmissionGate& gate;
         EventSink& sink;
