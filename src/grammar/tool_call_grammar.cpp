@@ -78,12 +78,31 @@ Result<std::vector<GrammarTool>> tools_of(const ChatPrompt& prompt) {
     return tools;
 }
 
+Result<std::string> add_format(GbnfBuilder& builder, const GenerateRequest& request) {
+    switch (request.format) {
+        case OutputFormat::json: return builder.add_any_object();
+        case OutputFormat::json_schema: {
+            // Whether all of it can be enforced is found out beside the grammar that is being written.
+            GbnfBuilder exact(Unenforceable::refuse);
+            if (!request.format_lenient) WEFT_CHECK(exact.add_schema(request.format_definition));
+            return builder.add_schema(request.format_definition);
+        }
+        case OutputFormat::regex: return builder.add_regex(request.format_definition, true);
+        case OutputFormat::gbnf:
+        case OutputFormat::text: break;
+    }
+    return fail(ErrorCode::invalid_request,
+                "a grammar cannot be combined with tools: use a JSON schema, or force or forbid tool calls");
+}
+
 // A text answer in the wanted format, as an alternative to calls.
 Result<std::string> format_rule(GbnfBuilder& builder, const GenerateRequest& request) {
-    if (request.format == OutputFormat::json) return builder.add_any_object();
-    if (request.format == OutputFormat::json_schema) return builder.add_schema(request.format_definition);
-    return fail_field(ErrorCode::invalid_request, "response_format",
-                      "a grammar cannot be combined with tools: use a JSON schema, or force or forbid tool calls");
+    auto rule = add_format(builder, request);
+    if (rule) return rule;
+    auto error = std::move(rule).error();
+    error.field = request.format_field;
+    if (request.format != OutputFormat::gbnf) error.reason = ErrorReason::invalid_schema;
+    return std::unexpected(std::move(error));
 }
 
 }  // namespace
@@ -99,8 +118,9 @@ Result<ConstraintPlan> tool_call_plan(const ReplyFormat& format, const GenerateR
 
     WEFT_TRY(const auto tools, tools_of(prompt));
     GbnfBuilder builder(Unenforceable::ignore);
-    WEFT_TRY(const auto calls, add_calls(builder, format.calls, tools,
-                                         {.parallel = prompt.parallel_tool_calls, .forced = forced}));
+    // Templates of this family refuse a turn with several calls: it could not be sent back.
+    const bool parallel = prompt.parallel_tool_calls && format.calls != CallStyle::bare_json;
+    WEFT_TRY(const auto calls, add_calls(builder, format.calls, tools, {.parallel = parallel, .forced = forced}));
     auto root = calls;
     const auto space = builder.add_shared_rule("space", "[ \\t\\r\\n]{0,8}");
     if (formatted) {

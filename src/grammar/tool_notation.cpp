@@ -59,6 +59,7 @@ class Notation {
         if (!tool.strict) return builder_.add_any_object();
         auto error = std::move(rule).error();
         error.field = tool.field;
+        error.reason = ErrorReason::invalid_schema;
         return std::unexpected(std::move(error));
     }
 

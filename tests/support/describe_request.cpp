@@ -51,6 +51,7 @@ struct PromptTeller {
     }
     void operator()(const InfillPrompt& prompt) const {
         out << "prefix: " << prompt.prefix << "\nsuffix: " << prompt.suffix << '\n';
+        for (const auto& file : prompt.files) out << "file " << file.name << ": " << file.text << '\n';
     }
 };
 
@@ -114,6 +115,8 @@ std::string describe(const EmbedRequest& request) {
     tell(out, "truncate", request.truncate, usual.truncate);
     tell(out, "dimensions", request.dimensions, usual.dimensions);
     tell(out, "normalize", request.normalize, usual.normalize);
+    if (request.rank_query) out << "for query: " << *request.rank_query << '\n';
+    tell(out, "context_tokens", request.context_tokens, usual.context_tokens);
     return std::move(out).str();
 }
 

@@ -1,3 +1,4 @@
+#include "api/caller.h"
 #include "api/anthropic/errors.h"
 #include "api/anthropic/handlers.h"
 #include "api/anthropic/message_request.h"
@@ -57,6 +58,8 @@ Answered create_message(http::Exchange& exchange, const Services& services) {
     if (!body) co_return co_await reply_error(exchange, std::move(body).error());
     auto call = read_message_call(JsonReader(*body));
     if (!call) co_return co_await reply_error(exchange, std::move(call).error());
+    if (auto caller = set_caller(exchange.request(), call->request.generate); !caller)
+        co_return co_await reply_error(exchange, std::move(caller).error());
     const auto model = services.registry.find(call->request.model);
     if (!model) co_return co_await reply_error(exchange, model.error());
     settle_thinking(call->request.generate, **model);

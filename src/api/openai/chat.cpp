@@ -1,3 +1,4 @@
+#include "api/caller.h"
 #include "api/openai/chat_request.h"
 #include "api/openai/chat_response.h"
 #include "api/openai/chat_stream.h"
@@ -59,6 +60,8 @@ Answered chat_completions(http::Exchange& exchange, const Services& services) {
     if (!body) co_return co_await reply_error(exchange, services, std::move(body).error());
     auto call = read_chat_call(JsonReader(*body));
     if (!call) co_return co_await reply_error(exchange, services, std::move(call).error());
+    if (auto caller = set_caller(exchange.request(), call->request.generate); !caller)
+        co_return co_await reply_error(exchange, services, std::move(caller).error());
     const auto model = find_model(services, call->request.model);
     if (!model) co_return co_await reply_error(exchange, services, model.error());
     settle_thinking(call->request.generate, **model);
