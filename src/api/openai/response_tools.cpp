@@ -43,12 +43,12 @@ class ToolReader {
         name.insert(0, name_prefix);
         if (!names_.insert(name).second) return tool["name"].invalid("must differ from the names of the other tools");
         WEFT_CHECK(function_tool(tool));  // its errors know the path
-        Json function = tool.json();
+        Json function = Json::object_t{};
         function["name"] = name;
-        function.get_object().erase("type");
+        for (const auto key : {"description", "parameters", "strict"})
+            if (const auto value = tool[key]; !value.absent()) function[key] = value.json();
         if (custom) {
             WEFT_TRY(function["parameters"], parse_json(custom_tool_schema));
-            function.get_object().erase("format");
             custom_.insert(std::move(name));
         }
         WEFT_TRY(auto json, function_tool(JsonReader(function)));
