@@ -21,8 +21,10 @@ ReplyRules reply_rules(const ModelDescription& model, const Prompt& prompt) {
     rules.format = model.reply_format;
     // Templates of this family refuse a turn with several calls: it could not be sent back.
     rules.parallel_calls = chat->parallel_tool_calls && rules.format.calls != CallStyle::bare_json;
-    if (!chat->tools_json.empty() && chat->tool_choice != ToolChoice::none)
-        rules.tools = OfferedTools::read(chat->tools_json);
+    // Where calls are forbidden no function is known: what a model writes all the same is text, without markers.
+    const bool forbidden = chat->tool_choice == ToolChoice::none;
+    if (!chat->tools_json.empty())
+        rules.tools = OfferedTools::read(forbidden ? std::vector<std::string>{} : chat->tools_json);
     return rules;
 }
 
