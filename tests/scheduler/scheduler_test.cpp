@@ -105,6 +105,19 @@ TEST_CASE("stop strings do not count inside a thinking block, opened by the prom
     }
 }
 
+TEST_CASE("stop strings do not count inside tool calls") {
+    const std::string answer = "ok <tool_call>{\"text\": \"STOP\"}</tool_call>";
+    for (const bool offered : {true, false}) {
+        Harness h;
+        h.engine.next = [&](const std::vector<Token>& t) { return static_cast<Token>(answer.at(t.size() - 2)); };
+        auto request = tokens(static_cast<std::uint32_t>(answer.size()));
+        request.stop = {"STOP"};
+        const auto id = h.arrive_as("ab", request, {.calls = CallStyle::hermes}, false, offered);
+        h.run();
+        CHECK(h.seen[id].text.at(0) == (offered ? answer : answer.substr(0, answer.find("STOP"))));
+    }
+}
+
 TEST_CASE("outside chats a thinking tag is text like any other") {
     Harness h;
     const std::string script = "<think>STOP";

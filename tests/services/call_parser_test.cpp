@@ -135,6 +135,24 @@ TEST_CASE("where no tools were offered nothing is a call") {
     promise(rules, "<tool_call>{\"name\":\"get_time\"}</tool_call>", "|<tool_call>{\"name\":\"get_time\"}</tool_call>|");
 }
 
+TEST_CASE("where calls are forbidden their markers are left out") {
+    ModelDescription model;
+    model.reply_format.calls = CallStyle::hermes;
+    const auto rules = reply_rules(model, ChatPrompt{.tools_json = tools, .tool_choice = ToolChoice::none});
+    promise(rules, "<tool_call>{\"name\":\"get_time\"}</tool_call>", "|{\"name\":\"get_time\"}|");
+}
+
+TEST_CASE("the rules of a request follow its prompt") {
+    ModelDescription model;
+    model.reply_format.calls = CallStyle::hermes;
+    CHECK(reply_rules(model, TextPrompt{}).format == ReplyFormat{});
+    CHECK(reply_rules(model, ChatPrompt{}).tools == nullptr);
+    CHECK(reply_rules(model, ChatPrompt{.tools_json = tools}).tools->knows("get_time"));
+    CHECK_FALSE(reply_rules(model, ChatPrompt{.tools_json = tools, .parallel_tool_calls = false}).parallel_calls);
+    model.reply_format.calls = CallStyle::bare_json;
+    CHECK_FALSE(reply_rules(model, ChatPrompt{.tools_json = tools}).parallel_calls);
+}
+
 TEST_CASE("Llama writes bare JSON") {
     const auto style = CallStyle::bare_json;
     promise(style, "{\"name\": \"get_weather\", \"parameters\": {\"city\": \"Paris\"}}", paris);
