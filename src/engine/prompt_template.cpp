@@ -61,6 +61,37 @@ Result<Value> message_value(const ChatMessage& message, bool text_arguments) {
     return Value::dict(std::move(fields));
 }
 
+// How a call is written, for templates that do not say it themselves.
+std::string_view example_call(CallStyle style) {
+    switch (style) {
+        case CallStyle::deepseek_r1:
+            return "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>NAME\n```json\n{\"ARGUMENT\": VALUE}\n```"
+                   "<｜tool▁call▁end｜><｜tool▁calls▁end｜>";
+        case CallStyle::deepseek_v31:
+            return "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>NAME<｜tool▁sep｜>{\"ARGUMENT\": VALUE}<｜tool▁call▁end｜>"
+                   "<｜tool▁calls▁end｜>";
+        case CallStyle::hermes: return "<tool_call>\n{\"name\": NAME, \"arguments\": {\"ARGUMENT\": VALUE}}\n</tool_call>";
+        default: return "";
+    }
+}
+
+// Some templates know earlier calls and results but never show the tools themselves.
+void tell_tools(const ChatPrompt& prompt, CallStyle style, std::vector<ChatMessage>& messages) {
+    std::string text = "You can call these functions:\n";
+    for (const auto& tool : prompt.tools_json) text += tool + "\n";
+    if (const auto example = example_call(style); !example.empty()) text += "To call one, write:\n" + std::string(example);
+    const bool has_system = !messages.empty() && messages.front().role == "system";
+    if (has_system) messages.front().content += "\n\n" + text;
+    else messages.insert(messages.begin(), ChatMessage{.role = "system", .content = std::move(text)});
+}
+
+// Levels that not every template knows become the nearest that it does.
+std::string_view known_effort(std::string_view effort, bool knows_max) {
+    if (effort == "minimal") return "low";
+    if (effort == "xhigh" || effort == "max" || effort == "ultra") return knows_max ? "max" : "high";
+    return effort;
+}
+
 // All system messages become one at the front, with blank lines between.
 void join_system_messages(std::vector<ChatMessage>& messages) {
     std::string joined;
@@ -79,6 +110,8 @@ void join_system_messages(std::vector<ChatMessage>& messages) {
 Result<PromptTemplate> PromptTemplate::parse(std::string_view source, std::string bos, std::string eos) {
     WEFT_TRY(auto parsed, jinja::Template::parse(source));
     PromptTemplate made(std::move(parsed), std::move(bos), std::move(eos));
+    made.calls_ = detect_reply_format(source).calls;
+    made.knows_max_effort_ = source.contains("'max'") || source.contains("\"max\"");
     made.short_call_ids_ = source.contains("length 9");
     made.text_arguments_ = made.wants_text_arguments();
     return made;
@@ -121,6 +154,8 @@ bool PromptTemplate::wants_text_arguments() {
 Result<std::string> PromptTemplate::render(const ChatPrompt& prompt) const {
     auto messages = prompt.messages;
     if (short_call_ids_) shorten_call_ids(messages);
+    const bool offers_tools = !prompt.tools_json.empty() && prompt.tool_choice != ToolChoice::none;
+    if (offers_tools && !takes_tools_ && calls_ != CallStyle::none) tell_tools(prompt, calls_, messages);
     if (one_system_message_) join_system_messages(messages);
     const bool prefill = prompt.continue_final_message && !messages.empty() && messages.back().role == "assistant" &&
                          messages.back().tool_calls.empty();
@@ -139,7 +174,10 @@ Result<std::string> PromptTemplate::render_messages(const ChatPrompt& prompt, co
     if (!prompt.template_variables_json.empty()) {
         WEFT_TRY(auto extra, Value::from_json(prompt.template_variables_json));
         if (extra.is_dict())
-            for (const auto& [key, value] : extra.as_dict().entries()) variables.set(key, value);
+            for (const auto& [key, value] : extra.as_dict().entries()) {
+                const bool is_effort = key.is_string() && key.as_string() == "reasoning_effort" && value.is_string();
+                variables.set(key, is_effort ? Value::string(std::string(known_effort(value.as_string(), knows_max_effort_))) : value);
+            }
     }
     std::vector<Value> messages;
     for (const auto& turn : turns) {

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "jinja/template.h"
 #include "runner/generation.h"
+#include "runner/reply_format.h"
 
 namespace weft {
 
@@ -39,6 +40,8 @@ class PromptTemplate {
     bool takes_tools_;
     bool thinks_;
     bool one_system_message_ = false;
+    CallStyle calls_ = CallStyle::none;
+    bool knows_max_effort_ = false;
     bool short_call_ids_ = false;   // ids of calls must be nine letters or digits
     bool text_arguments_ = false;
 };

@@ -44,3 +44,23 @@ TEST_CASE("a template sees the tools unless calls are forbidden") {
     CHECK(render(source, {.tools_json = tools}) == "1");
     CHECK(render(source, {.tools_json = tools, .tool_choice = ToolChoice::none}) == "none");
 }
+
+TEST_CASE("a template that knows calls but shows no tools gets them in the system message") {
+    const std::string source = "{% for m in messages %}[{{ m.role }} {{ m.content }}{% for c in m.tool_calls %}<｜tool▁call▁begin｜>```json{% endfor %}]{% endfor %}";
+    const std::vector<std::string> tools{R"({"type":"function","function":{"name":"f"}})"};
+    const auto text = render(source, {.messages = {{.role = "user", .content = "hi"}}, .tools_json = tools});
+    CHECK(text.starts_with("[system You can call these functions:\n{\"type\":\"function\""));
+    CHECK(text.contains("function<｜tool▁sep｜>NAME"));
+    CHECK(text.ends_with("[user hi]"));
+    CHECK(render(source, {.messages = {{.role = "user", .content = "hi"}}}) == "[user hi]");
+}
+
+TEST_CASE("levels of effort become those that the template knows") {
+    const auto effort = [](std::string_view source, std::string_view level) {
+        return render(source, {.template_variables_json = "{\"reasoning_effort\":\"" + std::string(level) + "\"}"});
+    };
+    CHECK(effort("{{ reasoning_effort }}", "minimal") == "low");
+    CHECK(effort("{{ reasoning_effort }}", "medium") == "medium");
+    CHECK(effort("{{ reasoning_effort }}", "xhigh") == "high");
+    CHECK(effort("{% if reasoning_effort == 'max' %}most{% endif %}", "ultra") == "most");
+}
