@@ -129,8 +129,11 @@ std::size_t Sequence::part_before_calls(std::string_view text) {
         calls_begun_ = begin != std::string::npos && calls_tail_[begin] == '{';
         if (calls_begun_) return 0;
     }
+    // Where channels are spoken on, the head of a message says that it is a call.
+    static const std::vector<std::string> channel{"to=functions."};
+    const bool channels = prepared.reply_format.calls == CallStyle::harmony;
     std::size_t longest = 0;
-    for (const auto& opener : call_openers(prepared.reply_format.calls)) {
+    for (const auto& opener : channels ? channel : call_openers(prepared.reply_format.calls)) {
         longest = std::max(longest, opener.size());
         const auto found = calls_tail_.find(opener);
         if (found == std::string::npos) continue;

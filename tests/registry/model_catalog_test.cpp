@@ -208,7 +208,7 @@ TEST_CASE("a model's description comes from its header") {
     CHECK(info->embedding_length == 32);
     CHECK(info->vocabulary == 8);
     CHECK(info->chat_template.starts_with("{% if tools"));
-    CHECK(info->capabilities == Names{"completion", "insert", "thinking"});
+    CHECK(info->capabilities == Names{"completion", "tools", "insert", "thinking"});
     CHECK(info->size_bytes == fs::file_size(info->path));
     CHECK(info->digest.size() == 64);
     CHECK(scene.catalog.find("e").value()->capabilities == Names{"embedding"});

@@ -106,13 +106,16 @@ TEST_CASE("stop strings do not count inside a thinking block, opened by the prom
 }
 
 TEST_CASE("stop strings do not count inside tool calls") {
-    const std::string answer = "ok <tool_call>{\"text\": \"STOP\"}</tool_call>";
-    for (const bool offered : {true, false}) {
+    const std::string tagged = "ok <tool_call>{\"text\": \"STOP\"}</tool_call>";
+    const std::string on_channel = "<|channel|>commentary to=functions.f<|message|>{\"text\": \"STOP\"}";
+    for (const auto& [style, offered] : std::vector<std::pair<CallStyle, bool>>{
+             {CallStyle::hermes, true}, {CallStyle::hermes, false}, {CallStyle::harmony, true}}) {
+        const auto& answer = style == CallStyle::harmony ? on_channel : tagged;
         Harness h;
         h.engine.next = [&](const std::vector<Token>& t) { return static_cast<Token>(answer.at(t.size() - 2)); };
         auto request = tokens(static_cast<std::uint32_t>(answer.size()));
         request.stop = {"STOP"};
-        const auto id = h.arrive_as("ab", request, {.calls = CallStyle::hermes}, false, offered);
+        const auto id = h.arrive_as("ab", request, {.calls = style}, false, offered);
         h.run();
         CHECK(h.seen[id].text.at(0) == (offered ? answer : answer.substr(0, answer.find("STOP"))));
     }
