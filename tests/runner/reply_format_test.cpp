@@ -23,9 +23,9 @@ std::string read(const std::filesystem::path& path) {
     return text.str();
 }
 
-// Real models' templates, where this machine has them: $WEFT_MODEL_DATA/jinja, or beside the source tree.
+// Real models' templates, where this machine has them: $WEFT_MODEL_DATA, or beside the source tree.
 std::filesystem::path real_templates() {
-    if (const char* folder = std::getenv("WEFT_MODEL_DATA")) return std::filesystem::path(folder) / "jinja";
+    if (const char* folder = std::getenv("WEFT_MODEL_DATA")) return folder;
     return std::filesystem::path(WEFT_SOURCE_DIR).parent_path() / "shared/model-data/jinja";
 }
 
