@@ -65,10 +65,18 @@ struct TokenPrompt {
     std::vector<Token> tokens;  // checked against the vocabulary by the engine
 };
 
-// Fill-in-the-middle with the vocabulary's own FIM tokens; ErrorCode::unsupported without them.
+// Another file that the text in the middle may be about.
+struct InfillFile {
+    std::string name;
+    std::string text;
+};
+
+// Fill-in-the-middle with the vocabulary's own FIM tokens; ErrorCode::unsupported without them. A prompt that is too
+// long and may be cut loses text far from the gap.
 struct InfillPrompt {
     std::string prefix;
     std::string suffix;
+    std::vector<InfillFile> files{};
 };
 
 using Prompt = std::variant<ChatPrompt, TextPrompt, TokenPrompt, InfillPrompt>;
@@ -205,6 +213,8 @@ struct EmbedRequest {
     bool truncate = true;           // cut inputs to the window instead of failing with context_overflow
     std::uint32_t dimensions = 0;   // 0 = all; smaller: cut, then normalised again
     bool normalize = true;          // to length 1 (L2)
+    std::optional<std::string> rank_query{};  // a ranking model: each input is a document, its vector the one score
+    std::uint32_t context_tokens = 0;         // inputs of at most this many tokens; 0 or larger than the model's = the model's
     std::string tenant{};
 };
 

@@ -4,6 +4,7 @@
 
 #include "engine/output_format.h"
 #include "engine/prompt.h"
+#include "grammar/tool_call_grammar.h"
 
 namespace weft {
 namespace {
@@ -49,6 +50,7 @@ void Intake::work() {
         else if (const auto* tokenize = std::get_if<TokenizeMessage>(&*message)) answer(*tokenize);
         else if (const auto* detokenize = std::get_if<DetokenizeMessage>(&*message)) answer(*detokenize);
         else if (const auto* render = std::get_if<RenderMessage>(&*message)) answer(*render);
+        else if (const auto* pieces = std::get_if<PiecesMessage>(&*message)) answer(*pieces);
     }
 }
 
@@ -80,6 +82,7 @@ void Intake::prepare(GenerateMessage& message) {
     if (const auto& format = parts_.model->reply_format(); is_chat && request.thinking_budget && format.thinks())
         closing = parts_.model->tokenize("\n" + format.thinking_close + "\n\n", true);
     request.prompt = TokenPrompt{};
+    request.shared_cache = request.shared_cache || parts_.shared_cache;
     // Prompt scores are only known after the prefill: the scheduler tells them together with the acceptance.
     if (!request.prompt_logprobs) {
         EventFrame frame;
@@ -101,12 +104,24 @@ void Intake::prepare(GenerateMessage& message) {
                                                                         .accepted_at = accepted_at}));
 }
 
+// Calls of tools and the form of the text are one grammar where both are asked for.
+Result<ConstraintPlan> Intake::plan_of(const GenerateRequest& request) const {
+    if (!offers_tools(request.prompt)) return output_format_plan(request);
+    WEFT_TRY(auto calls, tool_call_plan(parts_.model->reply_format(), request, std::get<ChatPrompt>(request.prompt)));
+    return calls.enforces() ? std::move(calls) : output_format_plan(request);
+}
+
 Result<std::shared_ptr<const CompiledConstraint>> Intake::constraint_of(const GenerateRequest& request) {
-    WEFT_TRY(const auto plan, output_format_plan(request));
+    WEFT_TRY(const auto plan, plan_of(request));
     if (!plan.enforces()) return nullptr;
     auto compiled = constraints_.compile(plan);
     if (compiled) return compiled;
     auto error = std::move(compiled).error();
+    if (request.format == OutputFormat::text) {
+        error.field = "tools";
+        error.reason = ErrorReason::invalid_schema;
+        return std::unexpected(std::move(error));
+    }
     error.field = request.format_field;
     error.reason = request.format == OutputFormat::json_schema ? ErrorReason::invalid_schema : ErrorReason::invalid_grammar;
     return std::unexpected(std::move(error));
@@ -123,6 +138,8 @@ void Intake::refuse(const ToEngine& message, const Error& error) {
         (void)parts_.link.write(encode(FromEngine(TextReply{detokenize->id, error})));
     } else if (const auto* render = std::get_if<RenderMessage>(&message)) {
         (void)parts_.link.write(encode(FromEngine(TextReply{render->id, error})));
+    } else if (const auto* pieces = std::get_if<PiecesMessage>(&message)) {
+        (void)parts_.link.write(encode(FromEngine(PiecesReply{pieces->id, error})));
     }
 }
 
@@ -133,7 +150,14 @@ void Intake::answer(const TokenizeMessage& message) {
 }
 
 void Intake::answer(const DetokenizeMessage& message) {
-    (void)parts_.link.write(encode(FromEngine(TextReply{message.id, parts_.model->detokenize(message.tokens, true)})));
+    (void)parts_.link.write(encode(FromEngine(TextReply{message.id, parts_.model->text_of(message.tokens)})));
+}
+
+void Intake::answer(const PiecesMessage& message) {
+    std::vector<std::string> pieces;
+    pieces.reserve(message.tokens.size());
+    for (const auto token : message.tokens) pieces.push_back(parts_.model->detokenize({token}, true));
+    (void)parts_.link.write(encode(FromEngine(PiecesReply{message.id, std::move(pieces)})));
 }
 
 void Intake::answer(const RenderMessage& message) {

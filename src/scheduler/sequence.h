@@ -16,6 +16,7 @@
 #include "scheduler/answer_guard.h"
 #include "scheduler/block_key.h"
 #include "scheduler/inbox.h"
+#include "scheduler/prompt_lookup.h"
 #include "scheduler/spill_store.h"
 
 namespace weft {
@@ -57,6 +58,8 @@ class Sequence {
     std::optional<BlockChain> blocks;   // names of its prefixes outside the KV cache
     SpillStore::Ticket fetching;        // they are being read; null = nothing to wait for
     bool deferred = false;              // waits for a prefix that another one computes; as of the last look
+    std::vector<Token> guesses;         // tried in this step behind the pending token
+    GuessMeter guess_meter;
     std::uint32_t parked = 0;           // how often
     std::optional<TimePoint> sampled_at;  // the newest token
 

@@ -37,6 +37,7 @@ class Harness final : public EventSink {
         bool shares_prefixes = true;
         std::uint32_t gate = 1000;
         bool deterministic = false;
+        bool guesses = false;
         std::uint64_t host_bytes = 0;      // 0: nothing is kept outside the pool
         std::filesystem::path folder{};    // empty: not on disk
         std::uint64_t disk_bytes = 1 << 30;
@@ -55,7 +56,7 @@ class Harness final : public EventSink {
           spill(make_spill(s)),
           scheduler(engine, vocabulary, clock, *this, inbox, gate, pool, spill.get(),
                     {.slots = s.slots, .heartbeat_every = std::chrono::milliseconds(1),
-                     .deterministic = s.deterministic, .identity = "fake"}) {}
+                     .deterministic = s.deterministic, .guesses = s.guesses, .identity = "fake"}) {}
 
     // Puts a request into the inbox; its id.
     std::uint64_t arrive(const std::string& prompt, GenerateRequest request = {}, bool is_chat = false,

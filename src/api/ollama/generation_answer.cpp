@@ -1,3 +1,4 @@
+#include "api/caller.h"
 #include "api/ollama/generation_answer.h"
 
 #include <algorithm>
@@ -58,6 +59,7 @@ class CancelWhenClientLeaves {
 };
 
 asio::awaitable<Result<Reply>> begin(http::Exchange& exchange, const Services& services, ChatRequest request) {
+    if (auto caller = set_caller(exchange.request(), request.generate); !caller) co_return std::unexpected(caller.error());
     auto pending = services.chat.begin(std::move(request));
     const CancelWhenClientLeaves guard(exchange, pending);
     co_return co_await pending.wait();

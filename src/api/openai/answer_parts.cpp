@@ -66,13 +66,19 @@ std::string_view finish_reason_json(FinishReason reason, bool called, bool legac
     return legacy_functions ? R"("function_call")" : R"("tool_calls")";
 }
 
-void append_chat_logprobs(std::string& out, const std::vector<TokenLogprob>& logprobs) {
-    out += R"({"content":[)";
+void append_logprob_entries(std::string& out, const std::vector<TokenLogprob>& logprobs) {
+    out += '[';
     for (std::size_t i = 0; i < logprobs.size(); ++i) {
         if (i > 0) out += ',';
         append_entry(out, logprobs[i]);
     }
-    out += R"(],"refusal":null})";
+    out += ']';
+}
+
+void append_chat_logprobs(std::string& out, const std::vector<TokenLogprob>& logprobs) {
+    out += R"({"content":)";
+    append_logprob_entries(out, logprobs);
+    out += R"(,"refusal":null})";
 }
 
 void append_logprob(std::string& out, float logprob) {

@@ -39,6 +39,9 @@ void append_usage(std::string& out, const Usage& usage);
 // A tool call's id in this dialect.
 [[nodiscard]] inline std::string call_id(std::string_view id) { return "call_" + std::string(id); }
 
+// [{"token":...}]: an entry per token.
+void append_logprob_entries(std::string& out, const std::vector<TokenLogprob>& logprobs);
+
 // A chat choice's {"content":[...],"refusal":null}. Every entry has its `top` list, empty when none was asked for.
 void append_chat_logprobs(std::string& out, const std::vector<TokenLogprob>& logprobs);
 

@@ -1,3 +1,4 @@
+#include "api/caller.h"
 #include "api/openai/chat_request.h"
 #include "api/openai/chat_response.h"
 #include "api/openai/chat_stream.h"
@@ -10,13 +11,6 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr std::string_view prompt_field = "messages";
-
-// Models that do not think ignore every wish about it.
-void settle_thinking(ChatCall& call, const ModelInfo& model) {
-    if (model.can("thinking")) return;
-    std::get<ChatPrompt>(call.request.generate.prompt).thinking.reset();
-    call.request.generate.thinking_budget.reset();
-}
 
 ChatAnswerOptions options_of(const ChatCall& call) {
     return {.choices = call.request.generate.choices,
@@ -66,9 +60,11 @@ Answered chat_completions(http::Exchange& exchange, const Services& services) {
     if (!body) co_return co_await reply_error(exchange, services, std::move(body).error());
     auto call = read_chat_call(JsonReader(*body));
     if (!call) co_return co_await reply_error(exchange, services, std::move(call).error());
+    if (auto caller = set_caller(exchange.request(), call->request.generate); !caller)
+        co_return co_await reply_error(exchange, services, std::move(caller).error());
     const auto model = find_model(services, call->request.model);
     if (!model) co_return co_await reply_error(exchange, services, model.error());
-    settle_thinking(*call, **model);
+    settle_thinking(call->request.generate, **model);
     if (call->stream.stream)
         co_await answer_streamed(exchange, services, std::move(*call));
     else

@@ -29,7 +29,8 @@ Result<std::optional<std::uint32_t>> read_budget(const JsonReader& budget) {
     return static_cast<std::uint32_t>(*tokens);
 }
 
-// The spellings of one limit, the most specific first.
+}  // namespace
+
 Result<std::optional<std::uint32_t>> read_thinking_budget(const JsonReader& body) {
     for (const auto& value : {body["thinking_budget"], body["options"]["thinking_budget"], body["reasoning"]["max_tokens"],
                               body["thinking"]["budget_tokens"]}) {
@@ -38,6 +39,8 @@ Result<std::optional<std::uint32_t>> read_thinking_budget(const JsonReader& body
     }
     return std::nullopt;
 }
+
+namespace {
 
 // `think` is Ollama's: a switch or a level.
 Result<std::optional<bool>> read_think(const JsonReader& think) {
@@ -122,10 +125,9 @@ Result<void> read_tool_fields(const JsonReader& body, ChatPrompt& prompt) {
     return apply_tool_choice(body["tool_choice"], prompt);
 }
 
-Result<ChatPrompt> read_prompt(const JsonReader& body) {
-    ChatPrompt prompt;
-    WEFT_TRY(prompt.messages, read_messages(body["messages"]));
-    WEFT_CHECK(read_tool_fields(body, prompt));
+}  // namespace
+
+Result<void> read_template_fields(const JsonReader& body, ChatPrompt& prompt) {
     WEFT_TRY(const auto thinking, read_thinking(body));
     prompt.thinking = thinking.on;
     WEFT_TRY(prompt.template_variables_json, read_template_variables(body, thinking));
@@ -133,6 +135,16 @@ Result<ChatPrompt> read_prompt(const JsonReader& body) {
     WEFT_TRY(const auto continue_final, body["continue_final_message"].boolean());
     prompt.add_generation_prompt = generation_prompt.value_or(true);
     prompt.continue_final_message = continue_final.value_or(true);
+    return {};
+}
+
+namespace {
+
+Result<ChatPrompt> read_prompt(const JsonReader& body) {
+    ChatPrompt prompt;
+    WEFT_TRY(prompt.messages, read_messages(body["messages"]));
+    WEFT_CHECK(read_tool_fields(body, prompt));
+    WEFT_CHECK(read_template_fields(body, prompt));
     return prompt;
 }
 
@@ -159,15 +171,14 @@ Result<bool> read_separate_thinking(const JsonReader& value) {
     return value.invalid("must be one of auto, deepseek, none");
 }
 
-// Accepted without an effect on the text; only what the contract bounds is checked.
+}  // namespace
+
 Result<void> check_accepted(const JsonReader& body) {
     WEFT_TRY(const auto metadata, body["metadata"].object());
     if (metadata && metadata->size() > max_metadata_pairs)
         return body["metadata"].invalid("must have at most " + std::to_string(max_metadata_pairs) + " pairs");
     return {};
 }
-
-}  // namespace
 
 Result<ChatCall> read_chat_call(const JsonReader& body) {
     ChatCall call;

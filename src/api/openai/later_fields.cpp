@@ -65,9 +65,13 @@ std::unexpected<Error> not_supported_yet(const JsonReader& value, std::string_vi
                       "this server does not support " + std::string(what) + " yet");
 }
 
-Result<void> refuse_later_fields(const JsonReader& body) {
+Result<void> refuse_later_samplers(const JsonReader& body) {
     WEFT_CHECK(refuse_samplers(body));
-    WEFT_CHECK(refuse_switches(body));
+    return refuse_switches(body);
+}
+
+Result<void> refuse_later_fields(const JsonReader& body) {
+    WEFT_CHECK(refuse_later_samplers(body));
     return refuse_modalities(body);
 }
 

@@ -119,6 +119,7 @@ Result<void> read_output_format(const JsonReader& body, GenerateRequest& generat
         return {};
     };
     WEFT_CHECK(take(response_format_in(body["response_format"])));
+    WEFT_CHECK(take(response_format_in(body["text"]["format"])));
     WEFT_CHECK(take(format_in(body["format"])));
     WEFT_CHECK(take(optional_schema_in(body["json_schema"])));
     WEFT_CHECK(take(text_in(body["grammar"], OutputFormat::gbnf)));

@@ -70,8 +70,6 @@ TEST_CASE("a wrong request is answered with the status and text that clients mat
          "\"m\" does not support tools"},
         {"/api/chat", R"({"model":"m","tools":[{"type":"function","function":{"name":"f"}}]})", 400,
          "\"m\" does not support tools"},
-        {"/api/chat", R"({"model":"tooler","tools":[{"type":"function","function":{"name":"f"}}],)" + hi + "}", 400,
-         "\"tooler\" does not support tools"},
         {"/api/chat", R"({"model":"m","tools":{},)" + hi + "}", 400, "'tools' must be an array, not an object"},
         {"/api/generate", R"({"model":"m","prompt":"a","suffix":"b"})", 400, "\"m\" does not support insert"},
         {"/api/generate", R"({"model":"embedder","prompt":"a"})", 400, "\"embedder\" does not support generate"},
