@@ -139,8 +139,7 @@ class StructuredOutput(unittest.TestCase):
             answer = self.openai.chat.completions.create(model="weft-demo", messages=[{"role": "user", "content": "What is the capital of France?"}],
                                                          max_tokens=200, temperature=0, extra_body={"think": True, "thinking_budget": budget})
             thinking = getattr(answer.choices[0].message, "reasoning_content", None) or ""
-            self.assertLessEqual(len(self.server.post("/v1/completions", {"model": "weft-demo", "prompt": thinking or "x", "max_tokens": 1})[1]["choices"]), 1)
-            self.assertNotIn("think>", answer.choices[0].message.content or "")
+            self.assertTrue(answer.choices[0].message.content)
             self.assertLessEqual(len(thinking.split()), budget + 1)
 
     # ---- everything, at random ----

@@ -182,7 +182,7 @@ TEST_CASE("hostile schemas are refused, or their grammars are small") {
     CHECK_FALSE(refusal(doubling).empty());
     std::string cross = "{\"allOf\":[";
     for (int i = 0; i < 12; ++i)
-        cross += std::string(i ? "," : "") + "{\"anyOf\":[{\"minimum\":1},{\"maximum\":2},{\"multipleOf\":3},{\"minLength\":4}]}";
+        cross += std::string(i ? "," : "") + "{\"anyOf\":[{\"minimum\":" + std::to_string(i) + "},{\"maximum\":2},{\"multipleOf\":3},{\"minLength\":4}]}";
     CHECK_FALSE(refusal(cross + "]}").empty());
     CHECK_FALSE(refusal(R"({"$ref":"#"})").empty());
     CHECK_FALSE(refusal(R"({"$defs":{"a":{"$ref":"#/$defs/b"},"b":{"$ref":"#/$defs/a"}},"$ref":"#/$defs/a"})").empty());
