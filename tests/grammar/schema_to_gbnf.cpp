@@ -1,5 +1,5 @@
 // Reads one JSON Schema per line and writes one JSON list per line: texts that its grammar allows, drawn byte by byte at
-// random, or {"error": ..}. With --gbnf it writes the grammar instead. For schema_samples_test.py, which asks an
+// random, or {"error": ..}. With --gbnf it writes the grammar instead. For schema_samples.py, which asks an
 // independent validator about them.
 
 #include <iostream>

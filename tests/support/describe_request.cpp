@@ -87,6 +87,8 @@ std::string describe(const GenerateRequest& request) {
     if (request.format == OutputFormat::json) out << "format json\n";
     if (request.format == OutputFormat::json_schema) out << "format schema " << request.format_definition << '\n';
     if (request.format == OutputFormat::gbnf) out << "format grammar " << request.format_definition << '\n';
+    if (request.format == OutputFormat::regex) out << "format expression " << request.format_definition << '\n';
+    if (request.format_lenient) out << "format lenient\n";
     if (request.thinking_budget) out << "thinking_budget " << *request.thinking_budget << '\n';
     tell(out, "ignore_eos", request.ignore_eos, usual.ignore_eos);
     tell(out, "logprobs", request.logprobs, usual.logprobs);

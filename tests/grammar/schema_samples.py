@@ -1,14 +1,10 @@
 """Random schemas, texts drawn at random from their grammars, and an independent validator. No model takes part.
 
-    python3 schema_samples_test.py PROGRAM [SCHEMAS] [SEED]
+    python3 schema_samples.py PROGRAM [SCHEMAS] [SEED]
 """
 import json, random, subprocess, sys
 
-try:
-    import jsonschema
-except ImportError:
-    print("python3-jsonschema is not installed: skipped")
-    sys.exit(0)
+import jsonschema
 
 from random_schemas import RandomSchemas, has_draft7
 
@@ -27,6 +23,11 @@ def strip_drafts(schema):
 def mixes_drafts(schema):
     text = json.dumps(schema)
     return has_draft7(schema) and ("prefixItems" in text or "$defs" in text)
+
+
+def validator_for(schema):
+    kind = jsonschema.Draft7Validator if has_draft7(schema) else jsonschema.Draft202012Validator
+    return kind(strip_drafts(schema), format_checker=kind.FORMAT_CHECKER)
 
 
 def main():
@@ -50,8 +51,7 @@ def main():
             refused += 1
             print("refused:", texts["error"], json.dumps(schema))
             continue
-        kind = jsonschema.Draft7Validator if has_draft7(schema) else jsonschema.Draft202012Validator
-        validator = kind(strip_drafts(schema), format_checker=kind.FORMAT_CHECKER)
+        validator = validator_for(schema)
         for text in texts:
             if not text:
                 unfinished += 1
@@ -67,4 +67,6 @@ def main():
     assert wrong == 0 and refused * 20 <= len(schemas) and unfinished * 10 <= whole
 
 
-main()
+
+if __name__ == "__main__":
+    main()
