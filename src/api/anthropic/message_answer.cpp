@@ -76,7 +76,7 @@ std::string MessageAnswer::body() const {
     if (!whole_.content.empty()) {
         std::string block = R"({"type":"text","text":)";
         append_json_string(block, whole_.content);
-        append_block(content, block + R"(,"citations":null})");
+        append_block(content, block + "}");
     }
     for (const auto& call : whole_.calls) {
         std::string block = R"({"type":"tool_use","id":)";

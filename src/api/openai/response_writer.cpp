@@ -80,7 +80,7 @@ std::string ResponseWriter::object() const {
     out += status_ == "incomplete" ? R"({"reason":"max_output_tokens"})" : "null";
     out += R"(,"output":[)";
     for (std::size_t i = 0; i < output_.size(); ++i) out += (i > 0 ? "," : "") + output_[i].json;
-    out += R"(],"usage":)" + (over && status_ != "failed" ? usage_json(reply_) : "null") + head_.echo;
+    out += R"(],"usage":)" + (over && status_ != "failed" ? usage_json(reply_) : "null") + head_.echo + "}";
     return out;
 }
 

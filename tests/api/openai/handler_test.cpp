@@ -206,6 +206,29 @@ TEST_CASE("the candidates with the best mean log probability are answered") {
     CHECK(stage.exchange->answer.body.contains(R"("completion_tokens":8,)"));
 }
 
+TEST_CASE("a response goes on from the one it names, until that is forgotten") {
+    Stage stage;
+    stage.post("/v1/responses", R"({"model":"demo","input":"Hi"})");
+    stage.run_until([&] { return stage.exchange->end == End::replied; });
+    const auto id = stage.exchange->answer.body.substr(std::string(R"({"id":")").size(), std::string("resp_").size() + 24);
+    const auto next = R"({"model":"demo","input":"And?","store":false,"previous_response_id":")" + id + "\"}";
+    stage.post("/v1/responses", next);
+    stage.run_until([&] { return stage.exchange->end == End::replied; });
+    CHECK(stage.exchange->answer.status == 200);
+    const auto& messages = std::get<ChatPrompt>(stage.runner->requests.at(1).prompt).messages;
+    REQUIRE(messages.size() == 3);
+    CHECK(messages[0].content == "Hi");
+    CHECK(messages[1].role == "assistant");
+    CHECK(messages[1].content == "Hello there!");
+    CHECK(messages[2].content == "And?");
+    CHECK(stage.services.responses->size() == 1);
+    CHECK(stage.services.responses->erase(id));
+    stage.post("/v1/responses", next);
+    stage.run_until([&] { return stage.exchange->end == End::replied; });
+    CHECK(stage.exchange->answer.status == 400);
+    CHECK(stage.exchange->answer.body.contains(R"("code":"previous_response_not_found")"));
+}
+
 TEST_CASE("ids are fresh and long, times are now") {
     const auto a = api::random_id("chatcmpl-");
     const auto b = api::random_id("chatcmpl-");

@@ -17,11 +17,11 @@ const providers = {
     "openai, responses": { model: openai.responses(world.model), thinks: { openai: { reasoningEffort: "low", reasoningSummary: "auto", forceReasoning: true } } },
     "openai, chat": { model: openai.chat(world.model), embedding: openai.textEmbeddingModel(world.model) },
     "openai-compatible": { model: compatible(world.model), embedding: compatible.textEmbeddingModel(world.model), thinks: { weft: { reasoningEffort: "low" } } },
-    anthropic: { model: anthropic(world.model), thinks: { anthropic: { thinking: { type: "enabled", budgetTokens: 1024 } } } },
+    anthropic: { model: anthropic(world.model), structured: { anthropic: { structuredOutputMode: "outputFormat" } }, thinks: { anthropic: { thinking: { type: "enabled", budgetTokens: 1024 } } } },
     "ollama-ai-provider-v2": { model: ollama(world.model), embedding: ollama.textEmbeddingModel(world.model), thinks: { ollama: { think: true } }, usual: { ollama: { think: false } } },
 };
 
-for (const [name, { model, embedding, thinks, usual }] of Object.entries(providers)) {
+for (const [name, { model, embedding, thinks, usual, structured }] of Object.entries(providers)) {
     const settings = { model, temperature: 0, maxRetries: 0, maxOutputTokens: 500, providerOptions: usual };
     const tools = {
         get_weather: tool({ description: world.weatherDescription, inputSchema: jsonSchema(world.weatherSchema), execute: async () => world.weatherResult }),
@@ -51,8 +51,9 @@ for (const [name, { model, embedding, thinks, usual }] of Object.entries(provide
     });
 
     test(`ai, ${name}: structured output`, async () => {
-        const { output } = await generateText({ ...settings, prompt: world.ana, output: Output.object({ schema: jsonSchema(world.personSchema) }) });
-        assert.deepEqual(output, world.anaObject);
+        const output = Output.object({ schema: jsonSchema(world.personSchema) });
+        const answer = await generateText({ ...settings, prompt: world.ana, output, providerOptions: structured ?? usual });
+        assert.deepEqual(answer.output, world.anaObject);
     });
 
     if (thinks) {
@@ -75,3 +76,12 @@ for (const [name, { model, embedding, thinks, usual }] of Object.entries(provide
         });
     }
 }
+
+// For models it has not heard of this provider forces a tool named json: the demo model has not learnt to fill in that one,
+// but what it says has the form.
+test("ai, anthropic: structured output by a forced tool", async () => {
+    const output = Output.object({ schema: jsonSchema(world.personSchema) });
+    const answer = await generateText({ model: anthropic(world.model), temperature: 0, maxRetries: 0, maxOutputTokens: 500, prompt: world.ana, output });
+    assert.deepEqual(Object.keys(answer.output).sort(), ["age", "city", "name"]);
+    assert.ok(Number.isInteger(answer.output.age));
+});
