@@ -51,10 +51,17 @@ ConfiguredModel named_model(const std::string& text) {
 }
 
 void bind_command_line(const ConfigSources& sources, LoadedConfig& loaded) {
+    auto& models = loaded.config.models;
+    for (std::size_t i = 0; i < sources.models.size(); ++i)
+        models.insert(models.begin() + static_cast<std::ptrdiff_t>(i), named_model(sources.models[i]));
     for (const auto& [name, value] : sources.command_line) {
+        if (name.starts_with("models.")) {
+            bind_model_setting("command line", name.substr(7), value, fs::current_path(), loaded.config, loaded.problems);
+            continue;
+        }
         const auto* key = find_config_key(name);
         if (!key) {
-            loaded.problems.push_back({name, "unknown key", "command line"});
+            loaded.problems.push_back({name, unknown_key_message(name), "command line"});
             continue;
         }
         const auto done = assign_text(*key, loaded.config, value);
@@ -62,9 +69,6 @@ void bind_command_line(const ConfigSources& sources, LoadedConfig& loaded) {
     }
     if (!sources.folders.empty()) loaded.config.models_dir.clear();
     for (const auto& folder : sources.folders) loaded.config.models_dir.push_back(fs::absolute(folder).string());
-    auto& models = loaded.config.models;
-    for (std::size_t i = 0; i < sources.models.size(); ++i)
-        models.insert(models.begin() + static_cast<std::ptrdiff_t>(i), named_model(sources.models[i]));
 }
 
 double kv_bytes_per_value(const std::string& type) {
@@ -107,6 +111,8 @@ LoadedConfig load_config(const ConfigSources& sources) {
     }
     bind_ollama_environment(sources.environment, loaded.config, loaded.warnings);
     bind_weft_environment(sources.environment, loaded.config, loaded.problems, loaded.warnings);
+    if (const auto text = value_of(sources.environment, "WEFT_MODELS"); !text.empty())
+        bind_models_text("environment variable WEFT_MODELS", text, fs::current_path(), loaded.config, loaded.problems);
     bind_command_line(sources, loaded);
     if (loaded.config.models_dir.empty()) loaded.config.models_dir.push_back((loaded.home / "models").string());
     return loaded;

@@ -1,6 +1,7 @@
 #include "app/config_bind.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <glaze/json.hpp>
 
@@ -37,7 +38,9 @@ constexpr Parameter parameters[] = {
     {"stop", ParameterKind::texts, 0, 0},
 };
 
-const std::vector<std::string> model_keys{"path", "system", "keep_alive", "context", "parameters"};
+const std::vector<std::string> model_keys{"path", "system", "keep_alive", "context", "parameters", "adapters"};
+constexpr std::size_t max_adapters = 16;
+constexpr double max_adapter_scale = 1000;
 
 std::string plain(double value) {
     return value == static_cast<double>(static_cast<std::int64_t>(value)) ? std::to_string(static_cast<std::int64_t>(value))
@@ -85,20 +88,7 @@ class Binder {
         if (file_.format == ConfigFormat::toml) problem(path, "has no value");
     }
 
-    void unknown(const std::string& path) {
-        const auto dot = path.rfind('.');
-        const std::string above = dot == std::string::npos ? "" : path.substr(0, dot + 1);
-        const std::string word = path.substr(above.size());
-        std::vector<std::string> near = above.empty() ? std::vector<std::string>{"models"} : std::vector<std::string>{};
-        std::string elsewhere;
-        for (const auto& key : config_keys()) {
-            const std::string_view name = key.name;
-            if (name.starts_with(above)) near.emplace_back(name.substr(above.size(), name.find('.', above.size()) - above.size()));
-            if (name.ends_with("." + word)) elsewhere = name;
-        }
-        const std::string guess = elsewhere.empty() ? nearest(word, near) : elsewhere;
-        problem(path, guess.empty() ? "unknown key" : "unknown key, did you mean '" + guess + "'?");
-    }
+    void unknown(const std::string& path) { problem(path, unknown_key_message(path)); }
 
     // ---- models -----------------------------------------------------------------------------------------------------
 
@@ -112,7 +102,9 @@ class Binder {
     void bind_model(const std::string& name, const ConfigNode& value) {
         const std::string path = "models." + name;
         if (!ModelName::parse(name)) return problem(path, "is not a valid model name");
-        ConfiguredModel model{.name = name, .path = {}};
+        // A later source adds to what an earlier one says of the same model.
+        const auto known = std::ranges::find(config_.models, name, &ConfiguredModel::name);
+        ConfiguredModel model = known == config_.models.end() ? ConfiguredModel{.name = name, .path = {}} : *known;
         if (const auto file = config_text(value)) {  // "demo: demo.gguf"
             model.path = resolved_path(*file, folder_);
         } else if (const auto* object = std::get_if<ConfigNode::object_t>(&value.data)) {
@@ -121,7 +113,8 @@ class Binder {
         } else {
             return problem(path, "must be a file's path, or a group of keys with a path");
         }
-        config_.models.push_back(std::move(model));
+        if (known == config_.models.end()) config_.models.push_back(std::move(model));
+        else *known = std::move(model);
     }
 
     void bind_model_key(const std::string& above, const std::string& key, const ConfigNode& value, ConfiguredModel& model) {
@@ -143,10 +136,40 @@ class Binder {
             model.context_tokens = static_cast<std::uint32_t>(tokens);
         } else if (key == "parameters") {
             bind_parameters(path, value, model);
+        } else if (key == "adapters") {
+            bind_adapters(path, value, model);
         } else {
             const std::string guess = nearest(key, model_keys);
             problem(path, guess.empty() ? "unknown key" : "unknown key, did you mean '" + guess + "'?");
         }
+    }
+
+    void bind_adapters(const std::string& path, const ConfigNode& value, ConfiguredModel& model) {
+        model.adapters.clear();
+        const auto* list = std::get_if<ConfigNode::array_t>(&value.data);
+        if (!list) return bind_adapter(path, value, model);
+        if (list->size() > max_adapters) return problem(path, "must have at most " + std::to_string(max_adapters) + " entries");
+        for (const auto& entry : *list) bind_adapter(path, entry, model);
+    }
+
+    // A file's path, or a group of keys.
+    void bind_adapter(const std::string& path, const ConfigNode& value, ConfiguredModel& model) {
+        ModelAdapter adapter;
+        if (const auto file = config_text(value)) {
+            adapter.path = resolved_path(*file, folder_);
+        } else if (const auto* object = std::get_if<ConfigNode::object_t>(&value.data)) {
+            for (const auto& [key, inner] : *object) {
+                const auto text = config_text(inner);
+                const auto number = config_number(inner);
+                if (key == "path" && text) adapter.path = resolved_path(*text, folder_);
+                else if (key == "scale" && number && std::abs(*number) <= max_adapter_scale) adapter.scale = static_cast<float>(*number);
+                else if (key == "path") return problem(path + ".path", "must be a text");
+                else if (key == "scale") return problem(path + ".scale", "must be a number from -" + plain(max_adapter_scale) + " to " + plain(max_adapter_scale));
+                else return problem(path + "." + key, "unknown key, expected 'path' or 'scale'");
+            }
+        }
+        if (adapter.path.empty()) return problem(path, "must be a file's path, a group of keys with a path, or a list of these");
+        model.adapters.push_back(std::move(adapter));
     }
 
     void bind_parameters(const std::string& path, const ConfigNode& value, ConfiguredModel& model) {
@@ -160,6 +183,7 @@ class Binder {
                 const std::string guess = nearest(name, names);
                 problem(path + "." + name, guess.empty() ? "unknown parameter" : "unknown parameter, did you mean '" + guess + "'?");
             } else if (const auto json = parameter_json(*known, inner)) {
+                std::erase_if(model.parameters_text, [&](const auto& earlier) { return earlier.first == name; });
                 model.parameters_text.emplace_back(name, *json);
             } else {
                 problem(path + "." + name, requirement(*known));
@@ -194,8 +218,54 @@ class Binder {
 
 }  // namespace
 
+std::string unknown_key_message(const std::string& path) {
+    const auto dot = path.rfind('.');
+    const std::string above = dot == std::string::npos ? "" : path.substr(0, dot + 1);
+    const std::string word = path.substr(above.size());
+    std::vector<std::string> near = above.empty() ? std::vector<std::string>{"models"} : std::vector<std::string>{};
+    std::string elsewhere;
+    for (const auto& key : config_keys()) {
+        const std::string_view name = key.name;
+        if (name.starts_with(above)) near.emplace_back(name.substr(above.size(), name.find('.', above.size()) - above.size()));
+        if (name.ends_with("." + word)) elsewhere = name;
+    }
+    const std::string guess = elsewhere.empty() ? nearest(word, near) : elsewhere;
+    return guess.empty() ? "unknown key" : "unknown key, did you mean '" + guess + "'?";
+}
+
 void bind_config_file(const ConfigFile& file, const fs::path& folder, Config& config, std::vector<ConfigProblem>& problems) {
     Binder(file, folder, config, problems).bind();
+}
+
+void bind_models_text(const std::string& place, const std::string& text, const fs::path& folder, Config& config,
+                      std::vector<ConfigProblem>& problems) {
+    auto file = parse_config(place, ConfigFormat::yaml, text, problems);
+    if (!file) return;
+    file->places.clear();  // a place is the whole of it
+    ConfigNode models = ConfigNode::object_t(file->root.begin(), file->root.end());
+    file->root = {{"models", std::move(models)}};
+    bind_config_file(*file, folder, config, problems);
+}
+
+void bind_model_setting(const std::string& place, std::string_view path, const std::string& value, const fs::path& folder,
+                        Config& config, std::vector<ConfigProblem>& problems) {
+    // Names may hold dots, so the key is looked for at the end: "llama3.2.parameters.top_k", "llama3.2.context".
+    const auto dot = path.rfind('.');
+    const auto cut = [&](std::size_t at) { return at == std::string_view::npos ? std::string_view() : path.substr(at + 1); };
+    ConfigNode inner = std::string(value);
+    std::string_view name = path;
+    if (const auto parameter = path.rfind(".parameters."); parameter != std::string_view::npos && parameter > 0) {
+        const auto key = path.substr(parameter + std::string_view(".parameters.").size());
+        inner = ConfigNode(ConfigNode::object_t{
+            {"parameters", ConfigNode(ConfigNode::object_t{{std::string(key), std::move(inner)}})}});
+        name = path.substr(0, parameter);
+    } else if (dot != std::string_view::npos && std::ranges::contains(model_keys, cut(dot))) {
+        inner = ConfigNode(ConfigNode::object_t{{std::string(cut(dot)), std::move(inner)}});
+        name = path.substr(0, dot);
+    }
+    ConfigFile file{.name = place};
+    file.root = {{"models", ConfigNode(ConfigNode::object_t{{std::string(name), std::move(inner)}})}};
+    bind_config_file(file, folder, config, problems);
 }
 
 fs::path resolved_path(const std::string& path, const fs::path& folder) {

@@ -85,6 +85,19 @@ ModelDescription describe(const LoadedModel& model, const EngineLimits* limits, 
     return description;
 }
 
+// Copies of prefixes outside the KV pool; null when none are wanted or the model's memory cannot be taken apart. Without
+// its folder there is memory only.
+std::unique_ptr<SpillStore> make_spill_store(const LoadMessage& load, const LlamaEngine& engine, Inbox& inbox) {
+    if (load.cache_host_bytes == 0 || !engine.limits().shares_prefixes) return nullptr;
+    std::unique_ptr<BlockFiles> files;
+    if (!load.cache_folder.empty() && load.cache_disk_bytes > 0) {
+        auto opened = BlockFiles::open(load.cache_folder, engine.identity(), load.cache_disk_bytes);
+        if (opened) files = std::move(*opened);
+        else log_warn("prefix_cache_without_disk", {{"reason", opened.error().detail}});
+    }
+    return std::make_unique<SpillStore>(load.cache_host_bytes, std::move(files), [&inbox] { inbox.wake(); });
+}
+
 // Reads messages and hands them to those who do the work, until the gateway is gone.
 void serve(Link& link, Intake* intake, Inbox& inbox, EmbedWorker& embeds) {
     while (auto message = next_message(link)) {
@@ -117,14 +130,19 @@ int run_engine(int descriptor) {
     SteadyClock clock;
     LinkSink sink(link);
     Inbox inbox;
-    AdmissionGate gate(load.slots + load.max_queue);
+    AdmissionGate gate(load.slots + load.max_queue, load.max_queue_tokens);
     SamplerPool pool(helpers);
-    Scheduler scheduler(**engine, **model, clock, sink, inbox, gate, pool,
+    const auto spill = make_spill_store(load, **engine, inbox);
+    Scheduler scheduler(**engine, **model, clock, sink, inbox, gate, pool, spill.get(),
                         {.slots = static_cast<std::int32_t>(load.slots),
-                         .target_itl = std::chrono::milliseconds(load.target_itl_ms)});
+                         .target_itl = std::chrono::milliseconds(load.target_itl_ms),
+                         .deterministic = load.deterministic,
+                         .guesses = load.speculation,
+                         .identity = (*engine)->identity()});
     (void)link.write(encode(FromEngine(ReadyMessage{describe(**model, &(*engine)->limits(), load)})));
     {
-        Intake intake({.model = *model, .window = (*engine)->limits().context_tokens, .inbox = inbox, .gate = gate,
+        Intake intake({.model = *model, .window = (*engine)->limits().context_tokens,
+                       .shared_cache = load.shared_cache, .inbox = inbox, .gate = gate,
                        .sink = sink, .link = link},
                       intake_threads);
         EmbedWorker embeds(*model, load, link);

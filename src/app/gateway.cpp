@@ -36,6 +36,7 @@ class Gateway {
           server_(io_, options.server,
                   make_router(ollama_, {.registry = registry_, .chat = chat_, .embed = embed_, .clock = clock_,
                                .default_context_tokens = options.residency.context_tokens},
+                              {.registry = registry_, .chat = chat_, .default_context_tokens = options.residency.context_tokens},
                               registry_, draining_),
                   error_formatter()),
           signals_(io_, SIGINT, SIGTERM) {}
@@ -77,8 +78,11 @@ class Gateway {
                               {"connections", std::to_string(server_.connections())}});
         registry_.drain();
         server_.drain(options_.drain_time, [this] {
-            log_info("drained");
-            io_.stop();
+            // Engines write down their prefixes before they end.
+            registry_.stop_all([this] {
+                log_info("drained");
+                io_.stop();
+            });
         });
     }
 

@@ -1,28 +1,44 @@
 #include "app/routes.h"
 
+#include "api/anthropic/errors.h"
+#include "api/anthropic/routes.h"
 #include "api/ollama/errors.h"
 #include "api/openai/errors.h"
 #include "api/openai/routes.h"
 #include "app/health.h"
+#include "app/metrics.h"
 
 namespace weft {
 namespace {
 
 bool speaks_openai(std::string_view path) { return path == "/v1" || path.starts_with("/v1/"); }
 
+// Two dialects have these paths; a header tells their clients apart.
+http::Handler for_either(http::Handler openai, http::Handler anthropic) {
+    return [openai = std::move(openai), anthropic = std::move(anthropic)](http::Exchange& exchange) {
+        return api::anthropic::wants_anthropic(exchange.request()) ? anthropic(exchange) : openai(exchange);
+    };
+}
+
 }  // namespace
 
 std::shared_ptr<const http::Router> make_router(api::ollama::Services& ollama, const api::openai::Services& openai,
+                                                const api::anthropic::Services& anthropic,
                                                 Registry& registry, const bool& draining) {
     auto router = std::make_shared<http::Router>();
     add_health_routes(*router, registry, draining);
+    add_metrics_routes(*router, registry);
     api::ollama::add_routes(*router, ollama);
+    router->add("GET", "/v1/models", for_either(api::openai::list_models_handler(openai), api::anthropic::list_models_handler(anthropic)));
+    router->add("GET", "/v1/models/*id", for_either(api::openai::show_model_handler(openai), api::anthropic::show_model_handler(anthropic)));
     api::openai::add_routes(*router, openai);
+    api::anthropic::add_routes(*router, anthropic);
     return router;
 }
 
 http::ErrorFormatter error_formatter() {
     return [](const http::Request& request, int status, std::string_view code_word, std::string message) {
+        if (api::anthropic::speaks_anthropic(request)) return api::anthropic::transport_error(status, request);
         if (speaks_openai(request.path)) return api::openai::transport_error(status, request.method, request.path);
         return api::ollama::format_transport_error(request, status, code_word, std::move(message));
     };

@@ -3,6 +3,7 @@
 #include <functional>
 #include <memory>
 
+#include "api/anthropic/services.h"
 #include "api/ollama/routes.h"
 #include "api/openai/services.h"
 #include "http/router.h"
@@ -13,6 +14,7 @@ namespace weft {
 // All paths of the server in one place: health, then one dialect after the other.
 [[nodiscard]] std::shared_ptr<const http::Router> make_router(api::ollama::Services& ollama,
                                                               const api::openai::Services& openai,
+                                                              const api::anthropic::Services& anthropic,
                                                               Registry& registry, const bool& draining);
 
 // Errors that the transport finds, in the shape of the dialect that the path belongs to.

@@ -1,13 +1,14 @@
 #include "app/serve.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
-#include <optional>
 
 #include "app/config.h"
 #include "app/gateway.h"
 #include "app/logging.h"
 #include "base/log.h"
+#include "registry/model_catalog.h"
 
 namespace weft {
 namespace {
@@ -54,7 +55,8 @@ http::ServerOptions server_options(const ServerConfig& config) {
     return options;
 }
 
-LoadMessage engine_defaults(const Config& config) {
+LoadMessage engine_defaults(const Config& config, const std::filesystem::path& home) {
+    const auto folder = config.cache.folder.empty() ? home / "cache" / "prefixes" : std::filesystem::absolute(config.cache.folder);
     return {.slots = config.defaults.parallel,
             .kv_cells = config.defaults.kv_cells,
             .batch_tokens = config.defaults.batch,
@@ -65,21 +67,44 @@ LoadMessage engine_defaults(const Config& config) {
             .flash_attention = config.defaults.flash_attention,
             .use_mmap = config.defaults.mmap,
             .cpu_kernels = config.kernels == "auto",
-            .gpu_layers = config.defaults.gpu_layers};
+            .gpu_layers = config.defaults.gpu_layers,
+            .max_queue_tokens = config.limits.queue_tokens,
+            .cache_host_bytes = config.cache.host_bytes.bytes,
+            .cache_disk_bytes = config.cache.disk_bytes.bytes,
+            .cache_folder = folder.string(),
+            .shared_cache = config.cache.scope == "everyone",
+            .speculation = config.defaults.speculation,
+            .deterministic = config.defaults.deterministic};
 }
 
-// Problems have been told already.
+// Looks at the files and folders that the configuration names. A configured model that cannot be served is a problem;
+// a file in a folder that cannot, and a folder that is not there, are worth a word. Returns the number of problems.
+int check_models(const ModelSources& sources, const std::filesystem::path& default_folder) {
+    for (const auto& folder : sources.folders)
+        if (folder != default_folder && !std::filesystem::is_directory(folder))
+            std::fprintf(stderr, "weft: warning: models_dir: there is no folder %s\n", folder.c_str());
+    const auto catalog = scan_models(sources, {});
+    int problems = 0;
+    for (const auto& [key, entry] : catalog.entries) {
+        const auto& path = entry.files.front().path;
+        if (entry.model) {
+            std::printf("model %s: %s\n", entry.model->name.c_str(), path.c_str());
+            continue;
+        }
+        const bool configured = std::ranges::contains(sources.models, path, &ConfiguredModel::path);
+        if (configured) ++problems;
+        std::fprintf(stderr, "weft: %s%s (%s)\n", configured ? "" : "warning: ", entry.error.message.c_str(), path.c_str());
+    }
+    return problems;
+}
+
+// Problems of the configuration itself have been told already.
 int report_check(const LoadedConfig& loaded) {
     for (const auto& warning : loaded.warnings) std::fprintf(stderr, "weft: warning: %s\n", warning.text().c_str());
+    set_up_logging("error", loaded.config.log.format);
+    if (check_models(model_sources(loaded.config), loaded.home / "models") > 0) return exit_usage;
     std::printf("the configuration is fine (%s)\n", loaded.file ? loaded.file->c_str() : "no file");
     return 0;
-}
-
-// "NAME=FILE", unless a file is really called that.
-std::optional<ConfiguredModel> named_model(const std::string& text) {
-    const auto equals = text.find('=');
-    if (equals == std::string::npos || std::filesystem::exists(text)) return std::nullopt;
-    return ConfiguredModel{.name = text.substr(0, equals), .path = std::filesystem::absolute(text.substr(equals + 1))};
 }
 
 }  // namespace
@@ -87,13 +112,8 @@ std::optional<ConfiguredModel> named_model(const std::string& text) {
 int serve(const cli::ServeOptions& options) {
     ConfigSources sources{.environment = process_environment(), .command_line = settings_of(options)};
     if (options.config) sources.file = *options.config;
-    std::vector<ConfiguredModel> named;
-    for (const auto& model : options.models) {
-        if (auto one = named_model(model)) named.push_back(std::move(*one));
-        else sources.models.emplace_back(model);
-    }
-    auto loaded = load_config(sources);
-    loaded.config.models.insert(loaded.config.models.begin(), named.begin(), named.end());
+    for (const auto& model : options.models) sources.models.emplace_back(model);
+    const auto loaded = load_config(sources);
     for (const auto& problem : loaded.problems) std::fprintf(stderr, "weft: %s\n", problem.text().c_str());
     if (!loaded.problems.empty()) return exit_usage;
     if (options.check) return report_check(loaded);
@@ -112,7 +132,7 @@ int serve(const cli::ServeOptions& options) {
                            .load_timeout = ms(config.limits.load_timeout),
                            .models = model_sources(config),
                            .residency = residency_limits(config),
-                           .engine = engine_defaults(config)};
+                           .engine = engine_defaults(config, loaded.home)};
     return run_gateway(gateway);
 }
 

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "base/error.h"
 #include "runner/generation.h"
@@ -37,7 +38,8 @@ class Engine {
     [[nodiscard]] virtual const EngineLimits& limits() const = 0;
 
     // One forward pass. Takes one KV cell per row. The caller has made sure that the cells are there.
-    // engine_failed when libllama reports an error; the rows of that call are then not in the KV cache.
+    // engine_failed when libllama reports an error, cancelled after interrupt(); the rows of that call are then not in the
+    // KV cache.
     [[nodiscard]] virtual Result<void> decode(std::span<const BatchRow> rows) = 0;
 
     // Logits of row `row` of the last decode, which must have asked for them. [n_vocab], float32.
@@ -51,6 +53,18 @@ class Engine {
     virtual bool truncate(SequenceId sequence, std::int32_t from) = 0;
 
     virtual void remove(SequenceId sequence) = 0;
+
+    // The cells of tokens [from, to) as bytes that restore() takes back on the same model, build and KV type, bit by bit.
+    // Empty when this memory cannot.
+    [[nodiscard]] virtual std::vector<std::uint8_t> save(SequenceId sequence, std::int32_t from, std::int32_t to) = 0;
+
+    // Puts such bytes behind the `from` tokens that the sequence holds; takes to - from free cells. False, and nothing
+    // changed, when libllama does not want them.
+    [[nodiscard]] virtual bool restore(SequenceId sequence, std::int32_t from, std::int32_t to,
+                                       std::span<const std::uint8_t> bytes) = 0;
+
+    // Ends the decode() that runs now, if one does, within a few operations of its graph. Thread: any.
+    virtual void interrupt() = 0;
 };
 
 }  // namespace weft

@@ -1,6 +1,7 @@
 #include "engine/llama_engine.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <fstream>
 #include <thread>
 
@@ -11,7 +12,7 @@ namespace {
 
 constexpr std::uint32_t cell_granularity = 256;   // libllama pads the pool to this
 constexpr std::uint32_t windows_in_pool = 4;
-constexpr std::uint32_t recurrent_slots = 8;      // each costs a whole state
+constexpr std::uint32_t unshared_slots = 8;       // each costs a whole window or state
 constexpr std::uint32_t fewest_sequence_ids = 64;
 
 ggml_type kv_type(const std::string& name) {
@@ -25,9 +26,16 @@ std::uint32_t rounded_up(std::uint32_t cells) {
     return (cells + cell_granularity - 1) / cell_granularity * cell_granularity;
 }
 
-// Ids for the running sequences and about as many cached prefixes.
+// Ids for the running sequences, about as many cached prefixes, and one through which parts of sequences pass.
 std::uint32_t sequence_ids(std::uint32_t slots) {
-    return std::clamp(2 * slots, fewest_sequence_ids, static_cast<std::uint32_t>(llama_max_parallel_sequences()));
+    return std::clamp(2 * slots + 1, fewest_sequence_ids, static_cast<std::uint32_t>(llama_max_parallel_sequences()));
+}
+
+// Some models choose their position encoding by the size of the context.
+std::string long_rope(const LoadedModel& model, const llama_context* context) {
+    const auto original = model.metadata(model.architecture() + ".rope.scaling.original_context_length");
+    if (original.empty()) return "";
+    return llama_n_ctx_seq(context) > std::strtoul(original.c_str(), nullptr, 10) ? " long" : " short";
 }
 
 }  // namespace
@@ -50,14 +58,18 @@ std::uint32_t choose_kv_cells(std::uint32_t window, std::uint64_t kv_bytes_per_t
 
 Result<std::unique_ptr<LlamaEngine>> LlamaEngine::create(std::shared_ptr<const LoadedModel> model,
                                                          const LoadMessage& message) {
-    const bool shares = model->shares_prefixes();
+    // Deterministic: each sequence has cells of its own, from the first on, so that it finds them in the same places
+    // whatever else runs. libllama cannot share parts of such memory.
+    const bool own_cells = message.deterministic;
+    const bool shares = model->shares_prefixes() && !own_cells;
     std::uint32_t window = message.context_tokens == 0 ? model->trained_context() : message.context_tokens;
     if (model->trained_context() > 0) window = std::min(window, model->trained_context());
     window = std::max(window, 4U);
     std::uint32_t cells = message.kv_cells;
     if (cells == 0) cells = choose_kv_cells(window, model->kv_bytes_per_token(), available_memory_bytes());
     cells = rounded_up(std::max(cells, window));
-    const auto slots = shares ? message.slots : std::min(message.slots, recurrent_slots);
+    const auto slots = shares ? message.slots : std::min(message.slots, unshared_slots);
+    if (own_cells) cells = slots * rounded_up(window);
 
     auto params = llama_context_default_params();
     params.n_ctx = cells;
@@ -73,7 +85,7 @@ Result<std::unique_ptr<LlamaEngine>> LlamaEngine::create(std::shared_ptr<const L
     params.flash_attn_type = message.flash_attention ? LLAMA_FLASH_ATTN_TYPE_ENABLED : LLAMA_FLASH_ATTN_TYPE_DISABLED;
     params.type_k = kv_type(message.kv_cache_type);
     params.type_v = params.type_k;
-    params.kv_unified = true;
+    params.kv_unified = !own_cells;
     params.swa_full = true;  // a prefix can only be shared while all of its cells are there
     params.no_perf = true;
     ContextHandle context(llama_init_from_model(model->handle(), params));
@@ -85,17 +97,29 @@ Result<std::unique_ptr<LlamaEngine>> LlamaEngine::create(std::shared_ptr<const L
     if (!context)
         return fail(ErrorCode::model_load_failed,
                     "the context could not be created: the model requires more system memory than is available");
+    WEFT_CHECK(model->apply_adapters(context.get()));
     const EngineLimits limits{.kv_cells = static_cast<std::int32_t>(llama_n_ctx(context.get())),
-                              .max_sequences = static_cast<std::int32_t>(params.n_seq_max),
+                              .max_sequences = static_cast<std::int32_t>(params.n_seq_max) - (shares ? 1 : 0),
                               .max_batch_rows = static_cast<std::int32_t>(params.n_batch),
                               .max_outputs = static_cast<std::int32_t>(params.n_outputs_max),
                               .context_tokens = static_cast<std::int32_t>(window),
                               .shares_prefixes = shares};
-    return std::unique_ptr<LlamaEngine>(new LlamaEngine(std::move(model), std::move(context), limits));
+    std::string identity = message.digest + " " + llama_version() + " " + ggml_type_name(params.type_k) +
+                           (params.flash_attn_type == LLAMA_FLASH_ATTN_TYPE_ENABLED ? " flash" : " plain") +
+                           long_rope(*model, context.get()) + (message.cpu_kernels ? " own kernels" : "");
+    return std::unique_ptr<LlamaEngine>(new LlamaEngine(std::move(model), std::move(context), limits, std::move(identity)));
 }
 
-LlamaEngine::LlamaEngine(std::shared_ptr<const LoadedModel> model, ContextHandle context, EngineLimits limits)
-    : model_(std::move(model)), context_(std::move(context)), limits_(limits), n_vocab_(model_->size()) {}
+LlamaEngine::LlamaEngine(std::shared_ptr<const LoadedModel> model, ContextHandle context, EngineLimits limits,
+                         std::string identity)
+    : model_(std::move(model)),
+      context_(std::move(context)),
+      limits_(limits),
+      identity_(std::move(identity)),
+      n_vocab_(model_->size()) {
+    const auto stop = [](void* engine) { return static_cast<LlamaEngine*>(engine)->interrupted_.load(); };
+    llama_set_abort_callback(context_.get(), stop, this);
+}
 
 Result<void> LlamaEngine::decode(std::span<const BatchRow> rows) {
     const auto n = rows.size();
@@ -117,7 +141,14 @@ Result<void> LlamaEngine::decode(std::span<const BatchRow> rows) {
                             .n_seq_id = sequence_counts_.data(),
                             .seq_id = sequence_pointers_.data(),
                             .logits = wants_logits_.data()};
+    interrupted_ = false;
     const auto status = llama_decode(context_.get(), batch);
+    if (status == 2) {
+        // Of this call's rows none must stay; a sequence's rows follow each other.
+        for (std::size_t i = 0; i < n; ++i)
+            if (i == 0 || rows[i].sequence != rows[i - 1].sequence) (void)truncate(rows[i].sequence, rows[i].position);
+        return fail(ErrorCode::cancelled, "the computation was interrupted");
+    }
     if (status != 0)
         return std::unexpected(Error{.code = ErrorCode::engine_failed,
                                      .message = "the model failed to compute",
@@ -144,6 +175,28 @@ bool LlamaEngine::truncate(SequenceId sequence, std::int32_t from) {
 
 void LlamaEngine::remove(SequenceId sequence) {
     llama_memory_seq_rm(llama_get_memory(context_.get()), static_cast<llama_seq_id>(sequence), -1, -1);
+}
+
+// libllama saves and loads whole sequences only. A part is one as soon as it has an id of its own: the last one is kept
+// free for that.
+std::vector<std::uint8_t> LlamaEngine::save(SequenceId sequence, std::int32_t from, std::int32_t to) {
+    auto* memory = llama_get_memory(context_.get());
+    const auto passage = static_cast<llama_seq_id>(limits_.max_sequences);
+    llama_memory_seq_cp(memory, static_cast<llama_seq_id>(sequence), passage, from, to);
+    std::vector<std::uint8_t> bytes(llama_state_seq_get_size(context_.get(), passage));
+    bytes.resize(llama_state_seq_get_data(context_.get(), bytes.data(), bytes.size(), passage));
+    llama_memory_seq_rm(memory, passage, -1, -1);
+    return bytes;
+}
+
+bool LlamaEngine::restore(SequenceId sequence, std::int32_t from, std::int32_t to, std::span<const std::uint8_t> bytes) {
+    auto* memory = llama_get_memory(context_.get());
+    const auto passage = static_cast<llama_seq_id>(limits_.max_sequences);
+    const bool fits = llama_state_seq_set_data(context_.get(), bytes.data(), bytes.size(), passage) == bytes.size() &&
+                      llama_memory_seq_pos_min(memory, passage) == from && llama_memory_seq_pos_max(memory, passage) == to - 1;
+    if (fits) llama_memory_seq_cp(memory, passage, static_cast<llama_seq_id>(sequence), from, to);
+    llama_memory_seq_rm(memory, passage, -1, -1);
+    return fits;
 }
 
 }  // namespace weft

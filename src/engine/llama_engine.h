@@ -2,7 +2,9 @@
 
 #include <llama.h>
 
+#include <atomic>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "engine/engine.h"
@@ -28,14 +30,23 @@ class LlamaEngine final : public Engine {
     void share_prefix(SequenceId from, SequenceId to, std::int32_t tokens) override;
     bool truncate(SequenceId sequence, std::int32_t from) override;
     void remove(SequenceId sequence) override;
+    [[nodiscard]] std::vector<std::uint8_t> save(SequenceId sequence, std::int32_t from, std::int32_t to) override;
+    [[nodiscard]] bool restore(SequenceId sequence, std::int32_t from, std::int32_t to,
+                               std::span<const std::uint8_t> bytes) override;
+    void interrupt() override { interrupted_ = true; }
+
+    // What the KV cells depend on besides the tokens before them: file, libllama, and how cells are stored.
+    [[nodiscard]] const std::string& identity() const { return identity_; }
 
   private:
-    LlamaEngine(std::shared_ptr<const LoadedModel> model, ContextHandle context, EngineLimits limits);
+    LlamaEngine(std::shared_ptr<const LoadedModel> model, ContextHandle context, EngineLimits limits, std::string identity);
 
     std::shared_ptr<const LoadedModel> model_;
     ContextHandle context_;
     EngineLimits limits_;
+    std::string identity_;
     std::int32_t n_vocab_;
+    std::atomic<bool> interrupted_{false};
     // Of the batch that is being decoded; reused.
     std::vector<llama_token> tokens_;
     std::vector<llama_pos> positions_;

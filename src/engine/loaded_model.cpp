@@ -12,9 +12,21 @@
 namespace weft {
 namespace {
 
-// Control tokens that carry structure which the reply parser must see although they are not shown as text.
-constexpr std::array shown_control_tokens = {"<think>", "</think>", "<tool_call>", "</tool_call>", "<tool_response>",
-                                             "</tool_response>", "[TOOL_CALLS]", "[THINK]", "[/THINK]"};
+// What a control token stands for in answers, if it has a meaning there at all. Control tokens have no text otherwise.
+Markup markup_of_text(std::string_view text, const ReplyFormat& format) {
+    static constexpr std::array thinking = {"<think>", "</think>", "[THINK]", "[/THINK]"};
+    static constexpr std::array calls = {"<tool_call>", "</tool_call>", "[TOOL_CALLS]"};
+    const auto is_one_of = [text](const auto& words) { return std::ranges::find(words, text) != words.end(); };
+    // gpt-oss says everything on channels: without these words nothing could be told apart.
+    if (format.calls == CallStyle::harmony && is_one_of(call_markers(format.calls))) return Markup::thinking;
+    if (is_one_of(thinking)) return Markup::thinking;
+    // A tag can be made of several tokens: <|channel>thought.
+    if (!text.empty() && (format.thinking_open.contains(text) || format.thinking_close.contains(text)))
+        return Markup::thinking;
+    if (is_one_of(answer_markers(format))) return Markup::thinking;
+    if (is_one_of(calls) || is_one_of(call_markers(format.calls))) return Markup::calls;
+    return Markup::none;
+}
 
 void forward_log(ggml_log_level level, const char* text, void*) {
     if (level == GGML_LOG_LEVEL_CONT || text == nullptr) return;
@@ -59,6 +71,7 @@ Result<std::shared_ptr<const LoadedModel>> LoadedModel::load(const LoadMessage& 
     if (llama_vocab_n_tokens(llama_model_get_vocab(model.get())) <= 0)
         return fail(ErrorCode::model_load_failed, "the model has no vocabulary");
     std::shared_ptr<LoadedModel> loaded(new LoadedModel(std::move(model)));
+    WEFT_CHECK(loaded->load_adapters(message.adapters));
     if (const char* source = llama_model_chat_template(loaded->handle(), nullptr)) {
         auto parsed = PromptTemplate::parse(source, loaded->detokenize({llama_vocab_bos(loaded->vocab_)}, true),
                                             loaded->detokenize({llama_vocab_eos(loaded->vocab_)}, true));
@@ -69,22 +82,43 @@ Result<std::shared_ptr<const LoadedModel>> LoadedModel::load(const LoadMessage& 
 }
 
 LoadedModel::LoadedModel(ModelHandle model) : model_(std::move(model)), vocab_(llama_model_get_vocab(model_.get())) {
+    if (const char* source = llama_model_chat_template(model_.get(), nullptr)) reply_format_ = detect_reply_format(source);
     const auto n = llama_vocab_n_tokens(vocab_);
     bytes_.reserve(static_cast<std::size_t>(n));
+    markup_.reserve(static_cast<std::size_t>(n));
     for (Token token = 0; token < n; ++token) {
-        bool shown = !llama_vocab_is_control(vocab_, token);
-        if (!shown) {
-            const std::string_view text = llama_vocab_get_text(vocab_, token);
-            shown = std::ranges::find(shown_control_tokens, text) != shown_control_tokens.end();
-        }
+        const bool control = llama_vocab_is_control(vocab_, token);
+        markup_.push_back(control ? markup_of_text(llama_vocab_get_text(vocab_, token), reply_format_) : Markup::none);
+        const bool shown = !control || markup_.back() != Markup::none;
         bytes_.push_back(shown ? piece_of(vocab_, token, true) : std::string());
     }
-    const InfillTokens infill{llama_vocab_fim_pre(vocab_), llama_vocab_fim_suf(vocab_), llama_vocab_fim_mid(vocab_)};
+    const InfillTokens infill{llama_vocab_fim_pre(vocab_), llama_vocab_fim_suf(vocab_), llama_vocab_fim_mid(vocab_),
+                              llama_vocab_fim_rep(vocab_), llama_vocab_fim_sep(vocab_)};
     if (is_token(infill.prefix) && is_token(infill.suffix) && is_token(infill.middle)) infill_ = infill;
     architecture_ = metadata("general.architecture");
     causal_ = metadata(architecture_ + ".attention.causal") != "false" &&
               architecture_.find("bert") == std::string::npos && architecture_ != "t5encoder";
     has_pooling_ = !metadata(architecture_ + ".pooling_type").empty();
+    ranks_ = metadata(architecture_ + ".pooling_type") == std::to_string(LLAMA_POOLING_TYPE_RANK);
+}
+
+Result<void> LoadedModel::load_adapters(const std::vector<LoadedAdapter>& adapters) {
+    for (const auto& wanted : adapters) {
+        auto* adapter = llama_adapter_lora_init(model_.get(), wanted.path.c_str());
+        if (adapter == nullptr) return fail(ErrorCode::model_load_failed, "an adapter could not be loaded: it does not fit the model");
+        adapters_.push_back(adapter);
+        adapter_scales_.push_back(wanted.scale);
+    }
+    return {};
+}
+
+Result<void> LoadedModel::apply_adapters(llama_context* context) const {
+    if (adapters_.empty()) return {};
+    auto adapters = adapters_;  // libllama wants them mutable and changes neither
+    auto scales = adapter_scales_;
+    if (llama_set_adapters_lora(context, adapters.data(), adapters.size(), scales.data()) != 0)
+        return fail(ErrorCode::model_load_failed, "the model's adapters could not be applied");
+    return {};
 }
 
 bool LoadedModel::ends_generation(Token token) const { return llama_vocab_is_eog(vocab_, token); }
@@ -128,6 +162,24 @@ std::string LoadedModel::detokenize(const std::vector<Token>& tokens, bool speci
     return text;
 }
 
+std::string LoadedModel::text_of(const std::vector<Token>& tokens) const {
+    std::vector<Token> known;
+    for (const auto token : tokens)
+        if (is_token(token)) known.push_back(token);
+    std::string text(known.size() * 8 + 16, '\0');
+    const auto put = [&] {
+        return llama_detokenize(vocab_, known.data(), static_cast<std::int32_t>(known.size()), text.data(),
+                                static_cast<std::int32_t>(text.size()), false, true);
+    };
+    auto n = put();
+    if (n < 0) {
+        text.resize(static_cast<std::size_t>(-n));
+        n = put();
+    }
+    text.resize(static_cast<std::size_t>(std::max(n, 0)));
+    return text;
+}
+
 std::uint32_t LoadedModel::trained_context() const {
     return static_cast<std::uint32_t>(std::max(llama_model_n_ctx_train(model_.get()), 0));
 }
@@ -167,7 +219,8 @@ ModelDescription LoadedModel::describe() const {
             .infills = infill_.has_value(),
             .template_takes_tools = template_ && template_->takes_tools(),
             .template_thinks = template_ && template_->thinks(),
-            .has_template = template_.has_value()};
+            .has_template = template_.has_value(),
+            .reply_format = template_ ? reply_format_ : ReplyFormat{}};
 }
 
 }  // namespace weft

@@ -144,4 +144,18 @@ bool is_valid_authority(std::string_view authority) {
     return port.size() <= 5 && std::ranges::all_of(port, [](char c) { return c >= '0' && c <= '9'; });
 }
 
+std::optional<std::string> query_parameter(std::string_view query, std::string_view name) {
+    while (!query.empty()) {
+        const auto end = std::min(query.find('&'), query.size());
+        const auto pair = query.substr(0, end);
+        query.remove_prefix(std::min(end + 1, query.size()));
+        const auto equals = std::min(pair.find('='), pair.size());
+        if (percent_decode(pair.substr(0, equals)) != name) continue;
+        std::string value(pair.substr(std::min(equals + 1, pair.size())));
+        std::ranges::replace(value, '+', ' ');
+        return percent_decode(value);
+    }
+    return std::nullopt;
+}
+
 }  // namespace weft::http

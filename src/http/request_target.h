@@ -1,6 +1,7 @@
 #pragma once
 
 #include <expected>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -20,5 +21,9 @@ struct RequestTarget {
 
 // "host", "host:port", "[v6]:port" without anything that does not belong there; empty is valid.
 [[nodiscard]] bool is_valid_authority(std::string_view authority);
+
+// The first parameter of that name in a raw query, decoded ('+' is a space); "" for one without '='. Nothing when it is
+// absent or badly encoded.
+[[nodiscard]] std::optional<std::string> query_parameter(std::string_view query, std::string_view name);
 
 }  // namespace weft::http

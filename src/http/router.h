@@ -16,8 +16,8 @@ namespace weft::http {
 enum class AccessLog { normal, quiet };
 
 // Method and path to handler. A pattern is a path whose parts may be ":name" (one part) or, last, "*name" (all the
-// rest, slashes included, at least one part). A literal part wins over ":name", which wins over "*name". GET routes
-// answer HEAD too. Filled before the server starts, constant afterwards.
+// rest, slashes included, at least one part). A literal part wins over ":name", which wins over "*name"; of equal
+// routes the one that was added first. GET routes answer HEAD too. Filled before the server starts, constant afterwards.
 class Router {
   public:
     void add(std::string method, std::string pattern, Handler handler, AccessLog access_log = AccessLog::normal);

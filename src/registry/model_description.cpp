@@ -3,15 +3,10 @@
 
 #include "registry/gguf.h"
 #include "registry/model_catalog.h"
+#include "runner/reply_format.h"
 
 namespace weft {
 namespace {
-
-bool mentions(std::string_view text, std::initializer_list<std::string_view> words) {
-    for (const auto word : words)
-        if (text.contains(word)) return true;
-    return false;
-}
 
 bool has_vision(const GgufHeader& header) {
     if (header.find(header.architecture_key("vision.block_count"))) return true;
@@ -28,10 +23,13 @@ bool has_infill_tokens(const GgufHeader& header) {
 
 std::vector<std::string> capabilities_of(const GgufHeader& header, std::string_view chat_template) {
     std::vector<std::string> out;
-    out.emplace_back(header.find(header.architecture_key("pooling_type")) ? "embedding" : "completion");
-    // "tools" is not told although templates may know them: clients that read it would send what is not served yet.
+    const auto pooling = header.integer(header.architecture_key("pooling_type"));
+    constexpr std::uint64_t ranks = 4;  // LLAMA_POOLING_TYPE_RANK
+    out.emplace_back(pooling == ranks ? "rerank" : header.find(header.architecture_key("pooling_type")) ? "embedding" : "completion");
+    const auto format = detect_reply_format(chat_template);
+    if (format.calls_tools()) out.emplace_back("tools");
     if (has_infill_tokens(header)) out.emplace_back("insert");
-    if (mentions(chat_template, {"<think>", "</think>", "[THINK]", "enable_thinking"})) out.emplace_back("thinking");
+    if (format.thinks()) out.emplace_back("thinking");
     if (has_vision(header)) out.emplace_back("vision");
     return out;
 }

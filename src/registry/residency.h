@@ -48,6 +48,7 @@ class Residency : public std::enable_shared_from_this<Residency> {
     struct Request {
         std::shared_ptr<const ModelInfo> model;
         std::uint32_t context_tokens = 0;       // as in AcquireRequest
+        LoadOptions load{};
         std::optional<KeepAlive> keep_alive{};
         TimePoint asked_at{};
         std::function<void(Result<RunnerLease>)> done;  // called on io, never from inside
@@ -67,6 +68,9 @@ class Residency : public std::enable_shared_from_this<Residency> {
     // From now on whoever asks or waits gets shutting_down. Leases stay valid.
     void drain();
 
+    // After drain(): ends every loaded model in good order; calls back, never from inside, when all are gone.
+    void stop_all(std::function<void()> stopped);
+
   private:
     struct Model;
     using ModelPtr = std::shared_ptr<Model>;
@@ -77,6 +81,8 @@ class Residency : public std::enable_shared_from_this<Residency> {
     };
 
     [[nodiscard]] std::uint32_t window_for(const Request& request) const;
+    // Whether the model as it is loaded will do for the request.
+    [[nodiscard]] bool suits(const Model& model, const Request& request) const;
     [[nodiscard]] std::uint64_t memory_for(const Model& model) const;
     [[nodiscard]] const Error* recent_failure(const ModelInfo& model);
     void answer(Request& request, Result<RunnerLease> result);
@@ -104,6 +110,7 @@ class Residency : public std::enable_shared_from_this<Residency> {
     void died(const ModelPtr& model, std::uint64_t attempt, Error error);
     void stop(const ModelPtr& model);
     void gone(const ModelPtr& model);
+    void tell_when_all_stopped();
     void forget(const ModelPtr& model);
 
     boost::asio::any_io_executor io_;
@@ -114,6 +121,7 @@ class Residency : public std::enable_shared_from_this<Residency> {
     std::map<std::string, Failure> failures_;    // by display name; only of models that exist
     std::uint64_t uses_ = 0;                     // counts up, to order models by last use
     bool draining_ = false;
+    std::function<void()> all_stopped_;
     bool making_room_ = false;
     ThreadChecker thread_;
 };

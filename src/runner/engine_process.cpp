@@ -23,7 +23,7 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr int engine_descriptor = 3;  // where the child finds its socket
-constexpr auto stop_grace = std::chrono::seconds(5);
+constexpr auto stop_grace = std::chrono::seconds(12);  // an engine writes down its prefixes
 constexpr int socket_buffer_bytes = 1 << 20;
 
 // libgomp's workers spin between parallel regions; on a busy machine that starves everybody else. 20,000 rounds cost an idle
@@ -179,6 +179,8 @@ void EngineProcess::dispatch(FromEngine message) {
         hooks_.on_tokenize(std::move(*tokens));
     } else if (auto* text = std::get_if<TextReply>(&message)) {
         hooks_.on_text(std::move(*text));
+    } else if (auto* pieces = std::get_if<PiecesReply>(&message)) {
+        hooks_.on_pieces(std::move(*pieces));
     }
 }
 

@@ -51,6 +51,8 @@ struct ChatPrompt {
     std::string template_variables_json{};        // an object with further template variables; empty: none
     bool add_generation_prompt = true;
     bool continue_final_message = true;           // a trailing assistant message is a prefill, not a finished turn
+    std::string go_template{};                    // renders instead of the model's own template, as Ollama's do; empty: none
+    std::string suffix{};                         // with go_template: what follows the gap that the answer fills
     bool drop_oldest_to_fit = false;              // drop oldest non-system messages until the prompt fits the window
 };
 
@@ -63,10 +65,18 @@ struct TokenPrompt {
     std::vector<Token> tokens;  // checked against the vocabulary by the engine
 };
 
-// Fill-in-the-middle with the vocabulary's own FIM tokens; ErrorCode::unsupported without them.
+// Another file that the text in the middle may be about.
+struct InfillFile {
+    std::string name;
+    std::string text;
+};
+
+// Fill-in-the-middle with the vocabulary's own FIM tokens; ErrorCode::unsupported without them. A prompt that is too
+// long and may be cut loses text far from the gap.
 struct InfillPrompt {
     std::string prefix;
     std::string suffix;
+    std::vector<InfillFile> files{};
 };
 
 using Prompt = std::variant<ChatPrompt, TextPrompt, TokenPrompt, InfillPrompt>;
@@ -99,6 +109,7 @@ enum class OutputFormat : std::uint8_t {
     json,         // one JSON value, an object
     json_schema,  // JSON that is valid for a schema
     gbnf,         // text of a grammar in libllama's notation
+    regex,        // text that matches a regular expression as a whole
 };
 
 inline constexpr std::uint32_t max_choices = 16;
@@ -114,7 +125,9 @@ struct GenerateRequest {
     std::optional<std::uint32_t> max_tokens{};  // absent = until the model stops or the window is full
     std::uint32_t choices = 1;                // 1..max_choices sequences that share one prefill
     OutputFormat format = OutputFormat::text;
-    std::string format_definition{};          // json_schema: the schema as JSON text; gbnf: the grammar
+    std::string format_definition{};          // json_schema: the schema as JSON text; gbnf, regex: the text
+    std::string format_field{"format"};       // where the client wrote it, for errors
+    bool format_lenient = false;              // json_schema: keywords that cannot be enforced are not refused
     std::optional<std::uint32_t> thinking_budget{};  // tokens after which a thinking block is closed; 0 = at once
     bool ignore_eos = false;
     bool logprobs = false;
@@ -125,8 +138,11 @@ struct GenerateRequest {
     bool truncate = false;                    // cut an over-long prompt instead of failing with context_overflow
     std::uint32_t context_tokens = 0;         // window of this request; 0 or larger than the model's = the model's
     bool want_prompt_tokens = false;          // PromptAccepted carries the prompt's tokens, text pieces theirs
-    std::string tenant{};                     // opaque; whose request it is, for fair share and cache scope
+    std::string tenant{};                     // opaque; whose request it is, for fair share
+    bool shared_cache = false;                // shares cached prefixes with other tenants' requests that say so, too,
+                                              // instead of with its own tenant's
     std::int32_t priority = 0;                // smaller first
+    std::uint32_t deadline_ms = 0;            // refused when its first token cannot come so soon; 0 = whenever
 };
 
 struct TokenAlternative {
@@ -151,7 +167,7 @@ struct PromptAccepted {
     std::uint32_t prompt_tokens = 0;
     std::vector<Token> tokens{};               // only with want_prompt_tokens
     std::vector<TokenLogprob> prompt_logprobs{};  // only with prompt_logprobs; first token has none
-    bool thinking_open = false;  // a chat prompt whose rendered text ends, but for white space, with "<think>"
+    bool thinking_open = false;  // a chat prompt whose rendered text ends with the model's opening thinking tag
 };
 
 // Text of one or more tokens of one choice. Always whole UTF-8; may be empty when bytes or a possible stop string are
@@ -197,6 +213,8 @@ struct EmbedRequest {
     bool truncate = true;           // cut inputs to the window instead of failing with context_overflow
     std::uint32_t dimensions = 0;   // 0 = all; smaller: cut, then normalised again
     bool normalize = true;          // to length 1 (L2)
+    std::optional<std::string> rank_query{};  // a ranking model: each input is a document, its vector the one score
+    std::uint32_t context_tokens = 0;         // inputs of at most this many tokens; 0 or larger than the model's = the model's
     std::string tenant{};
 };
 

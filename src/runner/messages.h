@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "runner/engine_metrics.h"
 #include "runner/generation.h"
 #include "runner/model_description.h"
 
@@ -22,6 +23,12 @@ inline constexpr std::size_t frame_header_bytes = 12;     // magic u32, version 
 inline constexpr std::uint32_t max_frame_bytes = 256U << 20;
 
 // ---- gateway to engine ----
+
+// A LoRA adapter that is laid over the model's weights.
+struct LoadedAdapter {
+    std::string path;
+    float scale = 1;
+};
 
 // First message, once. Bounds that are 0 are chosen by the engine.
 struct LoadMessage {
@@ -38,6 +45,15 @@ struct LoadMessage {
     bool use_mmap = true;
     bool cpu_kernels = true;              // the project's own, where they run
     std::int32_t gpu_layers = -1;
+    std::vector<LoadedAdapter> adapters{};
+    std::string digest{};                     // of the model file; names its prefixes on disk
+    std::uint64_t max_queue_tokens = 0;       // prompt tokens of all requests inside; 0 = no bound
+    std::uint64_t cache_host_bytes = 0;       // copies of prefixes in memory ...
+    std::uint64_t cache_disk_bytes = 0;       // ... and on disk, below cache_folder
+    std::string cache_folder{};               // empty = nothing on disk
+    bool shared_cache = false;                // between all tenants
+    bool speculation = false;                 // by prompt lookup
+    bool deterministic = false;               // no request's numbers depend on what else runs; slow
 };
 struct GenerateMessage {
     std::uint64_t id = 0;
@@ -68,8 +84,12 @@ struct RenderMessage {
     std::uint64_t id = 0;
     ChatPrompt prompt;
 };
+struct PiecesMessage {
+    std::uint64_t id = 0;
+    std::vector<Token> tokens;
+};
 using ToEngine = std::variant<LoadMessage, GenerateMessage, CancelMessage, PauseMessage, EmbedMessage, TokenizeMessage,
-                              DetokenizeMessage, RenderMessage>;
+                              DetokenizeMessage, RenderMessage, PiecesMessage>;
 
 // ---- engine to gateway ----
 
@@ -98,6 +118,10 @@ struct TextReply {  // to DetokenizeMessage and RenderMessage
     std::uint64_t id = 0;
     std::variant<std::string, Error> result;
 };
+struct PiecesReply {
+    std::uint64_t id = 0;
+    std::variant<std::vector<std::string>, Error> result;
+};
 struct EngineHeartbeat {  // from the step thread itself, at least twice a second while it is alive
     std::uint32_t running = 0;
     std::uint32_t waiting = 0;
@@ -108,9 +132,12 @@ struct EngineHeartbeat {  // from the step thread itself, at least twice a secon
     std::uint64_t completion_tokens = 0;
     std::uint64_t steps = 0;
     std::uint64_t step_ns = 0;
+    EngineMetrics metrics{};
+    std::vector<QueueEntry> queue{};  // the first of those that run and of those that wait
 };
 using FromEngine =
-    std::variant<ReadyMessage, FailedMessage, EventFrame, EmbedReply, TokenizeReply, TextReply, EngineHeartbeat>;
+    std::variant<ReadyMessage, FailedMessage, EventFrame, EmbedReply, TokenizeReply, TextReply, EngineHeartbeat,
+                 PiecesReply>;
 
 // The frame as bytes, header included.
 [[nodiscard]] std::string encode(const ToEngine& message);

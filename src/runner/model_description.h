@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <string>
 
+#include "runner/reply_format.h"
+
 namespace weft {
 
 // What a loaded model is, as its engine process reports it once it is ready. Constant for the life of the process.
@@ -25,6 +27,7 @@ struct ModelDescription {
     bool template_takes_tools = false;
     bool template_thinks = false;
     bool has_template = false;
+    ReplyFormat reply_format{};           // how thinking and tool calls are written; known from the template
 };
 
 }  // namespace weft

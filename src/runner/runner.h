@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "runner/engine_metrics.h"
 #include "runner/generation.h"
 #include "runner/model_description.h"
 #include "runner/token_stream.h"
@@ -26,6 +27,8 @@ struct RunnerStats {
     std::uint64_t completion_tokens = 0;
     std::uint64_t steps = 0;
     std::uint64_t step_ns = 0;            // time inside decode calls
+    EngineMetrics metrics{};
+    std::vector<QueueEntry> queue{};
 };
 
 // The seam to whatever generates: an engine process, a remote server, a fake. Everything above it is the same for all.
@@ -46,6 +49,8 @@ class Runner {
     virtual void tokenize(std::string text, bool add_special, bool parse_special,
                           std::function<void(Result<std::vector<Token>>)> done) = 0;
     virtual void detokenize(std::vector<Token> tokens, std::function<void(Result<std::string>)> done) = 0;
+    // The bytes of each token, special ones as their text.
+    virtual void pieces(std::vector<Token> tokens, std::function<void(Result<std::vector<std::string>>)> done) = 0;
     // The text that a chat prompt renders to.
     virtual void render(ChatPrompt prompt, std::function<void(Result<std::string>)> done) = 0;
 

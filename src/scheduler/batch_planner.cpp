@@ -1,6 +1,8 @@
 #include "scheduler/batch_planner.h"
 
 #include <algorithm>
+#include <numeric>
+#include <utility>
 
 namespace weft {
 namespace {
@@ -12,10 +14,13 @@ std::int32_t wanted_rows(const RunningView& view) { return view.paused ? 0 : vie
 
 // Beyond this many rows, rows times idle cells stays the same.
 constexpr std::int32_t rows_for_full_cache = 4;
+// Copying a cell back takes about as long as ten rows take to look past it.
+constexpr std::int32_t cells_beside_copies = 2048;
 
 }  // namespace
 
-std::int32_t idle_cell_limit(std::int32_t kv_cells, std::int32_t window, std::int32_t decode_rows) {
+std::int32_t idle_cell_limit(std::int32_t kv_cells, std::int32_t window, std::int32_t decode_rows, bool copies) {
+    if (copies && decode_rows > 0) kv_cells = std::min(kv_cells, cells_beside_copies);
     const auto share = std::int64_t{kv_cells} * rows_for_full_cache / std::max(rows_for_full_cache, decode_rows);
     return static_cast<std::int32_t>(std::min<std::int64_t>(window, share));
 }
@@ -40,48 +45,121 @@ std::vector<std::size_t> plan_admission(const std::vector<RunningView>& running,
     return admitted;
 }
 
+namespace {
+
+// Running sequences as parking takes them: the youngest of the lowest priority first. The last one stays.
+std::vector<std::size_t> parking_order(const std::vector<RunningView>& running) {
+    std::vector<std::size_t> order(running.size());
+    std::iota(order.rbegin(), order.rend(), 0U);
+    std::ranges::stable_sort(order, std::ranges::greater{}, [&](std::size_t i) { return running[i].priority; });
+    if (!order.empty()) order.pop_back();
+    return order;
+}
+
+// Who prefills, in which order.
+std::vector<std::size_t> prefill_order(const std::vector<RunningView>& running, const std::vector<bool>& parked) {
+    std::vector<std::size_t> order;
+    for (std::size_t i = 0; i < running.size(); ++i)
+        if (!parked[i] && !running[i].decodes && wanted_rows(running[i]) > 0) order.push_back(i);
+    std::ranges::stable_sort(order, {}, [&](std::size_t i) { return std::pair(running[i].priority, running[i].served); });
+    return order;
+}
+
+// What is left of a step while it is filled.
+struct Filling {
+    const std::vector<RunningView>& running;
+    BatchPlan& plan;
+    std::int32_t rows, outputs, cells;
+
+    // Adds up to `most` tokens of this sequence's prompt; how many it were.
+    std::int32_t prefill(std::size_t i, std::int32_t most) {
+        const auto& view = running[i];
+        const auto slice = std::ranges::find(plan.slices, i, &Slice::running);
+        const std::int32_t have = slice == plan.slices.end() ? 0 : slice->tokens;
+        if (have > 0 && (slice->completes || view.chunk > 0)) return 0;
+        std::int32_t tokens = std::min({view.pending - have, most, cells, rows});
+        if (view.chunk > 0 && tokens < std::min(view.chunk, view.pending)) return 0;
+        if (view.chunk > 0) tokens = std::min(view.chunk, view.pending);
+        if (view.scores_prompt) tokens = std::min(tokens, outputs);
+        bool completes = have + tokens == view.pending;
+        // Without room for its logits the last token waits for the next step.
+        if (completes && outputs == 0) --tokens, completes = false;
+        if (tokens <= 0) return 0;
+        if (have > 0) slice->tokens += tokens, slice->completes = completes;
+        else plan.slices.push_back({.running = i, .tokens = tokens, .completes = completes});
+        outputs -= view.scores_prompt ? tokens : completes ? 1 : 0;
+        plan.prefill_tokens += tokens;
+        rows -= tokens;
+        cells -= tokens;
+        return tokens;
+    }
+};
+
+// Deterministic mode: one sequence per call, so that a row never has company.
+void plan_turn(Filling& filling, const std::vector<bool>& parked, std::uint64_t turn) {
+    std::vector<std::size_t> ready;
+    for (std::size_t i = 0; i < filling.running.size(); ++i)
+        if (!parked[i] && wanted_rows(filling.running[i]) > 0) ready.push_back(i);
+    for (std::size_t n = 0; n < ready.size() && filling.plan.slices.empty(); ++n) {
+        const auto i = ready[(turn + n) % ready.size()];
+        if (!filling.running[i].decodes) (void)filling.prefill(i, filling.rows);
+        else if (filling.cells > 0) filling.plan.slices.push_back({.running = i, .tokens = 1, .completes = true}), ++filling.plan.decode_rows;
+    }
+}
+
+}  // namespace
+
 BatchPlan plan_batch(const std::vector<RunningView>& running, const Budget& budget) {
     BatchPlan plan;
     std::vector<bool> parked(running.size(), false);
     std::int32_t cells = budget.free_cells + budget.evictable_cells;
 
-    // Cells for every decode row, by parking from the youngest end while they do not suffice.
-    std::int32_t decoding = 0;
-    for (const auto& view : running) decoding += !view.paused && view.decodes ? 1 : 0;
-    const bool someone_starts = std::ranges::any_of(running, [](const auto& v) { return !v.decodes && !v.paused; });
-    for (std::size_t i = running.size(); i-- > 1 && cells < std::max(decoding, someone_starts ? 1 : 0);) {
+    // Cells for every decode row, and for someone's prefill if nobody decodes.
+    std::int32_t decoding = 0, starting = 0, chunk = 1;
+    for (const auto& view : running) {
+        if (view.paused) continue;
+        ++(view.decodes ? decoding : starting);
+        chunk = std::max(chunk, std::min(view.chunk, view.pending));
+    }
+    for (const auto i : parking_order(running)) {
+        if (cells >= std::max(decoding, starting > 0 ? chunk : 0)) break;
         parked[i] = true;
         plan.park.push_back(i);
         cells += running[i].parkable_cells;
-        if (!running[i].paused && running[i].decodes) --decoding;
+        if (!running[i].paused) --(running[i].decodes ? decoding : starting);
     }
 
-    std::int32_t rows = budget.max_rows;
-    std::int32_t outputs = budget.max_outputs;
+    Filling filling{running, plan, budget.max_rows, budget.max_outputs, cells};
+    if (budget.turn) {
+        plan_turn(filling, parked, *budget.turn);
+        return plan;
+    }
     for (std::size_t i = 0; i < running.size(); ++i) {
         const auto& view = running[i];
         if (parked[i] || view.paused || !view.decodes) continue;
-        if (rows == 0 || outputs == 0 || cells == 0) break;
+        if (filling.rows == 0 || filling.outputs == 0 || filling.cells == 0) break;
         plan.slices.push_back({.running = i, .tokens = 1, .completes = true});
         ++plan.decode_rows;
-        --rows, --outputs, --cells;
+        --filling.rows, --filling.outputs, --filling.cells;
     }
 
-    std::int32_t prefill = std::min(plan.decode_rows > 0 ? budget.prefill_tokens : budget.prefill_alone_tokens, rows);
-    for (std::size_t i = 0; i < running.size() && prefill > 0; ++i) {
-        const auto& view = running[i];
-        if (parked[i] || view.decodes || wanted_rows(view) == 0) continue;
-        std::int32_t tokens = std::min({view.pending, prefill, cells});
-        if (view.scores_prompt) tokens = std::min(tokens, outputs);
-        const bool completes = tokens == view.pending;
-        // Without room for its logits the last token waits for the next step.
-        if (completes && outputs == 0) --tokens;
-        if (tokens <= 0) continue;
-        plan.slices.push_back({.running = i, .tokens = tokens, .completes = completes && outputs > 0});
-        outputs -= view.scores_prompt ? tokens : completes && outputs > 0 ? 1 : 0;
-        plan.prefill_tokens += tokens;
-        prefill -= tokens;
-        cells -= tokens;
+    for (auto& slice : plan.slices) {
+        const auto more = std::min({running[slice.running].guesses, filling.rows, filling.outputs, filling.cells});
+        slice.tokens += more;
+        plan.guessed_rows += more;
+        filling.rows -= more, filling.outputs -= more, filling.cells -= more;
+    }
+
+    std::int32_t prefill = plan.decode_rows > 0 ? budget.prefill_tokens : budget.prefill_alone_tokens;
+    const auto order = prefill_order(running, parked);
+    if (order.empty()) return plan;
+    const auto same_priority = std::ranges::count(order, running[order[0]].priority, [&](auto i) { return running[i].priority; });
+    const auto shortest = *std::ranges::min_element(order.begin(), order.begin() + same_priority, {},
+                                                    [&](std::size_t i) { return running[i].pending; });
+    if (shortest != order[0]) prefill -= filling.prefill(shortest, prefill / 2);
+    for (const auto i : order) {
+        if (prefill <= 0) break;
+        prefill -= filling.prefill(i, prefill);
     }
     return plan;
 }

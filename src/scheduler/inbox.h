@@ -4,6 +4,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <utility>
@@ -11,6 +12,8 @@
 #include <vector>
 
 #include "runner/generation.h"
+#include "engine/grammar_constraint.h"
+#include "runner/reply_format.h"
 
 namespace weft {
 
@@ -20,8 +23,11 @@ struct PreparedRequest {
     std::vector<Token> prompt;     // at least one token, fewer than `window`
     GenerateRequest request;       // its prompt member is spent
     std::int32_t window = 0;       // tokens of prompt and answer together
-    bool is_chat = false;          // the answer may begin with a thinking block, in which stop strings do not count ...
-    bool thinking_open = false;    // ... and which the prompt has opened already
+    ReplyFormat reply_format{};    // of a chat: stop strings do not count in its thinking block, nor in tool calls
+    bool thinking_open = false;    // the prompt has opened the thinking block already
+    bool offers_tools = false;     // the borders of tool calls are part of the answer's text
+    std::shared_ptr<const CompiledConstraint> constraint{};  // null: the answer is free
+    std::vector<Token> thinking_closing{};  // written when the thinking budget is spent
     std::chrono::steady_clock::time_point accepted_at{};
 };
 
@@ -37,7 +43,8 @@ using SchedulerCommand = std::variant<std::shared_ptr<PreparedRequest>, CancelRe
 // Bounds requests from the moment they reach the engine until their last event. Thread: any.
 class AdmissionGate {
   public:
-    explicit AdmissionGate(std::uint32_t capacity) : capacity_(capacity) {}
+    explicit AdmissionGate(std::uint32_t capacity, std::uint64_t token_capacity = 0)
+        : capacity_(capacity), token_capacity_(token_capacity) {}
     [[nodiscard]] bool try_enter() {
         auto inside = inside_.load();
         while (inside < capacity_)
@@ -47,9 +54,22 @@ class AdmissionGate {
     void leave() { --inside_; }
     [[nodiscard]] std::uint32_t inside() const { return inside_.load(); }
 
+    // Prompt tokens of the requests inside: each that has entered counts its own once they are known, until it leaves.
+    // A prompt that is larger than all that is allowed may enter alone.
+    [[nodiscard]] bool try_add_tokens(std::uint64_t tokens) {
+        auto before = tokens_.load();
+        while (token_capacity_ == 0 || before == 0 || before + tokens <= token_capacity_)
+            if (tokens_.compare_exchange_weak(before, before + tokens)) return true;
+        return false;
+    }
+    void remove_tokens(std::uint64_t tokens) { tokens_ -= tokens; }
+    [[nodiscard]] std::uint64_t tokens() const { return tokens_.load(); }
+
   private:
     const std::uint32_t capacity_;
+    const std::uint64_t token_capacity_;  // 0 = no bound
     std::atomic<std::uint32_t> inside_{0};
+    std::atomic<std::uint64_t> tokens_{0};
 };
 
 // The way into the step loop. Bounded by the AdmissionGate in front of it: a request brings at most one arrival, one
@@ -59,6 +79,8 @@ class Inbox {
     void push(SchedulerCommand command) {
         {
             std::lock_guard lock(mutex_);
+            const auto* cancel = std::get_if<CancelRequest>(&command);
+            if (cancel != nullptr && interrupt_ && cancel->id == watched_) interrupt_();
             commands_.push_back(std::move(command));
         }
         filled_.notify_one();
@@ -67,10 +89,29 @@ class Inbox {
         std::lock_guard lock(mutex_);
         return std::exchange(commands_, {});
     }
-    // Until a command is there, the inbox is closed or `patience` is over.
+    // Until a command is there, somebody wakes it, the inbox is closed or `patience` is over.
     void wait_for(std::chrono::milliseconds patience) {
         std::unique_lock lock(mutex_);
-        filled_.wait_for(lock, patience, [this] { return closed_ || !commands_.empty(); });
+        filled_.wait_for(lock, patience, [this] { return closed_ || woken_ || !commands_.empty(); });
+        woken_ = false;
+    }
+    void wake() {
+        {
+            std::lock_guard lock(mutex_);
+            woken_ = true;
+        }
+        filled_.notify_one();
+    }
+
+    // While a decode call runs that is mostly one request's: its cancel calls `interrupt`, from whoever brings it.
+    void watch(std::uint64_t id, std::function<void()> interrupt) {
+        std::lock_guard lock(mutex_);
+        watched_ = id;
+        interrupt_ = std::move(interrupt);
+    }
+    void unwatch() {
+        std::lock_guard lock(mutex_);
+        interrupt_ = nullptr;
     }
     void close() {
         {
@@ -85,10 +126,13 @@ class Inbox {
     }
 
   private:
-    mutable std::mutex mutex_;  // guards commands_, closed_
+    mutable std::mutex mutex_;  // guards all that follows
     std::condition_variable filled_;
     std::vector<SchedulerCommand> commands_;
     bool closed_ = false;
+    bool woken_ = false;
+    std::uint64_t watched_ = 0;
+    std::function<void()> interrupt_;
 };
 
 }  // namespace weft

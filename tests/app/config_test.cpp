@@ -372,7 +372,7 @@ TEST_CASE("unknown keys and bad values on the command line are problems") {
     scene.sources.models = {"/a/b.gguf", "Nice:v1=/a/c.gguf", "/a=b/c.gguf"};
     scene.sources.folders = {"/shelf"};
     const auto loaded = scene.load();
-    CHECK(texts(loaded.problems) == Texts{"server.prot: unknown key (command line)",
+    CHECK(texts(loaded.problems) == Texts{"server.prot: unknown key, did you mean 'port'? (command line)",
                                           "server.port: must be a whole number from 0 to 65535 (command line)"});
     const auto& models = loaded.config.models;
     REQUIRE(models.size() == 3);
@@ -406,6 +406,66 @@ TEST_CASE("every key has a meaning and a name that belongs to one variable only"
         CHECK(key.meaning.ends_with('.'));
         CHECK(++names[environment_name(key)] == 1);
     }
+}
+
+TEST_CASE("models can be given by WEFT_MODELS and by --set, which add to what the file says of them") {
+    Scene scene;
+    scene.sources.environment["WEFT_MODELS"] = R"({demo: {context: 512, parameters: {top_k: 3}}, "other:1.5b": /srv/other.gguf})";
+    scene.sources.command_line = {{"models.demo.parameters.top_k", "5"},
+                                  {"models.demo.system", "Be brief."},
+                                  {"models.llama3.2.path", "/srv/l.gguf"},
+                                  {"models.plain", "/srv/p.gguf"}};
+    const auto loaded = scene.load("weft.yaml", "models:\n  demo:\n    path: /srv/demo.gguf\n    context: 64\n    parameters:\n      top_p: 0.5\n");
+    CHECK(texts(loaded.problems) == Texts{});
+    const auto& models = loaded.config.models;
+    REQUIRE(models.size() == 4);
+    CHECK(models[0].name == "demo");
+    CHECK(models[0].path == "/srv/demo.gguf");
+    CHECK(models[0].context_tokens == 512);
+    CHECK(models[0].system == "Be brief.");
+    CHECK(models[0].parameters_text == std::vector<std::pair<std::string, std::string>>{{"top_p", "0.5"}, {"top_k", "5"}});
+    CHECK(models[1].name == "other:1.5b");
+    CHECK(models[1].path == "/srv/other.gguf");
+    CHECK(models[2].name == "llama3.2");
+    CHECK(models[2].path == "/srv/l.gguf");
+    CHECK(models[3].path == "/srv/p.gguf");
+}
+
+TEST_CASE("wrong keys and values of models in the environment and on the command line are told with their place") {
+    Scene scene;
+    scene.sources.environment["WEFT_MODELS"] = R"({demo: {path: /a.gguf, contxt: 5}})";
+    scene.sources.command_line = {{"models.demo.context", "few"}, {"models.demo.parameters.top_q", "1"}, {"server.prot", "80"}};
+    CHECK(texts(scene.load().problems) ==
+          Texts{"models.demo.contxt: unknown key, did you mean 'context'? (environment variable WEFT_MODELS)",
+                "models.demo.context: must be a whole number from 4 to 16777216 (command line)",
+                "models.demo.parameters.top_q: unknown parameter, did you mean 'top_k'? (command line)",
+                "server.prot: unknown key, did you mean 'port'? (command line)"});
+}
+
+TEST_CASE("adapters of a model are files, or files with a scale") {
+    Scene scene;
+    scene.sources.command_line = {{"models.set.path", "/m.gguf"}, {"models.set.adapters", "/a.gguf"}};
+    const auto loaded = scene.load("weft.yaml", "models:\n  one:\n    path: /m.gguf\n    adapters: /a.gguf\n  many:\n    path: /m.gguf\n    adapters:\n"
+                                                "      - /a.gguf\n      - path: /b.gguf\n        scale: -0.5\n");
+    CHECK(texts(loaded.problems) == Texts{});
+    REQUIRE(loaded.config.models.size() == 3);
+    const auto adapters = [&](std::string_view name) {
+        return std::ranges::find(loaded.config.models, name, &ConfiguredModel::name)->adapters;
+    };
+    CHECK(adapters("one") == std::vector<ModelAdapter>{{.path = "/a.gguf"}});
+    CHECK(adapters("many") == std::vector<ModelAdapter>{{.path = "/a.gguf"}, {.path = "/b.gguf", .scale = -0.5F}});
+    CHECK(adapters("set") == std::vector<ModelAdapter>{{.path = "/a.gguf"}});
+}
+
+TEST_CASE("adapters that are none are told with their key") {
+    Scene scene;
+    const auto problems = [&](const std::string& adapters) {
+        return texts(scene.load("weft.yaml", "models:\n  m:\n    path: /m.gguf\n    adapters: " + adapters + "\n").problems);
+    };
+    CHECK(problems("5") == Texts{"models.m.adapters: must be a file's path, a group of keys with a path, or a list of these (weft.yaml line 4)"});
+    CHECK(problems("{scale: 1}") == Texts{"models.m.adapters: must be a file's path, a group of keys with a path, or a list of these (weft.yaml line 4)"});
+    CHECK(problems("{path: /a, scale: big}") == Texts{"models.m.adapters.scale: must be a number from -1000 to 1000 (weft.yaml line 4)"});
+    CHECK(problems("{path: /a, weight: 1}") == Texts{"models.m.adapters.weight: unknown key, expected 'path' or 'scale' (weft.yaml line 4)"});
 }
 
 }  // namespace weft::test

@@ -51,6 +51,9 @@ class FakeEngine final : public Engine {
         return static_cast<Token>('a' + hash % 26);
     };
     bool fail_next = false;
+    float softness = 0;  // from 0 (the next token is certain) to 20 (all are alike)
+    std::function<void()> during_decode = [] {};  // what happens elsewhere while a call runs
+    int saves = 0, restores = 0;
     std::vector<std::vector<BatchRow>> calls;
 
     [[nodiscard]] const EngineLimits& limits() const override { return limits_; }
@@ -58,6 +61,9 @@ class FakeEngine final : public Engine {
     Result<void> decode(std::span<const BatchRow> rows) override {
         assert_that(rows.size() <= static_cast<std::size_t>(limits_.max_batch_rows), "a batch fits");
         calls.emplace_back(rows.begin(), rows.end());
+        interrupted_ = false;
+        during_decode();
+        if (interrupted_) return fail(ErrorCode::cancelled, "interrupted");
         if (std::exchange(fail_next, false)) return fail(ErrorCode::engine_failed, "scripted failure");
         logits_.assign(rows.size(), {});
         std::int32_t outputs = 0;
@@ -73,7 +79,7 @@ class FakeEngine final : public Engine {
             ++outputs;
             std::vector<Token> tokens;
             for (const auto cell : sequence) tokens.push_back(cells_.at(cell).token);
-            logits_[i].assign(257, -10.0F);
+            logits_[i].assign(257, -10.0F + softness);
             logits_[i].at(static_cast<std::size_t>(next(tokens))) = 10.0F;
         }
         assert_that(outputs <= limits_.max_outputs, "no more outputs than there is room for");
@@ -104,6 +110,33 @@ class FakeEngine final : public Engine {
         sequences_.erase(sequence);
     }
 
+    std::vector<std::uint8_t> save(SequenceId sequence, std::int32_t from, std::int32_t to) override {
+        ++saves;
+        const auto& cells = sequences_.at(sequence);
+        assert_that(static_cast<std::size_t>(to) <= cells.size(), "only what is there is saved");
+        std::vector<std::uint8_t> bytes;
+        for (auto i = static_cast<std::size_t>(from); i < static_cast<std::size_t>(to); ++i) {
+            const auto token = static_cast<std::uint32_t>(cells_.at(cells[i]).token);
+            for (unsigned b = 0; b < 4; ++b) bytes.push_back(static_cast<std::uint8_t>(token >> (8 * b)));
+        }
+        return bytes;
+    }
+    bool restore(SequenceId sequence, std::int32_t from, std::int32_t to, std::span<const std::uint8_t> bytes) override {
+        auto& cells = sequences_[sequence];
+        assert_that(static_cast<std::size_t>(from) == cells.size(), "restored behind what is there");
+        if (bytes.size() != 4 * static_cast<std::size_t>(to - from)) return false;
+        ++restores;
+        for (std::size_t i = 0; i < bytes.size(); i += 4) {
+            std::uint32_t token = 0;
+            for (unsigned b = 0; b < 4; ++b) token |= static_cast<std::uint32_t>(bytes[i + b]) << (8 * b);
+            cells_[next_cell_] = {static_cast<Token>(token), 1};
+            cells.push_back(next_cell_++);
+        }
+        assert_that(cells_.size() <= static_cast<std::size_t>(limits_.kv_cells), "the pool has that many cells");
+        return true;
+    }
+    void interrupt() override { interrupted_ = true; }
+
     [[nodiscard]] std::int32_t used_cells() const { return static_cast<std::int32_t>(cells_.size()); }
     [[nodiscard]] std::size_t rows_computed() const {
         std::size_t rows = 0;
@@ -117,6 +150,7 @@ class FakeEngine final : public Engine {
         int owners;
     };
     EngineLimits limits_;
+    bool interrupted_ = false;
     std::map<SequenceId, std::vector<std::uint64_t>> sequences_;
     std::map<std::uint64_t, Cell> cells_;
     std::uint64_t next_cell_ = 0;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <string>
@@ -35,6 +36,11 @@ class Harness final : public EventSink {
         std::int32_t slots = 8;
         bool shares_prefixes = true;
         std::uint32_t gate = 1000;
+        bool deterministic = false;
+        bool guesses = false;
+        std::uint64_t host_bytes = 0;      // 0: nothing is kept outside the pool
+        std::filesystem::path folder{};    // empty: not on disk
+        std::uint64_t disk_bytes = 1 << 30;
     };
     Harness() : Harness(Shape{}) {}
     explicit Harness(Shape s)
@@ -47,18 +53,27 @@ class Harness final : public EventSink {
                   .shares_prefixes = s.shares_prefixes}),
           gate(s.gate),
           pool(2),
-          scheduler(engine, vocabulary, clock, *this, inbox, gate, pool,
-                    {.slots = s.slots, .heartbeat_every = std::chrono::milliseconds(1)}) {}
+          spill(make_spill(s)),
+          scheduler(engine, vocabulary, clock, *this, inbox, gate, pool, spill.get(),
+                    {.slots = s.slots, .heartbeat_every = std::chrono::milliseconds(1),
+                     .deterministic = s.deterministic, .guesses = s.guesses, .identity = "fake"}) {}
 
     // Puts a request into the inbox; its id.
     std::uint64_t arrive(const std::string& prompt, GenerateRequest request = {}, bool is_chat = false,
                          bool thinking_open = false) {
+        const ReplyFormat thinks{.thinking_open = "<think>", .thinking_close = "</think>"};
+        return arrive_as(prompt, std::move(request), is_chat ? thinks : ReplyFormat{}, thinking_open, false);
+    }
+    std::uint64_t arrive_as(const std::string& prompt, GenerateRequest request, ReplyFormat format, bool thinking_open,
+                            bool offers_tools) {
         const auto id = ++last_id_;
         (void)gate.try_enter();
+        (void)gate.try_add_tokens(prompt.size());
         request.sampling.temperature = request.sampling.temperature == 1.0F ? 0.0F : request.sampling.temperature;
         inbox.push(std::make_shared<PreparedRequest>(PreparedRequest{
             .id = id, .prompt = tokens_of(prompt), .request = std::move(request), .window = shape.window,
-            .is_chat = is_chat, .thinking_open = thinking_open, .accepted_at = clock.time}));
+            .reply_format = std::move(format), .thinking_open = thinking_open, .offers_tools = offers_tools,
+            .accepted_at = clock.time}));
         return id;
     }
     void cancel(std::uint64_t id) { inbox.push(CancelRequest{id}); }
@@ -68,6 +83,8 @@ class Harness final : public EventSink {
         for (int i = 0; i < times; ++i) {
             clock.time += std::chrono::milliseconds(10);
             scheduler.step();
+            // Files are read and written by a thread: tests look when it is done.
+            if (spill) spill->settle(std::chrono::seconds(10));
             scheduler.check_invariants();
             assert_that(engine.used_cells() == scheduler.ledger().used_cells(), "ledger and pool agree");
         }
@@ -85,7 +102,7 @@ class Harness final : public EventSink {
         ++frames;
         for (auto& [id, event] : frame.events) note(seen[id], event);
     }
-    void heartbeat(const EngineHeartbeat&) override { ++heartbeats; }
+    void heartbeat(const EngineHeartbeat& beat) override { ++heartbeats, last_beat = beat; }
 
     // What greedy decoding of the fake model gives for this prompt.
     [[nodiscard]] std::string expected(const std::string& prompt, std::size_t n) const {
@@ -100,6 +117,13 @@ class Harness final : public EventSink {
         return text;
     }
 
+    static std::unique_ptr<SpillStore> make_spill(const Shape& s) {
+        if (s.host_bytes == 0) return nullptr;
+        std::unique_ptr<BlockFiles> files;
+        if (!s.folder.empty()) files = *BlockFiles::open(s.folder, "fake", s.disk_bytes);
+        return std::make_unique<SpillStore>(s.host_bytes, std::move(files));
+    }
+
     Shape shape;
     FakeEngine engine;
     ByteVocabulary vocabulary;
@@ -107,10 +131,12 @@ class Harness final : public EventSink {
     Inbox inbox;
     AdmissionGate gate;
     SamplerPool pool;
+    std::unique_ptr<SpillStore> spill;
     Scheduler scheduler;
     std::map<std::uint64_t, Seen> seen;
     int frames = 0;
     int heartbeats = 0;
+    EngineHeartbeat last_beat;
 
   private:
     static void note(Seen& s, GenerationEvent& event) {

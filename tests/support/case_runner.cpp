@@ -92,7 +92,10 @@ http::Request request_of(const Case& scenario) {
     assert_that(!head.empty(), "a case has a request line");
     const auto space = head.front().find(' ');
     request.method = head.front().substr(0, space);
-    request.path = head.front().substr(space + 1);
+    const std::string target = head.front().substr(space + 1);
+    const auto query = std::min(target.find('?'), target.size());
+    request.path = target.substr(0, query);
+    if (query < target.size()) request.query = target.substr(query + 1);
     for (std::size_t i = 1; i < head.size(); ++i) {
         const auto colon = head[i].find(": ");
         request.headers.emplace_back(head[i].substr(0, colon), head[i].substr(colon + 2));
@@ -145,8 +148,16 @@ std::vector<Case> read_cases(const std::filesystem::path& folder) {
     return cases;
 }
 
+// 00000001 and sixteen zeros, 00000002 ...
+std::function<std::string()> counted_ids() {
+    return [n = 0]() mutable {
+        const auto digits = std::to_string(++n);
+        return std::string(8 - digits.size(), '0') + digits + std::string(16, '0');
+    };
+}
+
 CaseStage::CaseStage(const AddRoutes& add_routes)
-    : registry_(io_.get_executor()), chat_(registry_, io_.get_executor()), embed_(registry_) {
+    : registry_(io_.get_executor()), chat_(registry_, io_.get_executor(), counted_ids()), embed_(registry_) {
     add_routes(router_, registry_, chat_, embed_);
     arrange_line("model demo completion embedding");
 }
@@ -184,6 +195,8 @@ void CaseStage::arrange_line(const std::string& line) {
         script_.thinking_open = true;
     } else if (word == "finish") {
         script_.finish = rest == "length" ? FinishReason::length : FinishReason::stop;
+    } else if (word == "stop_string") {
+        script_.stop_string = rest;
     } else if (word == "prompt_tokens") {
         script_.prompt_tokens = static_cast<std::uint32_t>(std::stoul(rest));
     } else if (word == "cached_tokens") {

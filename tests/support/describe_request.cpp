@@ -32,10 +32,16 @@ struct PromptTeller {
         const ChatPrompt usual;
         for (const auto& message : prompt.messages) tell_message(out, message);
         for (const auto& tool : prompt.tools_json) out << "tool " << tool << '\n';
+        if (prompt.tool_choice == ToolChoice::none) out << "tool_choice none\n";
+        if (prompt.tool_choice == ToolChoice::required)
+            out << "tool_choice required" << (prompt.tool_choice_name.empty() ? "" : " ") << prompt.tool_choice_name << '\n';
+        tell(out, "parallel_tool_calls", prompt.parallel_tool_calls, usual.parallel_tool_calls);
         if (prompt.thinking) out << "thinking " << (*prompt.thinking ? "on" : "off") << '\n';
         tell(out, "template variables", prompt.template_variables_json, std::string());
         tell(out, "add_generation_prompt", prompt.add_generation_prompt, usual.add_generation_prompt);
         tell(out, "continue_final_message", prompt.continue_final_message, usual.continue_final_message);
+        tell(out, "go template", prompt.go_template, usual.go_template);
+        tell(out, "suffix", prompt.suffix, usual.suffix);
         tell(out, "drop_oldest_to_fit", prompt.drop_oldest_to_fit, usual.drop_oldest_to_fit);
     }
     void operator()(const TextPrompt& prompt) const { out << "text: " << prompt.text << '\n'; }
@@ -45,6 +51,7 @@ struct PromptTeller {
     }
     void operator()(const InfillPrompt& prompt) const {
         out << "prefix: " << prompt.prefix << "\nsuffix: " << prompt.suffix << '\n';
+        for (const auto& file : prompt.files) out << "file " << file.name << ": " << file.text << '\n';
     }
 };
 
@@ -77,6 +84,12 @@ std::string describe(const GenerateRequest& request) {
     for (const auto& stop : request.stop) out << "stop " << stop << '\n';
     if (request.max_tokens) out << "max_tokens " << *request.max_tokens << '\n';
     tell(out, "choices", request.choices, usual.choices);
+    if (request.format == OutputFormat::json) out << "format json\n";
+    if (request.format == OutputFormat::json_schema) out << "format schema " << request.format_definition << '\n';
+    if (request.format == OutputFormat::gbnf) out << "format grammar " << request.format_definition << '\n';
+    if (request.format == OutputFormat::regex) out << "format expression " << request.format_definition << '\n';
+    if (request.format_lenient) out << "format lenient\n";
+    if (request.thinking_budget) out << "thinking_budget " << *request.thinking_budget << '\n';
     tell(out, "ignore_eos", request.ignore_eos, usual.ignore_eos);
     tell(out, "logprobs", request.logprobs, usual.logprobs);
     tell(out, "top_logprobs", request.top_logprobs, usual.top_logprobs);
@@ -104,6 +117,8 @@ std::string describe(const EmbedRequest& request) {
     tell(out, "truncate", request.truncate, usual.truncate);
     tell(out, "dimensions", request.dimensions, usual.dimensions);
     tell(out, "normalize", request.normalize, usual.normalize);
+    if (request.rank_query) out << "for query: " << *request.rank_query << '\n';
+    tell(out, "context_tokens", request.context_tokens, usual.context_tokens);
     return std::move(out).str();
 }
 

@@ -217,6 +217,12 @@ void FakeRunner::detokenize(std::vector<Token> tokens, std::function<void(Result
     asio::post(io_, [done = std::move(done), text = text_of(std::move(tokens))] { done(text); });
 }
 
+void FakeRunner::pieces(std::vector<Token> tokens, std::function<void(Result<std::vector<std::string>>)> done) {
+    std::vector<std::string> texts;
+    for (const auto token : tokens) texts.emplace_back(1, static_cast<char>(token));
+    asio::post(io_, [done = std::move(done), texts = std::move(texts)] { done(texts); });
+}
+
 void FakeRunner::render(ChatPrompt prompt, std::function<void(Result<std::string>)> done) {
     std::string text;
     for (const auto& message : prompt.messages) text += message.role + ": " + message.content + "\n";
@@ -240,6 +246,9 @@ std::shared_ptr<FakeRunner> FakeRegistry::add(const std::string& name, std::vect
         .trained_context = 8192, .embedding_length = 4, .vocabulary = 256, .chat_template = "{{ messages }}",
         .capabilities = std::move(capabilities)});
     auto runner = std::make_shared<FakeRunner>(io_);
+    auto& format = runner->told.reply_format;
+    if (info->can("thinking")) format = {.thinking_open = "<think>", .thinking_close = "</think>"};
+    if (info->can("tools")) format.calls = CallStyle::hermes;
     entries_.insert_or_assign(parsed->key(), Entry{.info = std::move(info), .runner = runner});
     return runner;
 }

@@ -73,6 +73,7 @@ class FakeRunner final : public Runner {
     void tokenize(std::string text, bool add_special, bool parse_special,
                   std::function<void(Result<std::vector<Token>>)> done) override;
     void detokenize(std::vector<Token> tokens, std::function<void(Result<std::string>)> done) override;
+    void pieces(std::vector<Token> tokens, std::function<void(Result<std::vector<std::string>>)> done) override;
     // "role: content\n" per message.
     void render(ChatPrompt prompt, std::function<void(Result<std::string>)> done) override;
     RunnerStats stats() const override;
@@ -92,7 +93,8 @@ class FakeRegistry final : public Registry {
   public:
     explicit FakeRegistry(boost::asio::any_io_executor io) : io_(std::move(io)) {}
 
-    // A model that answers with a new FakeRunner. Change `info` before the first use, if at all.
+    // A model that answers with a new FakeRunner; with "thinking" and "tools" among its capabilities in the notation of
+    // <think> and <tool_call>. Change `info` before the first use, if at all.
     std::shared_ptr<FakeRunner> add(const std::string& name, std::vector<std::string> capabilities = {"completion"});
     // The model's description, to be changed by a test.
     ModelInfo& info(const std::string& name);

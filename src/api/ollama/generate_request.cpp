@@ -25,9 +25,9 @@ Result<std::vector<Token>> context_in(const JsonReader& context) {
     return tokens;
 }
 
-Result<void> check_raw(const GenerateBody& body, bool has_template) {
+Result<void> check_raw(const GenerateBody& body) {
     if (!body.raw) return {};
-    if (has_template || !body.system.empty() || !body.context.empty())
+    if (!body.go_template.empty() || !body.system.empty() || !body.context.empty())
         return fail_field(ErrorCode::invalid_request, "raw", "raw mode does not support template, system, or context");
     if (!body.suffix.empty()) return fail_field(ErrorCode::invalid_request, "raw", "raw mode does not support suffix");
     return {};
@@ -35,8 +35,9 @@ Result<void> check_raw(const GenerateBody& body, bool has_template) {
 
 Prompt prompt_of(const GenerateBody& body, const ModelInfo& model) {
     if (body.raw) return TextPrompt{.text = body.prompt};
-    if (!body.suffix.empty()) return InfillPrompt{.prefix = body.prompt, .suffix = body.suffix};
-    ChatPrompt prompt;
+    const bool own_template = body.go_template.empty();
+    if (!body.suffix.empty() && own_template) return InfillPrompt{.prefix = body.prompt, .suffix = body.suffix};
+    ChatPrompt prompt{.messages = {}, .go_template = body.go_template, .suffix = body.suffix};
     const std::string& system = body.system.empty() ? model.system : body.system;
     if (!system.empty()) prompt.messages.push_back({.role = "system", .content = system});
     prompt.messages.push_back({.role = "user", .content = body.prompt});
@@ -55,18 +56,16 @@ Result<GenerateBody> parse_generate(const JsonReader& json) {
     WEFT_TRY(const auto raw, json["raw"].boolean());
     body.raw = raw.value_or(false);
     WEFT_TRY(body.context, context_in(json["context"]));
-    WEFT_TRY(const auto custom_template, text_in(json, "template"));
-    WEFT_CHECK(check_raw(body, !custom_template.empty()));
+    WEFT_TRY(body.go_template, text_in(json, "template"));
+    WEFT_CHECK(check_raw(body));
     WEFT_CHECK(check_images(json["images"]));
-    if (!custom_template.empty())
-        return fail_field(ErrorCode::not_implemented, "template",
-                          "templates in requests are not available yet; the model's own template is used without one");
     return body;
 }
 
 Result<Generation> generation_of(const GenerateBody& body, const ModelInfo& model) {
     if (!model.can("completion")) return cannot(body.fields.model, "generate");
-    if (!body.suffix.empty() && !model.can("insert")) return cannot(body.fields.model, "insert");
+    const bool inserts_by_tokens = !body.suffix.empty() && body.go_template.empty();
+    if (inserts_by_tokens && !model.can("insert")) return cannot(body.fields.model, "insert");
     if (body.fields.think.wanted() && !model.can("thinking")) return cannot(body.fields.model, "thinking");
     return Generation{.wording = Wording::generate,
                       .fields = body.fields,

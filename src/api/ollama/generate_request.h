@@ -10,6 +10,7 @@ struct GenerateBody {
     std::string prompt{};
     std::string suffix{};
     std::string system{};
+    std::string go_template{};  // instead of the model's own; rendered where the model is
     bool raw = false;
     std::vector<Token> context{};
 

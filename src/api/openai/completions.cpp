@@ -1,11 +1,12 @@
 #include <boost/asio/this_coro.hpp>
 #include <deque>
 
+#include "api/caller.h"
 #include "api/openai/completion_answer.h"
 #include "api/openai/completion_request.h"
 #include "api/openai/errors.h"
 #include "api/openai/handlers.h"
-#include "api/openai/reply_waiter.h"
+#include "api/reply_waiter.h"
 
 namespace weft::api::openai {
 namespace asio = boost::asio;
@@ -63,7 +64,7 @@ CompletionOptions options_of(const CompletionCall& call) {
 }
 
 asio::awaitable<void> answer_streamed(http::Exchange& exchange, const Services& services, CompletionCall call) {
-    ReplyWaiter waiter(exchange, services, prompt_field);
+    ReplyWaiter waiter(exchange, stream_manners(services, prompt_field));
     PromptQueue queue(services, call);
     std::optional<CompletionStreamWriter> writer;
     const auto add = [&writer](GenerationEvent event, std::string& out) { writer->add(std::move(event), out); };
@@ -113,6 +114,8 @@ Answered completions(http::Exchange& exchange, const Services& services) {
     if (!body) co_return co_await reply_error(exchange, services, body.error());
     auto call = read_completion_call(JsonReader(*body));
     if (!call) co_return co_await reply_error(exchange, services, call.error());
+    if (auto caller = set_caller(exchange.request(), call->request.generate); !caller)
+        co_return co_await reply_error(exchange, services, std::move(caller).error());
     if (const auto model = find_model(services, call->request.model); !model)
         co_return co_await reply_error(exchange, services, model.error());
     if (call->stream.stream)

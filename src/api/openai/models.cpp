@@ -1,6 +1,5 @@
-#include <algorithm>
-
 #include "api/json_reader.h"
+#include "api/model_listing.h"
 #include "api/openai/handlers.h"
 #include "registry/model_name.h"
 
@@ -37,15 +36,6 @@ std::string owner_of(const ModelInfo& model) {
     return name ? name->namespace_ : std::string(ModelName::default_namespace);
 }
 
-// The window a client can count on: that of the loaded runner, else the configured one, never more than the model was
-// made for.
-std::uint32_t window_of(const ModelInfo& model, const std::vector<ResidentModel>& resident, std::uint32_t by_default) {
-    for (const auto& loaded : resident)
-        if (loaded.ready && loaded.model->name == model.name) return loaded.description.context_tokens;
-    const auto wanted = model.context_tokens != 0 ? model.context_tokens : by_default;
-    return model.trained_context != 0 ? std::min(wanted, model.trained_context) : wanted;
-}
-
 Json entry_of(const ModelInfo& model, const std::vector<ResidentModel>& resident, std::uint32_t default_window) {
     const auto modified = std::chrono::floor<std::chrono::seconds>(model.modified_at.time_since_epoch()).count();
     Json entry;
@@ -70,10 +60,7 @@ Result<std::shared_ptr<const ModelInfo>> find_model(const Services& services, co
 }
 
 Answered list_models(http::Exchange& exchange, const Services& services) {
-    auto models = services.registry.list();
-    std::ranges::sort(models, [](const auto& a, const auto& b) {
-        return a->modified_at != b->modified_at ? a->modified_at > b->modified_at : a->name < b->name;
-    });
+    const auto models = newest_first(services.registry.list());
     const auto resident = services.registry.resident();
     Json entries = Json::array_t{};
     for (const auto& model : models) entries.get_array().push_back(entry_of(*model, resident, services.default_context_tokens));
@@ -89,6 +76,11 @@ Answered show_model(http::Exchange& exchange, const Services& services) {
     const auto model = find_model(services, id == parameters.end() ? std::string() : id->second);
     if (!model) co_return co_await reply_error(exchange, services, model.error());
     co_await reply_json(exchange, services, api::write_json(entry_of(**model, services.registry.resident(), services.default_context_tokens)));
+}
+
+// Files are the operator's: a client cannot delete them.
+Answered refuse_deletion(http::Exchange& exchange, const Services& services) {
+    co_await reply_error(exchange, services, {.code = ErrorCode::forbidden, .message = "Deleting models is not allowed on this server."});
 }
 
 }  // namespace weft::api::openai

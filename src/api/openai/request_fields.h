@@ -4,22 +4,11 @@
 #include <string>
 #include <string_view>
 
-#include "api/json_reader.h"
-#include "http/exchange.h"
+#include "api/request_fields.h"
 #include "services/chat/chat_service.h"
 
 // What chat completions, completions and embeddings read alike.
 namespace weft::api::openai {
-
-inline constexpr std::size_t max_model_name_characters = 256;
-
-// The body as a JSON object.
-[[nodiscard]] Result<Json> body_of(const http::Request& request);
-
-[[nodiscard]] Result<std::string> read_model(const JsonReader& body);
-
-// Ollama's: "10m", or a number of seconds; negative means for ever.
-[[nodiscard]] Result<std::optional<KeepAlive>> read_keep_alive(const JsonReader& value);
 
 // Sampling, limits, stop strings, keep_alive and priority, from OpenAI's own fields and from the extensions of other
 // servers, which may also stand in an `options` object. What OpenAI spells out wins over an extension. least_tokens:
@@ -35,6 +24,8 @@ struct StreamFields {
 // Fields that this server knows but cannot honour yet: an error that names the first one that is set to something that
 // would change the answer. Silence would be worse than a refusal.
 [[nodiscard]] Result<void> refuse_later_fields(const JsonReader& body);
+// The part of it about sampling alone.
+[[nodiscard]] Result<void> refuse_later_samplers(const JsonReader& body);
 // The error itself, for things that are refused elsewhere. what: a capability or a quoted field.
 [[nodiscard]] std::unexpected<Error> not_supported_yet(const JsonReader& value, std::string_view what);
 

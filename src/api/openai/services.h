@@ -3,19 +3,18 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 
+#include "api/ids.h"
 #include "base/clock.h"
 #include "registry/registry.h"
 #include "services/chat/chat_service.h"
 #include "services/embed/embed_service.h"
+#include "services/responses/response_store.h"
 
 namespace weft::api::openai {
-
-// "chatcmpl-" and the like, followed by 24 random letters and digits.
-[[nodiscard]] std::string random_id(std::string_view prefix);
-[[nodiscard]] std::int64_t system_unix_time();
 
 // All that the handlers of this dialect need. What it refers to outlives the router. Tests replace ids and times.
 struct Services {
@@ -23,6 +22,7 @@ struct Services {
     ChatService& chat;
     EmbedService& embed;
     const Clock& clock;
+    std::shared_ptr<ResponseStore> responses = std::make_shared<ResponseStore>(clock);
     std::uint32_t default_context_tokens = 4096;  // the window of a model for which nobody named one
     std::function<std::string(std::string_view prefix)> new_id = random_id;
     std::function<std::int64_t()> unix_time = system_unix_time;

@@ -19,15 +19,17 @@ Result<void> check_capabilities(const GenerateRequest& generate, const ModelInfo
     if (std::holds_alternative<InfillPrompt>(generate.prompt) && !model.can("insert"))
         return cannot(model, "insert", "suffix");
     if (!chat) return {};
-    if (!chat->tools_json.empty() && !model.can("tools")) return cannot(model, "tools", "tools");
+    const bool offers_tools = !chat->tools_json.empty() && chat->tool_choice != ToolChoice::none;
+    if (offers_tools && !model.can("tools")) return cannot(model, "tools", "tools");
     if (chat->thinking.value_or(false) && !model.can("thinking")) return cannot(model, "thinking", "think");
     return {};
 }
 
 Result<Reply> start_on(RunnerLease lease, const ChatRequest& request) {
     WEFT_TRY(auto generate, resolve(request, lease.model()));
+    auto rules = reply_rules(lease->description(), generate.prompt);
     auto events = lease->start(std::move(generate));
-    return Reply{.lease = std::move(lease), .events = std::move(events)};
+    return Reply{.lease = std::move(lease), .events = std::move(events), .rules = std::move(rules)};
 }
 
 }  // namespace
@@ -46,13 +48,17 @@ Pending<Reply> ChatService::begin(ChatRequest request) {
     }
     AcquireRequest wanted{.model = request.model,
                           .context_tokens = request.overrides.context_tokens.value_or(0),
-                          .keep_alive = request.keep_alive};
-    registry_.acquire(std::move(wanted), [pending, answer, request = std::make_shared<ChatRequest>(std::move(request))](
+                          .keep_alive = request.keep_alive,
+                          .load = request.overrides.load};
+    registry_.acquire(std::move(wanted), [pending, answer, new_call_id = new_call_id_,
+                                          request = std::make_shared<ChatRequest>(std::move(request))](
                                              Result<RunnerLease> lease) {
         // A client who left while the model loaded wants no generation; the lease ends here.
         if (pending.cancelled()) return;
         if (!lease) return answer(std::unexpected(std::move(lease).error()));
-        answer(start_on(std::move(*lease), *request));
+        auto reply = start_on(std::move(*lease), *request);
+        if (reply) reply->rules.new_call_id = new_call_id;
+        answer(std::move(reply));
     });
     return pending;
 }
@@ -63,11 +69,30 @@ asio::awaitable<Result<Reply>> ChatService::start(ChatRequest request) {
 }
 
 asio::awaitable<Result<RunnerLease>> ChatService::load(std::string model, std::optional<KeepAlive> keep_alive,
-                                                       std::uint32_t context_tokens) {
+                                                       std::uint32_t context_tokens, LoadOptions options) {
     const Pending<RunnerLease> pending(io_);
-    registry_.acquire({.model = std::move(model), .context_tokens = context_tokens, .keep_alive = keep_alive},
+    registry_.acquire({.model = std::move(model), .context_tokens = context_tokens, .keep_alive = keep_alive, .load = options},
                       pending.setter());
     co_return co_await pending.wait();
+}
+
+asio::awaitable<Result<std::uint32_t>> ChatService::count_prompt_tokens(ChatRequest request) {
+    const auto model = registry_.find(request.model);
+    if (!model) co_return std::unexpected(model.error());
+    if (auto able = check_capabilities(request.generate, **model); !able) co_return std::unexpected(able.error());
+    const auto lease = co_await load(request.model, request.keep_alive, request.overrides.context_tokens.value_or(0));
+    if (!lease) co_return std::unexpected(lease.error());
+    auto generate = resolve(request, lease->model());
+    if (!generate) co_return std::unexpected(generate.error());
+    const Pending<std::string> text(io_);
+    (*lease)->render(std::move(std::get<ChatPrompt>(generate->prompt)), text.setter());
+    auto rendered = co_await text.wait();
+    if (!rendered) co_return std::unexpected(rendered.error());
+    const Pending<std::vector<Token>> tokens(io_);
+    (*lease)->tokenize(std::move(*rendered), true, true, tokens.setter());
+    const auto counted = co_await tokens.wait();
+    if (!counted) co_return std::unexpected(counted.error());
+    co_return static_cast<std::uint32_t>(counted->size());
 }
 
 }  // namespace weft

@@ -4,12 +4,14 @@
 #include <boost/asio/awaitable.hpp>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "registry/registry.h"
 #include "runner/generation.h"
+#include "services/chat/reply_rules.h"
 #include "services/pending.h"
 
 namespace weft {
@@ -25,6 +27,7 @@ struct SamplingOverrides {
     std::optional<std::uint32_t> context_tokens;       // num_ctx: may load the model anew with a larger window
     std::optional<std::uint32_t> keep_tokens;          // num_keep
     std::vector<LogitBias> logit_bias;
+    LoadOptions load{};                                // num_gpu, num_thread, num_batch, use_mmap: likewise
 };
 
 // One generation, whatever dialect asked for it. For a chat prompt the service adds the model's configured system
@@ -40,12 +43,16 @@ struct ChatRequest {
 struct Reply {
     RunnerLease lease;
     TokenStream events;
+    ReplyRules rules{};  // how the text of the pieces is told apart: by ReplyParsers made from them
 };
 
 // Thread: io.
 class ChatService {
   public:
-    ChatService(Registry& registry, boost::asio::any_io_executor io) : registry_(registry), io_(std::move(io)) {}
+    // new_call_id: names the tool calls of replies; tests replace it.
+    ChatService(Registry& registry, boost::asio::any_io_executor io,
+                std::function<std::string()> new_call_id = random_call_id)
+        : registry_(registry), io_(std::move(io)), new_call_id_(std::move(new_call_id)) {}
 
     // Asks for the model and starts the generation as soon as it is loaded. A dialect that streams waits for the reply
     // piecewise, so that it can send something while a model loads; one whose client has left cancels it. Errors that
@@ -58,11 +65,17 @@ class ChatService {
 
     // Loads the model (or just restarts its keep-alive) without generating.
     [[nodiscard]] boost::asio::awaitable<Result<RunnerLease>> load(std::string model, std::optional<KeepAlive> keep_alive,
-                                                                   std::uint32_t context_tokens = 0);
+                                                                   std::uint32_t context_tokens = 0,
+                                                                   LoadOptions options = {});
+
+    // How long the prompt of a chat request is, in tokens, rendered as a generation would; nothing is generated. The
+    // model is loaded if need be.
+    [[nodiscard]] boost::asio::awaitable<Result<std::uint32_t>> count_prompt_tokens(ChatRequest request);
 
   private:
     Registry& registry_;
     boost::asio::any_io_executor io_;
+    std::function<std::string()> new_call_id_;
 };
 
 // The request as the runner gets it: overrides over the model's parameters over the dialect's defaults.

@@ -7,8 +7,6 @@
 namespace weft {
 namespace {
 
-constexpr std::string_view opening_tag = "<think>";
-constexpr std::string_view closing_tag = "</think>";
 constexpr std::string_view white_space = " \t\r\n";
 
 std::size_t leading_white_space(std::string_view text) {
@@ -30,11 +28,51 @@ std::size_t possible_tag_at_end(std::string_view text, std::string_view tag) {
 }  // namespace
 
 ReplyParser::ReplyParser(Mode mode)
-    : part_(mode == Mode::plain       ? Part::content
+    : opening_tag_("<think>"),
+      closing_tag_("</think>"),
+      part_(mode == Mode::plain       ? Part::content
             : mode == Mode::may_think ? Part::before_tag
                                       : Part::thinking) {}
 
+ReplyParser::ReplyParser(const ReplyRules& rules, bool thinking_open)
+    : opening_tag_(rules.format.thinking_open), closing_tag_(rules.format.thinking_close), part_(Part::content) {
+    const bool separates = rules.separate_thinking && rules.format.thinks();
+    if (rules.format.calls == CallStyle::harmony) {
+        if (rules.separate_thinking) harmony_ = std::make_unique<HarmonyParser>(rules, thinking_open);
+        return;
+    }
+    if (separates) part_ = thinking_open ? Part::thinking : Part::before_tag;
+    if (rules.tools || !answer_markers(rules.format).empty()) calls_ = std::make_unique<CallParser>(rules);
+}
+
 ReplyDelta ReplyParser::feed(TextPiece piece) {
+    ReplyDelta delta;
+    if (harmony_) harmony_->feed(std::move(piece), delta);
+    else delta = split_thinking(std::move(piece));
+    find_calls(delta);
+    return delta;
+}
+
+ReplyDelta ReplyParser::finish() {
+    ReplyDelta delta;
+    if (harmony_) harmony_->finish(delta);
+    else delta = finish_thinking();
+    find_calls(delta);
+    if (calls_) calls_->finish(delta);
+    called_ = called_ || !delta.tool_calls.empty();
+    return delta;
+}
+
+// Content may be calls, and the text around them.
+void ReplyParser::find_calls(ReplyDelta& delta) {
+    if (calls_ && !delta.content.empty()) {
+        const auto text = std::exchange(delta.content, {});
+        calls_->feed(text, std::exchange(delta.logprobs, {}), delta);
+    }
+    called_ = called_ || !delta.tool_calls.empty();
+}
+
+ReplyDelta ReplyParser::split_thinking(TextPiece piece) {
     ReplyDelta delta;
     if (part_ == Part::content) {
         delta.content = std::move(piece.text);
@@ -48,7 +86,7 @@ ReplyDelta ReplyParser::feed(TextPiece piece) {
     return delta;
 }
 
-ReplyDelta ReplyParser::finish() {
+ReplyDelta ReplyParser::finish_thinking() {
     ReplyDelta delta;
     if (part_ == Part::thinking) {
         held_.resize(without_trailing_white_space(held_));
@@ -92,20 +130,20 @@ bool ReplyParser::step(ReplyDelta& delta) {
 bool ReplyParser::look_for_opening_tag() {
     const auto start = leading_white_space(held_);
     const std::string_view text = std::string_view(held_).substr(start);
-    if (text.starts_with(opening_tag)) {
-        held_.erase(0, start + opening_tag.size());
+    if (text.starts_with(opening_tag_)) {
+        held_.erase(0, start + opening_tag_.size());
         part_ = Part::thinking;
         return true;
     }
-    if (opening_tag.starts_with(text)) return false;
+    if (opening_tag_.starts_with(text)) return false;
     part_ = Part::content;
     return true;
 }
 
 bool ReplyParser::take_thinking(ReplyDelta& delta) {
     if (!thought_anything_) held_.erase(0, leading_white_space(held_));
-    const auto close = held_.find(closing_tag);
-    const auto end = close != std::string::npos ? close : held_.size() - possible_tag_at_end(held_, closing_tag);
+    const auto close = held_.find(closing_tag_);
+    const auto end = close != std::string::npos ? close : held_.size() - possible_tag_at_end(held_, closing_tag_);
     // White space that ends here may be the one before the closing tag.
     const auto n = without_trailing_white_space(std::string_view(held_).substr(0, end));
     delta.thinking += held_.substr(0, n);
@@ -114,7 +152,7 @@ bool ReplyParser::take_thinking(ReplyDelta& delta) {
         held_.erase(0, n);
         return false;
     }
-    held_.erase(0, close + closing_tag.size());
+    held_.erase(0, close + closing_tag_.size());
     thinking_tokens_ += std::exchange(held_tokens_, 0);
     part_ = Part::after_thinking;
     return true;

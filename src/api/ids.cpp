@@ -1,8 +1,9 @@
-#include "api/openai/services.h"
+#include "api/ids.h"
 
+#include <chrono>
 #include <random>
 
-namespace weft::api::openai {
+namespace weft::api {
 
 std::string random_id(std::string_view prefix) {
     constexpr std::string_view alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -19,4 +20,4 @@ std::int64_t system_unix_time() {
     return std::chrono::duration_cast<std::chrono::seconds>(now).count();
 }
 
-}  // namespace weft::api::openai
+}  // namespace weft::api

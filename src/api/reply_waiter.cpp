@@ -1,15 +1,10 @@
-#include "api/openai/reply_waiter.h"
+#include "api/reply_waiter.h"
 
 #include <algorithm>
 
-#include "api/openai/errors.h"
-
-namespace weft::api::openai {
+namespace weft::api {
 namespace asio = boost::asio;
 namespace {
-
-// Not "ping": one client takes ": ping" for the end of the stream.
-constexpr std::string_view keep_alive_comment = ": keep-alive\n\n";
 
 asio::awaitable<void> send_head(http::Exchange& exchange) {
     co_await exchange.start_stream("text/event-stream", {{"cache-control", "no-cache"}, {"x-accel-buffering", "no"}});
@@ -34,11 +29,10 @@ asio::awaitable<Result<void>> collect(http::Exchange& exchange, TokenStream& eve
     co_return Result<void>{};
 }
 
-ReplyWaiter::ReplyWaiter(http::Exchange& exchange, const Services& services, std::string_view prompt_field)
+ReplyWaiter::ReplyWaiter(http::Exchange& exchange, StreamManners manners)
     : exchange_(exchange),
-      services_(services),
-      prompt_field_(prompt_field),
-      head_deadline_(std::chrono::steady_clock::now() + services.head_patience) {}
+      manners_(std::move(manners)),
+      head_deadline_(std::chrono::steady_clock::now() + manners_.head_patience) {}
 
 asio::awaitable<Result<Reply>> ReplyWaiter::wait_for(Pending<Reply> pending) {
     const ClientWatch watch(exchange_, [pending] { pending.cancel(); });
@@ -83,23 +77,22 @@ asio::awaitable<bool> ReplyWaiter::send_all(TokenStream& events, AddEvent add) {
 
 asio::awaitable<void> ReplyWaiter::fail(Error error) {
     if (exchange_.client_gone()) co_return;
-    error = blame_prompt(std::move(error), prompt_field_);
     if (!exchange_.started()) {
-        co_await exchange_.reply(error_response(error));
+        co_await exchange_.reply(manners_.error_response(error));
         co_return;
     }
-    co_await exchange_.write("data: " + error_body(error) + "\n\n");
+    co_await exchange_.write(manners_.error_event(error));
     // An orderly end: clients that lag behind throw away what they have not read of a transfer that breaks off.
     co_await exchange_.finish_stream();
 }
 
 std::chrono::milliseconds ReplyWaiter::patience() const {
-    if (exchange_.started()) return services_.keep_alive_interval;
+    if (exchange_.started()) return manners_.keep_alive_interval;
     const auto left = head_deadline_ - std::chrono::steady_clock::now();
     return std::max(std::chrono::ceil<std::chrono::milliseconds>(left), std::chrono::milliseconds{0});
 }
 
 // A client that is gone is told by its callback, not by this write.
-asio::awaitable<void> ReplyWaiter::show_life() { (void)co_await write(keep_alive_comment); }
+asio::awaitable<void> ReplyWaiter::show_life() { (void)co_await write(manners_.keep_alive()); }
 
-}  // namespace weft::api::openai
+}  // namespace weft::api

@@ -1,0 +1,75 @@
+#include "grammar/schema_json.h"
+
+#include <algorithm>
+#include <glaze/json.hpp>
+#include <vector>
+
+#include "grammar/gbnf_builder.h"
+
+namespace weft {
+namespace {
+
+std::unexpected<Error> malformed(std::string message) { return fail(ErrorCode::invalid_request, std::move(message)); }
+
+// Depth and members, before the parser recurses into the text. It need not be valid JSON yet.
+Result<void> check_shape(std::string_view text) {
+    std::vector<std::size_t> members;
+    bool in_string = false;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const char c = text[i];
+        if (c == '\0') return malformed("the schema is not valid JSON: it holds a NUL byte");
+        if (in_string) {
+            if (c == '\\') ++i;
+            else if (c == '"') in_string = false;
+        } else if (c == '"') {
+            in_string = true;
+        } else if (c == '{' || c == '[') {
+            members.push_back(0);
+            if (members.size() > max_schema_depth)
+                return malformed("the schema is nested deeper than " + std::to_string(max_schema_depth) + " levels");
+        } else if ((c == '}' || c == ']') && !members.empty()) {
+            members.pop_back();
+        } else if (c == ':' && !members.empty() && ++members.back() > max_schema_members) {
+            return malformed("an object of the schema has more than " + std::to_string(max_schema_members) + " members");
+        }
+    }
+    return {};
+}
+
+}  // namespace
+
+Result<SchemaJson> parse_schema_json(std::string_view text) {
+    if (text.size() > max_schema_bytes)
+        return malformed("the schema has more than " + std::to_string(max_schema_bytes) + " bytes");
+    WEFT_CHECK(check_shape(text));
+    static constexpr glz::opts options{.null_terminated = true, .error_on_unknown_keys = false};
+    SchemaJson value;
+    const std::string terminated(text);
+    try {
+        const auto result = glz::read<options>(value, terminated);
+        if (result || terminated.find_first_not_of(" \t\r\n", result.count) != std::string::npos)
+            return malformed("the schema is not valid JSON");
+    } catch (const std::exception&) {
+        return malformed("the schema is not valid JSON");
+    }
+    return value;
+}
+
+std::string compact_json(const SchemaJson& value) {
+    // Without this option glaze writes control characters as NULs, which no parser takes.
+    struct Escaping : glz::opts {
+        bool escape_control_characters = true;
+    };
+    std::string out;
+    if (glz::write<Escaping{}>(value, out)) return "null";
+    return out;
+}
+
+const SchemaJson* member(const SchemaJson& value, std::string_view key) {
+    if (!value.is_object()) return nullptr;
+    const auto& members = value.get_object();
+    const auto found = members.find(key);
+    return found == members.end() ? nullptr : &found->second;
+}
+
+}  // namespace weft
