@@ -1,7 +1,6 @@
 #include "ops/team.h"
 
 #include <omp.h>
-#include <sched.h>
 
 namespace weft::kernels {
 
@@ -10,15 +9,18 @@ void Barrier::wait(int threads) {
     if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == threads) {
         arrived_.store(0, std::memory_order_relaxed);
         round_.store(round + 1, std::memory_order_release);
+        round_.notify_all();
         return;
     }
-    for (int i = 0; round_.load(std::memory_order_acquire) == round; ++i) {
-        if (i < spins) __builtin_ia32_pause();
-        else sched_yield();
+    for (int i = 0; i < spins; ++i) {
+        if (round_.load(std::memory_order_acquire) != round) return;
+        __builtin_ia32_pause();
     }
+    round_.wait(round, std::memory_order_acquire);
 }
 
 void run_team(int threads, Barrier& barrier, void (*work)(void* context, const Member& member), void* context) {
+    if (threads == 1) return work(context, {.thread = 0, .threads = 1, .barrier = barrier});
     // Fewer threads than asked for may come.
 #pragma omp parallel num_threads(threads)
     work(context, {.thread = omp_get_thread_num(), .threads = omp_get_num_threads(), .barrier = barrier});

@@ -6,14 +6,14 @@
 
 namespace weft::kernels {
 
-// Spins briefly, then gives the processor away: a neighbour that computes, too, must not leave a whole time slice between
-// the first and the last to arrive.
+// Spins briefly, then sleeps until the last has arrived: beside neighbours that compute, too, a spinning thread would take the
+// time of the one it waits for. Sleeping is better than sched_yield() there: who wakes up goes first, who yields goes last.
 class Barrier {
   public:
     void wait(int threads);
 
   private:
-    static constexpr int spins = 4000;  // pauses; about 100 us
+    static constexpr int spins = 4000;  // pauses; 50 to 150 us
     alignas(64) std::atomic<int> arrived_ = 0;
     alignas(64) std::atomic<uint32_t> round_ = 0;
 };
@@ -27,7 +27,7 @@ struct Member {
 };
 
 // Runs work(context, member) on `threads` threads of ggml's own OpenMP runtime and returns when all are done: a pool of our
-// own would fight with libgomp's spinning workers for the cores.
+// own would fight with libgomp's spinning workers for the cores. One thread is the caller alone, without OpenMP.
 void run_team(int threads, Barrier& barrier, void (*work)(void* context, const Member& member), void* context);
 
 }  // namespace weft::kernels

@@ -15,6 +15,9 @@ namespace weft::kernels {
 namespace {
 
 constexpr size_t cache_line = 64;
+// Below this, a graph is computed by the calling thread alone: meeting costs more than helping. In bytes of weights times
+// passes over them; one core does it in about 10 us.
+constexpr int64_t alone_below = 160 * 1024;
 
 // One per llama context; one graph at a time.
 struct Backend {
@@ -27,6 +30,7 @@ struct Backend {
     uint8_t* panels = nullptr;
     size_t panel_bytes = 0, scratch_bytes = 0;
     ExpertPlan experts{};
+    int64_t work = 0;  // of all nodes
     // Work counters, used in turn: the next node's is set to 0 while this node's is counting.
     alignas(cache_line) std::atomic<int64_t> next_unit[2] = {};
 
@@ -85,9 +89,28 @@ bool same_panels(const MulMat& a, const MulMat& b) {
 
 size_t rounded(size_t bytes) { return (bytes + cache_line - 1) / cache_line * cache_line; }
 
+// What a node costs, in bytes of weights times passes over them.
+int64_t work_of(const ggml_tensor* node) {
+    constexpr int64_t columns_per_pass = 4;  // that cost as much as reading the weights
+    switch (node->op) {
+        case GGML_OP_MUL_MAT: {
+            const MulMat job = job_of(node);
+            return int64_t(job.format->packed_bytes(job.k, job.rows)) * (1 + job.columns / columns_per_pass);
+        }
+        case GGML_OP_MUL_MAT_ID: {
+            const MulMatId job = experts_job_of(node);
+            return int64_t(job.format->packed_bytes(job.k, job.rows)) * job.slots * job.tokens;
+        }
+        // Every row of Q looks at all cells, at worst.
+        case GGML_OP_FLASH_ATTN_EXT: return ggml_nrows(node->src[0]) * node->src[1]->ne[1] * node->src[0]->ne[0];
+        default: return ggml_nbytes(node);
+    }
+}
+
 // The nodes to compute, and memory for the largest of them.
 void Backend::collect(ggml_cgraph* graph) {
     nodes.clear();
+    work = 0;
     size_t panels_needed = panel_bytes, scratch_needed = scratch_bytes;
     for (int i = 0; i < ggml_graph_n_nodes(graph); ++i) {
         const ggml_tensor* node = ggml_graph_node(graph, i);
@@ -105,6 +128,7 @@ void Backend::collect(ggml_cgraph* graph) {
             default: continue;
         }
         nodes.push_back(node);
+        work += work_of(node);
     }
     const size_t needed = panels_needed + scratch_needed * size_t(threads) + cache_line;
     if (needed > memory.size()) {
@@ -171,7 +195,7 @@ ggml_status graph_compute(ggml_backend_t backend, ggml_cgraph* graph) {
     b.collect(graph);
     if (b.nodes.empty()) return GGML_STATUS_SUCCESS;
     b.next_unit[0].store(0, std::memory_order_relaxed);
-    run_team(b.threads, b.barrier, [](void* context, const Member& member) { Walk(*static_cast<Backend*>(context), member).all(); },
+    run_team(b.work < alone_below ? 1 : b.threads, b.barrier, [](void* context, const Member& member) { Walk(*static_cast<Backend*>(context), member).all(); },
              &b);
     return GGML_STATUS_SUCCESS;
 }

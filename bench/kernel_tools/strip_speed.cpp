@@ -1,0 +1,84 @@
+// Speed of the kernels alone, for every type: decode in GB/s of packed weights, and GOP/s for several columns.
+// strip_speed [ISA]; on all OpenMP threads.
+#include <omp.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+#include <vector>
+
+#include "ops/mul_mat.h"
+
+namespace weft::kernels {
+namespace {
+
+constexpr int64_t k = 2048, rows = 8192, most_columns = 256;
+constexpr size_t memory_bytes = size_t(300) << 20;  // beyond any cache
+
+struct Jobs {
+    const Isa& isa;
+    std::vector<MulMat> jobs;
+    std::vector<uint8_t> panels;
+    std::atomic<int64_t> next_unit[2] = {};
+};
+
+double best_seconds(Jobs& jobs, int rounds) {
+    double best = 1e9;
+    for (int round = 0; round < rounds; ++round) {
+        Barrier barrier;
+        jobs.next_unit[0] = 0;
+        const auto start = std::chrono::steady_clock::now();
+        run_team(omp_get_max_threads(), barrier, [](void* context, const Member& member) {
+            auto& it = *static_cast<Jobs*>(context);
+            for (size_t i = 0; i < it.jobs.size(); ++i) {
+                if (i > 0) member.meet();
+                if (member.first()) it.next_unit[(i + 1) % 2] = 0;
+                quantise_share(it.isa, it.jobs[i], member, it.panels.data());
+                member.meet();
+                multiply_share(it.isa, it.jobs[i], member, it.panels.data(), it.next_unit[i % 2]);
+            }
+        }, &jobs);
+        best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    }
+    return best;
+}
+
+void measure(const Isa& isa, const Format& f) {
+    const size_t bytes = f.packed_bytes(k, rows);
+    const int copies = int(memory_bytes / bytes) + 1;
+    void* memory = mmap(nullptr, bytes * size_t(copies), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    madvise(memory, bytes * size_t(copies), MADV_HUGEPAGE);
+    std::memset(memory, 0x11, bytes * size_t(copies));
+    const std::vector<float> x(size_t(k * most_columns), 0.5f);
+    std::vector<float> dst(size_t(rows * most_columns));
+    const auto seconds_for = [&](int columns, int n) {
+        Jobs jobs{.isa = isa, .jobs = {}, .panels = {}};
+        for (int i = 0; i < n; ++i)
+            jobs.jobs.push_back({.format = &f, .strips = static_cast<uint8_t*>(memory) + bytes * size_t(i), .k = k, .rows = rows,
+                                 .columns = columns, .x = x.data(), .x_stride = k, .dst = dst.data(), .dst_stride = rows});
+        jobs.panels.resize(jobs.jobs.front().panel_bytes());
+        return best_seconds(jobs, 5);
+    };
+    std::printf("%-8s %6.1f GB/s;", ggml_type_name(f.type), double(bytes) * copies / seconds_for(1, copies) / 1e9);
+    for (const int columns : {4, 16, 256}) {
+        const int n = columns == 256 ? 2 : std::min(copies, 8);
+        std::printf(" %d: %.0f", columns, 2.0 * k * rows * columns * n / seconds_for(columns, n) / 1e9);
+    }
+    std::printf(" GOP/s\n");
+    munmap(memory, bytes * size_t(copies));
+}
+
+}  // namespace
+}  // namespace weft::kernels
+
+int main(int argc, char** argv) {
+    using namespace weft::kernels;
+    std::setvbuf(stdout, nullptr, _IOLBF, 0);
+    for (const Isa* isa : usable_isas()) {
+        if (argc > 1 && std::strcmp(argv[1], isa->name) != 0) continue;
+        std::printf("%s\n", isa->name);
+        for (const Format& f : all_formats()) measure(*isa, f);
+    }
+}
