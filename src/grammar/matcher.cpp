@@ -137,35 +137,54 @@ GrammarMatcher::GrammarMatcher(std::shared_ptr<const Grammar> grammar) : grammar
 }
 
 bool GrammarMatcher::allows(std::string_view bytes) {
+    if (bytes.empty()) return true;
+    if (!may_begin_with(static_cast<unsigned char>(bytes.front()))) return false;
     const auto before = mark();
-    States states = states_;
+    trial_.assign(states_.begin(), states_.end());
     bool can_end = false;
-    const bool allowed = run(bytes, states, can_end);
+    const bool allowed = run(bytes, trial_, can_end);
     forget(before);
     return allowed;
 }
 
 bool GrammarMatcher::accept(std::string_view bytes) {
     const auto before = mark();
-    States states = states_;
+    trial_.assign(states_.begin(), states_.end());
     bool can_end = can_end_;
-    if (!run(bytes, states, can_end)) {
+    if (!run(bytes, trial_, can_end)) {
         forget(before);
         return false;
     }
-    states_ = std::move(states);
+    std::swap(states_, trial_);
     can_end_ = can_end;
+    first_bytes_known_ = false;
     if (frames_.size() > collect_at_) collect_garbage();
     return true;
 }
 
 bool GrammarMatcher::run(std::string_view bytes, States& states, bool& can_end) {
-    States next;
     for (const char c : bytes) {
-        if (!step(states, static_cast<unsigned char>(c), next, can_end)) return false;
-        std::swap(states, next);
+        if (!step(states, static_cast<unsigned char>(c), next_, can_end)) return false;
+        std::swap(states, next_);
     }
     return true;
+}
+
+// Most tokens that do not fit show it by their first byte.
+bool GrammarMatcher::may_begin_with(unsigned char byte) {
+    if (!first_bytes_known_) {
+        first_bytes_ = {};
+        for (const auto& state : states_) {
+            const auto& set = grammar_->characters(grammar_->at(state.position).index);
+            if (state.partial == 0) {
+                first_bytes_[0] |= set.ascii[0];
+                first_bytes_[1] |= set.ascii[1];
+            }
+            if (state.partial != 0 || set.all.overlaps(0x80, last_code_point)) first_bytes_[2] = first_bytes_[3] = ~std::uint64_t{0};
+        }
+        first_bytes_known_ = true;
+    }
+    return ((first_bytes_[byte >> 6U] >> (byte & 63U)) & 1U) != 0;
 }
 
 void GrammarMatcher::for_each_allowed(const TokenOrder& tokens, const std::function<void(std::int32_t)>& found) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -79,6 +80,7 @@ class GrammarMatcher {
     void close(std::uint32_t frame, Scratch& scratch, bool& can_end);
     void go_on(std::uint32_t frame, std::uint32_t parent, Scratch& scratch);
     [[nodiscard]] bool run(std::string_view bytes, States& states, bool& can_end);
+    [[nodiscard]] bool may_begin_with(unsigned char byte);
     [[nodiscard]] Mark mark() const { return {frames_.size(), edges_.size()}; }
     void forget(Mark mark);
     void collect_garbage();
@@ -88,6 +90,9 @@ class GrammarMatcher {
     bool can_end_ = false;
     std::vector<Frame> frames_;  // 0 is the bottom: the call of root
     std::vector<Edge> edges_;
+    States trial_, next_;  // of one call, kept for their memory
+    std::array<std::uint64_t, 4> first_bytes_{};  // that some state may take; a superset beyond ASCII
+    bool first_bytes_known_ = false;
     std::uint64_t steps_ = 0;
     std::uint64_t budget_ = ~std::uint64_t{0};
     std::size_t collect_at_ = 4096;  // frames

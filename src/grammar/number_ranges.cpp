@@ -332,18 +332,27 @@ Result<std::optional<std::string>> add_multiples(GbnfBuilder& builder, std::int6
     }
     if (bounds.any() || step > max_multiple)
         return fail(ErrorCode::invalid_request, "has too many multiples within its bounds to be enforced");
-    // One rule per remainder of the digits so far; `zero` may end the number.
-    std::vector<std::string> rules;
-    for (std::int64_t r = 0; r < step; ++r) rules.push_back(builder.reserve_rule("remainder"));
-    const auto go_on = [&](std::int64_t r, int first_digit) {
+    // below[r]: a rule for what may follow digits with remainder r when that many digits may still come; empty: nothing.
+    std::vector<std::string> below(static_cast<std::size_t>(step));
+    below[0] = builder.add_shared_rule("remainder", "\"\"");
+    const auto choice = [&](std::int64_t remainder, int first_digit) {
         std::string body;
-        for (int d = first_digit; d <= 9; ++d)
-            body += (body.empty() ? "\"" : " | \"") + std::to_string(d) + "\" " + rules[static_cast<std::size_t>((r * 10 + d) % step)];
+        for (int digit = first_digit; digit <= 9; ++digit) {
+            const auto& rest = below[static_cast<std::size_t>((remainder * 10 + digit) % step)];
+            if (!rest.empty()) body += (body.empty() ? "\"" : " | \"") + std::to_string(digit) + "\" " + rest;
+        }
         return body;
     };
-    for (std::int64_t r = 0; r < step; ++r)
-        builder.define_rule(rules[static_cast<std::size_t>(r)], r == 0 ? "(" + go_on(r, 0) + ")?" : go_on(r, 0));
-    return builder.add_rule("multiple", "\"0\" | \"-\"? (" + go_on(0, 1) + ")");
+    for (std::size_t digits = 1; digits < max_multiple_digits; ++digits) {
+        std::vector<std::string> next(below.size());
+        for (std::int64_t r = 0; r < step; ++r) {
+            const auto body = choice(r, 0);
+            if (r == 0) next[0] = builder.add_rule("remainder", "(" + body + ")?");
+            else if (!body.empty()) next[static_cast<std::size_t>(r)] = builder.add_rule("remainder", body);
+        }
+        below = std::move(next);
+    }
+    return builder.add_rule("multiple", "\"0\" | \"-\"? (" + choice(0, 1) + ")");
 }
 
 }  // namespace weft

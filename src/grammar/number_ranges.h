@@ -38,7 +38,8 @@ struct NumberBounds {
 [[nodiscard]] std::optional<std::string> add_integer(GbnfBuilder& builder, const NumberBounds& bounds);
 [[nodiscard]] std::optional<std::string> add_number(GbnfBuilder& builder, const NumberBounds& bounds);
 
-inline constexpr std::int64_t max_multiple = 1000;          // of which multiples are counted by remainders
+inline constexpr std::int64_t max_multiple = 250;           // of which multiples are counted by remainders ...
+inline constexpr std::size_t max_multiple_digits = 9;       // ... of that many digits at most
 inline constexpr std::int64_t max_listed_multiples = 2000;  // within bounds: written out one by one
 
 // Whole multiples of `step` within bounds. invalid_request when that is beyond these limits.
