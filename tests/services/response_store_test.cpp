@@ -27,15 +27,15 @@ TEST_CASE("a stored response is found by its id and by the ids of its items unti
     const HandClock clock;
     ResponseStore store(clock);
     store.put(response("a"));
-    REQUIRE(store.find("a"));
-    CHECK(store.find("a")->output.at(0).id == "out_a");
-    REQUIRE(store.find_item("in_a"));
-    CHECK(store.find_item("in_a")->json == "[1]");
-    CHECK(store.erase("a"));
-    CHECK_FALSE(store.erase("a"));
-    CHECK_FALSE(store.find("a"));
-    CHECK_FALSE(store.find_item("in_a"));
-    CHECK_FALSE(store.find_item("out_a"));
+    REQUIRE(store.find("", "a"));
+    CHECK(store.find("", "a")->output.at(0).id == "out_a");
+    REQUIRE(store.find_item("", "in_a"));
+    CHECK(store.find_item("", "in_a")->json == "[1]");
+    CHECK(store.erase("", "a"));
+    CHECK_FALSE(store.erase("", "a"));
+    CHECK_FALSE(store.find("", "a"));
+    CHECK_FALSE(store.find_item("", "in_a"));
+    CHECK_FALSE(store.find_item("", "out_a"));
 }
 
 TEST_CASE("a chain is told oldest first, and is none when one of it is missing") {
@@ -44,13 +44,13 @@ TEST_CASE("a chain is told oldest first, and is none when one of it is missing")
     store.put(response("a"));
     store.put(response("b", "a"));
     store.put(response("c", "b"));
-    const auto chain = store.chain("c");
+    const auto chain = store.chain("", "c");
     REQUIRE(chain.size() == 3);
     CHECK(chain[0]->id == "a");
     CHECK(chain[2]->id == "c");
-    CHECK(store.erase("b"));
-    CHECK(store.chain("c").empty());
-    CHECK(store.chain("nobody").empty());
+    CHECK(store.erase("", "b"));
+    CHECK(store.chain("", "c").empty());
+    CHECK(store.chain("", "nobody").empty());
 }
 
 TEST_CASE("a chain that leads back to itself ends") {
@@ -58,7 +58,7 @@ TEST_CASE("a chain that leads back to itself ends") {
     ResponseStore store(clock, {.responses = 8});
     store.put(response("a", "b"));
     store.put(response("b", "a"));
-    CHECK(store.chain("a").empty());
+    CHECK(store.chain("", "a").empty());
 }
 
 TEST_CASE("the least recently used responses make room, by number and by bytes") {
@@ -66,11 +66,11 @@ TEST_CASE("the least recently used responses make room, by number and by bytes")
     ResponseStore few(clock, {.responses = 2});
     few.put(response("a"));
     few.put(response("b"));
-    CHECK(few.find("a"));
+    CHECK(few.find("", "a"));
     few.put(response("c"));
-    CHECK(few.find("a"));
-    CHECK_FALSE(few.find("b"));
-    CHECK_FALSE(few.find_item("in_b"));
+    CHECK(few.find("", "a"));
+    CHECK_FALSE(few.find("", "b"));
+    CHECK_FALSE(few.find_item("", "in_b"));
 
     const auto bytes = response("a").bytes();
     ResponseStore small(clock, {.bytes = 2 * bytes});
@@ -78,11 +78,11 @@ TEST_CASE("the least recently used responses make room, by number and by bytes")
     small.put(response("b"));
     small.put(response("c"));
     CHECK(small.size() == 2);
-    CHECK_FALSE(small.find("a"));
+    CHECK_FALSE(small.find("", "a"));
     auto huge = response("d");
     huge.json.resize(3 * bytes);
     small.put(std::move(huge));
-    CHECK_FALSE(small.find("d"));
+    CHECK_FALSE(small.find("", "d"));
     CHECK(small.size() == 2);
 }
 
@@ -92,10 +92,10 @@ TEST_CASE("a response is forgotten when nobody has used it for long") {
     store.put(response("a"));
     store.put(response("b"));
     clock.time += 50min;
-    CHECK(store.find("a"));
+    CHECK(store.find("", "a"));
     clock.time += 50min;
-    CHECK_FALSE(store.find("b"));
-    CHECK(store.find("a"));
+    CHECK_FALSE(store.find("", "b"));
+    CHECK(store.find("", "a"));
 }
 
 TEST_CASE("a response that is put again replaces the old one") {
@@ -106,6 +106,25 @@ TEST_CASE("a response that is put again replaces the old one") {
     other.json = "{\"new\":1}";
     store.put(std::move(other));
     CHECK(store.size() == 1);
-    CHECK(store.find("a")->json == "{\"new\":1}");
-    CHECK(store.find_item("out_a"));
+    CHECK(store.find("", "a")->json == "{\"new\":1}");
+    CHECK(store.find_item("", "out_a"));
+}
+
+TEST_CASE("tenants do not find each other's responses and items, whatever ids they give them") {
+    const HandClock clock;
+    ResponseStore store(clock);
+    auto one = response("a");
+    one.tenant = "one";
+    auto two = response("a");
+    two.tenant = "two";
+    two.json = "{\"two\":2}";
+    store.put(std::move(one));
+    store.put(std::move(two));
+    CHECK(store.find("one", "a")->json == "{}");
+    CHECK(store.find("two", "a")->json == "{\"two\":2}");
+    CHECK_FALSE(store.find("", "a"));
+    CHECK(store.erase("two", "a"));
+    CHECK(store.find_item("one", "in_a"));
+    CHECK_FALSE(store.find_item("two", "in_a"));
+    CHECK(store.chain("two", "a").empty());
 }

@@ -3,6 +3,7 @@
 #include "api/anthropic/handlers.h"
 #include "api/anthropic/message_request.h"
 #include "api/anthropic/message_stream.h"
+#include "api/caller.h"
 #include "api/reply_waiter.h"
 #include "api/request_fields.h"
 
@@ -58,6 +59,8 @@ Answered create_message(http::Exchange& exchange, const Services& services) {
     if (!body) co_return co_await reply_error(exchange, std::move(body).error());
     auto call = read_message_call(JsonReader(*body));
     if (!call) co_return co_await reply_error(exchange, std::move(call).error());
+    if (auto caller = set_caller(exchange.request(), call->request.generate); !caller)
+        co_return co_await reply_error(exchange, std::move(caller).error());
     if (auto caller = set_caller(exchange.request(), call->request.generate); !caller)
         co_return co_await reply_error(exchange, std::move(caller).error());
     const auto model = services.registry.find(call->request.model);

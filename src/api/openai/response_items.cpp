@@ -46,12 +46,12 @@ std::string_view id_prefix(std::string_view type) {
     return "item_";
 }
 
-Result<StoredItem> stored_item(const JsonReader& item, ResponseStore& store,
+Result<StoredItem> stored_item(const JsonReader& item, const ItemReader& reader,
                                const std::function<std::string(std::string_view)>& new_id) {
     WEFT_TRY(const auto type, type_of(item));
     WEFT_TRY(auto id, item["id"].string());
     if (type == "item_reference") {
-        const auto found = store.find_item(id.value_or(""));
+        const auto found = reader.find_item(id.value_or(""));
         return found ? *found : StoredItem{};
     }
     Json json = item.json();
@@ -150,7 +150,7 @@ Result<void> ItemReader::read_reasoning(const JsonReader& item) {
 
 Result<void> ItemReader::read_reference(const JsonReader& item) {
     WEFT_TRY(const auto id, required_string(item["id"]));
-    const auto found = store_.find_item(id);
+    const auto found = find_item(id);
     if (!found)
         return fail_field(ErrorCode::not_found, item["id"].path(),
                           "Item with id '" + id + "' not found.");
@@ -164,7 +164,7 @@ ChatMessage& ItemReader::assistant_turn() {
     return turns_.back();
 }
 
-Result<std::vector<StoredItem>> read_input(const JsonReader& input, ItemReader& reader, ResponseStore& store,
+Result<std::vector<StoredItem>> read_input(const JsonReader& input, ItemReader& reader,
                                            const std::function<std::string(std::string_view)>& new_id) {
     std::vector<StoredItem> stored;
     if (input.absent() || input.is_string()) {
@@ -179,16 +179,16 @@ Result<std::vector<StoredItem>> read_input(const JsonReader& input, ItemReader& 
         return input.invalid("must have at most " + std::to_string(max_input_items) + " items");
     for (const auto& item : *items) {
         WEFT_CHECK(reader.read(item));
-        WEFT_TRY(auto kept, stored_item(item, store, new_id));
+        WEFT_TRY(auto kept, stored_item(item, reader, new_id));
         stored.push_back(std::move(kept));
     }
     return stored;
 }
 
-Result<void> read_previous(const JsonReader& previous_response_id, ItemReader& reader, ResponseStore& store) {
+Result<void> read_previous(const JsonReader& previous_response_id, ItemReader& reader) {
     WEFT_TRY(const auto id, previous_response_id.string());
     if (!id) return {};
-    const auto chain = store.chain(*id);
+    const auto chain = reader.chain(*id);
     if (chain.empty())
         return fail_field(ErrorCode::invalid_request, previous_response_id.path(),
                           "Previous response with id '" + *id + "' not found.");

@@ -16,10 +16,13 @@ inline constexpr std::size_t max_input_items = 100'000;
 // Consecutive items of the assistant are one turn; items of other types are skipped. Errors name the field.
 class ItemReader {
   public:
-    explicit ItemReader(ResponseStore& store) : store_(store) {}
+    ItemReader(ResponseStore& store, std::string tenant) : store_(store), tenant_(std::move(tenant)) {}
 
     [[nodiscard]] Result<void> read(const JsonReader& item);
     [[nodiscard]] std::vector<ChatMessage> take();
+    // What the tenant's item_reference or previous_response_id means.
+    [[nodiscard]] std::shared_ptr<const StoredItem> find_item(const std::string& id) const { return store_.find_item(tenant_, id); }
+    [[nodiscard]] std::vector<std::shared_ptr<const StoredResponse>> chain(const std::string& id) const { return store_.chain(tenant_, id); }
 
   private:
     Result<void> read_message(const JsonReader& item);
@@ -30,6 +33,7 @@ class ItemReader {
     ChatMessage& assistant_turn();
 
     ResponseStore& store_;
+    std::string tenant_;
     std::vector<ChatMessage> turns_{};
     std::string thinking_{};  // for the assistant's turn that comes next
 };
@@ -37,11 +41,9 @@ class ItemReader {
 // The request's `input` (a string or items) through the reader, and as it is to be stored: with ids, references replaced
 // by what they refer to.
 [[nodiscard]] Result<std::vector<StoredItem>> read_input(const JsonReader& input, ItemReader& reader,
-                                                         ResponseStore& store,
                                                          const std::function<std::string(std::string_view)>& new_id);
 
 // The conversation that ended with that response; invalid_request when it is not stored (any more).
-[[nodiscard]] Result<void> read_previous(const JsonReader& previous_response_id, ItemReader& reader,
-                                         ResponseStore& store);
+[[nodiscard]] Result<void> read_previous(const JsonReader& previous_response_id, ItemReader& reader);
 
 }  // namespace weft::api::openai

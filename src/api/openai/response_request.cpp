@@ -20,11 +20,11 @@ Result<void> refuse_background(const JsonReader& body) {
 }
 
 // Instructions are not inherited from the previous response.
-Result<void> read_conversation(const JsonReader& body, const Services& services, ResponseCall& call,
-                               ChatPrompt& prompt) {
-    ItemReader reader(*services.responses);
-    WEFT_CHECK(read_previous(body["previous_response_id"], reader, *services.responses));
-    WEFT_TRY(call.input, read_input(body["input"], reader, *services.responses, services.new_id));
+Result<void> read_conversation(const JsonReader& body, const Services& services, const std::string& tenant,
+                               ResponseCall& call, ChatPrompt& prompt) {
+    ItemReader reader(*services.responses, tenant);
+    WEFT_CHECK(read_previous(body["previous_response_id"], reader));
+    WEFT_TRY(call.input, read_input(body["input"], reader, services.new_id));
     prompt.messages = reader.take();
     WEFT_TRY(const auto previous, body["previous_response_id"].string());
     call.previous_id = previous.value_or("");
@@ -111,13 +111,13 @@ Result<void> check_echoed(const JsonReader& body) {
 
 }  // namespace
 
-Result<ResponseCall> read_response_call(const JsonReader& body, const Services& services) {
+Result<ResponseCall> read_response_call(const JsonReader& body, const Services& services, const std::string& tenant) {
     ResponseCall call;
     auto& request = call.request;
     WEFT_TRY(request.model, read_model(body));
     WEFT_CHECK(refuse_background(body));
     ChatPrompt prompt;
-    WEFT_CHECK(read_conversation(body, services, call, prompt));
+    WEFT_CHECK(read_conversation(body, services, tenant, call, prompt));
     WEFT_CHECK(read_template_fields(body, prompt));
     WEFT_TRY(call.custom_tools, read_response_tools(body, prompt));
     request.generate.prompt = std::move(prompt);

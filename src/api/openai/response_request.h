@@ -21,7 +21,8 @@ struct ResponseCall {
     std::string echo{};                     // what the response repeats of the request: ,"instructions":...
 };
 
-// Every rule of the request that needs no model. An error names the field.
-[[nodiscard]] Result<ResponseCall> read_response_call(const JsonReader& body, const Services& services);
+// Every rule of the request that needs no model. tenant: whose stored responses it may name. An error names the field.
+[[nodiscard]] Result<ResponseCall> read_response_call(const JsonReader& body, const Services& services,
+                                                      const std::string& tenant);
 
 }  // namespace weft::api::openai

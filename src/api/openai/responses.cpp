@@ -1,3 +1,4 @@
+#include "api/caller.h"
 #include "api/openai/errors.h"
 #include "api/openai/handlers.h"
 #include "api/openai/request_fields.h"
@@ -26,7 +27,7 @@ class Keeper {
   public:
     Keeper(const Services& services, const ResponseCall& call, std::string id)
         : store_(call.store ? services.responses : nullptr),
-          response_{.id = std::move(id), .json = {}, .previous_id = call.previous_id, .input = call.input} {}
+          response_{.id = std::move(id), .json = {}, .tenant = call.request.generate.tenant, .previous_id = call.previous_id, .input = call.input} {}
 
     void keep(const ResponseWriter& writer) {
         if (!store_) return;
@@ -85,12 +86,21 @@ asio::awaitable<void> answer_whole(http::Exchange& exchange, const Services& ser
     co_await reply_json(exchange, services, writer.object());
 }
 
+// The headers say who calls; what they say wins over the body.
+Result<ResponseCall> read_call(const http::Request& request, const JsonReader& body, const Services& services) {
+    GenerateRequest caller;
+    WEFT_CHECK(set_caller(request, caller));
+    WEFT_TRY(auto call, read_response_call(body, services, caller.tenant));
+    WEFT_CHECK(set_caller(request, call.request.generate));
+    return call;
+}
+
 }  // namespace
 
 Answered create_response(http::Exchange& exchange, const Services& services) {
     auto body = body_of(exchange.request());
     if (!body) co_return co_await reply_error(exchange, services, std::move(body).error());
-    auto call = read_response_call(JsonReader(*body), services);
+    auto call = read_call(exchange.request(), JsonReader(*body), services);
     if (!call) co_return co_await reply_error(exchange, services, std::move(call).error());
     const auto model = find_model(services, call->request.model);
     if (!model) co_return co_await reply_error(exchange, services, model.error());
@@ -105,7 +115,7 @@ Answered create_response(http::Exchange& exchange, const Services& services) {
 Answered count_response_input(http::Exchange& exchange, const Services& services) {
     auto body = body_of(exchange.request());
     if (!body) co_return co_await reply_error(exchange, services, std::move(body).error());
-    auto call = read_response_call(JsonReader(*body), services);
+    auto call = read_call(exchange.request(), JsonReader(*body), services);
     if (!call) co_return co_await reply_error(exchange, services, std::move(call).error());
     const auto model = find_model(services, call->request.model);
     if (!model) co_return co_await reply_error(exchange, services, model.error());

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "api/caller.h"
 #include "api/json_text.h"
 #include "api/openai/errors.h"
 #include "api/openai/handlers.h"
@@ -22,6 +23,12 @@ std::string id_of(const http::Exchange& exchange) {
     const auto& parameters = exchange.request().path_parameters;
     const auto id = parameters.find("id");
     return id == parameters.end() ? std::string() : id->second;
+}
+
+// Whoever calls sees only what is theirs; bad headers make them nobody in particular.
+std::string tenant_of(const http::Exchange& exchange) {
+    GenerateRequest caller;
+    return set_caller(exchange.request(), caller) ? caller.tenant : std::string();
 }
 
 Result<std::size_t> limit_of(std::string_view query) {
@@ -70,14 +77,14 @@ Answered show_response(http::Exchange& exchange, const Services& services) {
                                         .message = "this server does not support 'stream' for stored responses yet",
                                         .field = "stream"});
     const auto id = id_of(exchange);
-    const auto response = services.responses->find(id);
+    const auto response = services.responses->find(tenant_of(exchange), id);
     if (!response) co_return co_await reply_error(exchange, services, unknown(id));
     co_await reply_json(exchange, services, response->json);
 }
 
 Answered delete_response(http::Exchange& exchange, const Services& services) {
     const auto id = id_of(exchange);
-    if (!services.responses->erase(id)) co_return co_await reply_error(exchange, services, unknown(id));
+    if (!services.responses->erase(tenant_of(exchange), id)) co_return co_await reply_error(exchange, services, unknown(id));
     std::string out = R"({"id":)";
     append_json_string(out, id);
     co_await reply_json(exchange, services, out + R"(,"object":"response","deleted":true})");
@@ -86,7 +93,7 @@ Answered delete_response(http::Exchange& exchange, const Services& services) {
 // Only what runs in the background could be cancelled, and nothing does.
 Answered cancel_response(http::Exchange& exchange, const Services& services) {
     const auto id = id_of(exchange);
-    if (!services.responses->find(id)) co_return co_await reply_error(exchange, services, unknown(id));
+    if (!services.responses->find(tenant_of(exchange), id)) co_return co_await reply_error(exchange, services, unknown(id));
     co_await reply_error(exchange, services,
                          {.code = ErrorCode::invalid_request,
                           .message = "Only responses that were created with 'background' can be cancelled.",
@@ -95,7 +102,7 @@ Answered cancel_response(http::Exchange& exchange, const Services& services) {
 
 Answered list_input_items(http::Exchange& exchange, const Services& services) {
     const auto id = id_of(exchange);
-    const auto response = services.responses->find(id);
+    const auto response = services.responses->find(tenant_of(exchange), id);
     if (!response) co_return co_await reply_error(exchange, services, unknown(id));
     const auto page = page_of(exchange.request().query, response->input);
     if (!page) co_return co_await reply_error(exchange, services, page.error());

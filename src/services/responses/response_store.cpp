@@ -12,48 +12,52 @@ std::size_t bytes_of(const std::vector<StoredItem>& items) {
     return bytes;
 }
 
+// Tenants may give their items the same ids.
+std::string key_of(const std::string& tenant, const std::string& id) { return tenant + '\n' + id; }
+
 }  // namespace
 
 std::size_t StoredResponse::bytes() const {
-    return sizeof(StoredResponse) + id.size() + json.size() + previous_id.size() + bytes_of(input) + bytes_of(output) +
+    return sizeof(StoredResponse) + id.size() + json.size() + tenant.size() + previous_id.size() + bytes_of(input) + bytes_of(output) +
            sizeof(StoredItem) * (input.size() + output.size());
 }
 
 void ResponseStore::put(StoredResponse response) {
     const std::size_t bytes = response.bytes();
-    erase(response.id);
+    erase(response.tenant, response.id);
     if (bytes > limits_.bytes) return;
     forget_old();
     while (!entries_.empty() && (entries_.size() >= limits_.responses || bytes_ + bytes > limits_.bytes))
         forget(std::prev(entries_.end()));
     auto shared = std::make_shared<const StoredResponse>(std::move(response));
     entries_.push_front({.response = shared, .bytes = bytes, .used_at = clock_.now()});
-    by_id_[shared->id] = entries_.begin();
+    by_key_[key_of(shared->tenant, shared->id)] = entries_.begin();
     bytes_ += bytes;
     index_items(shared, shared->input);
     index_items(shared, shared->output);
 }
 
-std::shared_ptr<const StoredResponse> ResponseStore::find(const std::string& id) {
+std::shared_ptr<const StoredResponse> ResponseStore::find(const std::string& tenant, const std::string& id) {
     forget_old();
-    const auto found = by_id_.find(id);
-    if (found == by_id_.end()) return nullptr;
+    const auto found = by_key_.find(key_of(tenant, id));
+    if (found == by_key_.end()) return nullptr;
     entries_.splice(entries_.begin(), entries_, found->second);
     entries_.front().used_at = clock_.now();
     return entries_.front().response;
 }
 
-std::shared_ptr<const StoredItem> ResponseStore::find_item(const std::string& id) {
+std::shared_ptr<const StoredItem> ResponseStore::find_item(const std::string& tenant, const std::string& id) {
     forget_old();
-    const auto found = items_.find(id);
+    const auto found = items_.find(key_of(tenant, id));
     return found == items_.end() ? nullptr : found->second.lock();
 }
 
 // A response names an older one, so that no chain leads back to itself; the bound is for those who reuse ids.
-std::vector<std::shared_ptr<const StoredResponse>> ResponseStore::chain(const std::string& id) {
+std::vector<std::shared_ptr<const StoredResponse>> ResponseStore::chain(const std::string& tenant,
+                                                                       const std::string& id) {
     std::vector<std::shared_ptr<const StoredResponse>> chain;
     for (std::string next = id; !next.empty(); next = chain.back()->previous_id) {
-        auto response = find(next);
+        auto response = find(tenant, next);
         if (!response || chain.size() >= limits_.responses) return {};
         chain.push_back(std::move(response));
     }
@@ -61,9 +65,9 @@ std::vector<std::shared_ptr<const StoredResponse>> ResponseStore::chain(const st
     return chain;
 }
 
-bool ResponseStore::erase(const std::string& id) {
-    const auto found = by_id_.find(id);
-    if (found == by_id_.end()) return false;
+bool ResponseStore::erase(const std::string& tenant, const std::string& id) {
+    const auto found = by_key_.find(key_of(tenant, id));
+    if (found == by_key_.end()) return false;
     forget(found->second);
     return true;
 }
@@ -71,11 +75,11 @@ bool ResponseStore::erase(const std::string& id) {
 void ResponseStore::forget(Entries::iterator entry) {
     const auto response = entry->response;
     bytes_ -= entry->bytes;
-    by_id_.erase(response->id);
+    by_key_.erase(key_of(response->tenant, response->id));
     entries_.erase(entry);
     for (const auto* items : {&response->input, &response->output})
         for (const auto& item : *items)
-            if (const auto found = items_.find(item.id); found != items_.end() && found->second.lock().get() == &item)
+            if (const auto found = items_.find(key_of(response->tenant, item.id)); found != items_.end() && found->second.lock().get() == &item)
                 items_.erase(found);
 }
 
@@ -87,7 +91,7 @@ void ResponseStore::forget_old() {
 // Items are borrowed from the response that holds them, which stays alive as long as anyone looks at one.
 void ResponseStore::index_items(const std::shared_ptr<const StoredResponse>& response,
                                 const std::vector<StoredItem>& items) {
-    for (const auto& item : items) items_[item.id] = std::shared_ptr<const StoredItem>(response, &item);
+    for (const auto& item : items) items_[key_of(response->tenant, item.id)] = std::shared_ptr<const StoredItem>(response, &item);
 }
 
 }  // namespace weft

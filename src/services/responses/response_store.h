@@ -22,6 +22,7 @@ struct StoredItem {
 struct StoredResponse {
     std::string id;
     std::string json;                  // as it was answered
+    std::string tenant{};              // whose it is; nobody else can find it
     std::string previous_id{};         // the response it went on from; empty: none
     std::vector<StoredItem> input{};   // what it was given beside what came before ...
     std::vector<StoredItem> output{};  // ... and what it said
@@ -44,13 +45,13 @@ class ResponseStore {
     // Forgets others to make room. A response that is too large by itself is not kept.
     void put(StoredResponse response);
     // Null when there is none.
-    [[nodiscard]] std::shared_ptr<const StoredResponse> find(const std::string& id);
-    // The item of any response. Nothing when there is none.
-    [[nodiscard]] std::shared_ptr<const StoredItem> find_item(const std::string& id);
+    [[nodiscard]] std::shared_ptr<const StoredResponse> find(const std::string& tenant, const std::string& id);
+    // The item of any response of the tenant. Null when there is none.
+    [[nodiscard]] std::shared_ptr<const StoredItem> find_item(const std::string& tenant, const std::string& id);
     // The response and those it went on from, the oldest first; empty when one of them is missing.
-    [[nodiscard]] std::vector<std::shared_ptr<const StoredResponse>> chain(const std::string& id);
+    [[nodiscard]] std::vector<std::shared_ptr<const StoredResponse>> chain(const std::string& tenant, const std::string& id);
     // False when there is none.
-    bool erase(const std::string& id);
+    bool erase(const std::string& tenant, const std::string& id);
 
     [[nodiscard]] std::size_t size() const { return entries_.size(); }
 
@@ -70,8 +71,8 @@ class ResponseStore {
     Limits limits_;
     std::size_t bytes_ = 0;
     Entries entries_{};  // most recently used first
-    std::unordered_map<std::string, Entries::iterator> by_id_{};
-    std::unordered_map<std::string, std::weak_ptr<const StoredItem>> items_{};
+    std::unordered_map<std::string, Entries::iterator> by_key_{};
+    std::unordered_map<std::string, std::weak_ptr<const StoredItem>> items_{};  // by key, too
 };
 
 }  // namespace weft

@@ -222,7 +222,7 @@ TEST_CASE("a response goes on from the one it names, until that is forgotten") {
     CHECK(messages[1].content == "Hello there!");
     CHECK(messages[2].content == "And?");
     CHECK(stage.services.responses->size() == 1);
-    CHECK(stage.services.responses->erase(id));
+    CHECK(stage.services.responses->erase("", id));
     stage.post("/v1/responses", next);
     stage.run_until([&] { return stage.exchange->end == End::replied; });
     CHECK(stage.exchange->answer.status == 400);
