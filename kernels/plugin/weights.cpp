@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cinttypes>
 #include <cstdio>
 #include <cstring>
@@ -50,6 +51,18 @@ void give_back_mapped_file(const void* data, size_t size) {
     std::fclose(maps);
 }
 
+// Slice by slice, so that never more than a slice of the file is resident beside the packed matrix.
+void pack_and_give_back(const Format& f, int64_t k, int64_t rows, const uint8_t* data, uint8_t* strips) {
+    constexpr int64_t slice_bytes = int64_t(16) << 20;
+    const auto row_bytes = int64_t(f.row_bytes(k));
+    const int64_t slice = std::max<int64_t>(1, slice_bytes / row_bytes / strip_rows) * strip_rows;
+    for (int64_t first = 0; first < rows; first += slice) {
+        const int64_t n = std::min(slice, rows - first);
+        pack_rows(f, k, n, data + first * row_bytes, strips + first / strip_rows * int64_t(f.strip_bytes(k)));
+        give_back_mapped_file(data + first * row_bytes, size_t(n * row_bytes));
+    }
+}
+
 void set_tensor(ggml_backend_buffer_t, ggml_tensor* t, const void* data, size_t offset, size_t size) {
     const Format* f = repacked_as(t);
     if (!f) {
@@ -57,9 +70,7 @@ void set_tensor(ggml_backend_buffer_t, ggml_tensor* t, const void* data, size_t 
         return;
     }
     if (offset != 0 || size != ggml_nbytes(t)) GGML_ABORT("weft-kernels: a weight must be set whole");
-    pack_rows(*f, t->ne[0], ggml_nrows(t), data, t->data);
-    constexpr size_t worth_it = size_t(1) << 20;
-    if (size >= worth_it) give_back_mapped_file(data, size);
+    pack_and_give_back(*f, t->ne[0], ggml_nrows(t), static_cast<const uint8_t*>(data), static_cast<uint8_t*>(t->data));
 }
 
 void get_tensor(ggml_backend_buffer_t, const ggml_tensor* t, void* data, size_t offset, size_t size) {
