@@ -1,6 +1,7 @@
 #include "app/config_bind.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <glaze/json.hpp>
 
@@ -37,7 +38,9 @@ constexpr Parameter parameters[] = {
     {"stop", ParameterKind::texts, 0, 0},
 };
 
-const std::vector<std::string> model_keys{"path", "system", "keep_alive", "context", "parameters"};
+const std::vector<std::string> model_keys{"path", "system", "keep_alive", "context", "parameters", "adapters"};
+constexpr std::size_t max_adapters = 16;
+constexpr double max_adapter_scale = 1000;
 
 std::string plain(double value) {
     return value == static_cast<double>(static_cast<std::int64_t>(value)) ? std::to_string(static_cast<std::int64_t>(value))
@@ -133,10 +136,40 @@ class Binder {
             model.context_tokens = static_cast<std::uint32_t>(tokens);
         } else if (key == "parameters") {
             bind_parameters(path, value, model);
+        } else if (key == "adapters") {
+            bind_adapters(path, value, model);
         } else {
             const std::string guess = nearest(key, model_keys);
             problem(path, guess.empty() ? "unknown key" : "unknown key, did you mean '" + guess + "'?");
         }
+    }
+
+    void bind_adapters(const std::string& path, const ConfigNode& value, ConfiguredModel& model) {
+        model.adapters.clear();
+        const auto* list = std::get_if<ConfigNode::array_t>(&value.data);
+        if (!list) return bind_adapter(path, value, model);
+        if (list->size() > max_adapters) return problem(path, "must have at most " + std::to_string(max_adapters) + " entries");
+        for (const auto& entry : *list) bind_adapter(path, entry, model);
+    }
+
+    // A file's path, or a group of keys.
+    void bind_adapter(const std::string& path, const ConfigNode& value, ConfiguredModel& model) {
+        ModelAdapter adapter;
+        if (const auto file = config_text(value)) {
+            adapter.path = resolved_path(*file, folder_);
+        } else if (const auto* object = std::get_if<ConfigNode::object_t>(&value.data)) {
+            for (const auto& [key, inner] : *object) {
+                const auto text = config_text(inner);
+                const auto number = config_number(inner);
+                if (key == "path" && text) adapter.path = resolved_path(*text, folder_);
+                else if (key == "scale" && number && std::abs(*number) <= max_adapter_scale) adapter.scale = static_cast<float>(*number);
+                else if (key == "path") return problem(path + ".path", "must be a text");
+                else if (key == "scale") return problem(path + ".scale", "must be a number from -" + plain(max_adapter_scale) + " to " + plain(max_adapter_scale));
+                else return problem(path + "." + key, "unknown key, expected 'path' or 'scale'");
+            }
+        }
+        if (adapter.path.empty()) return problem(path, "must be a file's path, a group of keys with a path, or a list of these");
+        model.adapters.push_back(std::move(adapter));
     }
 
     void bind_parameters(const std::string& path, const ConfigNode& value, ConfiguredModel& model) {

@@ -6,6 +6,12 @@ void EngineFactory::load(LoadRequest request, Loaded loaded, Died died) {
     auto message = defaults_;
     message.path = request.model->path.string();
     message.context_tokens = request.context_tokens;
+    const auto& options = request.options;
+    if (options.gpu_layers) message.gpu_layers = *options.gpu_layers;
+    if (options.threads) message.threads = *options.threads;
+    if (options.batch_tokens) message.batch_tokens = *options.batch_tokens;
+    if (options.use_mmap) message.use_mmap = *options.use_mmap;
+    for (const auto& adapter : request.model->adapters) message.adapters.push_back({.path = adapter.path.string(), .scale = adapter.scale});
     message.digest = request.model->digest;
     const auto id = next_id_++;
     loading_[id] = SupervisedRunner::load(

@@ -17,6 +17,15 @@ void normalize(std::vector<float>& vector) {
     for (float& x : vector) x *= scale;
 }
 
+Error too_long(std::size_t length, std::size_t window) {
+    return {.code = ErrorCode::context_overflow,
+            .message = "the input length exceeds the context length: it has " + std::to_string(length) +
+                       " tokens, the maximum context length is " + std::to_string(window),
+            .field = "input",
+            .prompt_tokens = static_cast<int>(length),
+            .context_tokens = static_cast<int>(window)};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Embedder>> Embedder::create(std::shared_ptr<const LoadedModel> model,
@@ -39,8 +48,7 @@ Result<std::unique_ptr<Embedder>> Embedder::create(std::shared_ptr<const LoadedM
     if (!context)
         return fail(ErrorCode::model_load_failed,
                     "the embedding context could not be created: the model requires more system memory than is available");
-    if (llama_pooling_type(context.get()) == LLAMA_POOLING_TYPE_RANK)
-        return fail_field(ErrorCode::unsupported, "model", "the model does not support embeddings: it ranks");
+    WEFT_CHECK(model->apply_adapters(context.get()));
     return std::unique_ptr<Embedder>(new Embedder(std::move(model), std::move(context), batch, params.n_seq_max));
 }
 
@@ -49,7 +57,7 @@ Embedder::Embedder(std::shared_ptr<const LoadedModel> model, ContextHandle conte
     : model_(std::move(model)), context_(std::move(context)), batch_tokens_(batch_tokens), max_sequences_(max_sequences) {}
 
 Result<std::vector<Token>> Embedder::tokens_of(const std::variant<std::string, std::vector<Token>>& input,
-                                               bool truncate, std::size_t index) const {
+                                               bool truncate, std::size_t window, std::size_t index) const {
     std::vector<Token> tokens;
     const auto* text = std::get_if<std::string>(&input);
     if (text != nullptr) tokens = model_->tokenize(*text, false);
@@ -59,16 +67,10 @@ Result<std::vector<Token>> Embedder::tokens_of(const std::variant<std::string, s
             return fail_field(ErrorCode::invalid_request, "input[" + std::to_string(index) + "]",
                               "'input' contains token " + std::to_string(token) + ", which the vocabulary does not have");
     const auto specials = text != nullptr ? model_->with_specials({}).size() : 0;
-    if (const auto length = tokens.size() + specials; length > batch_tokens_) {
-        if (!truncate)
-            return std::unexpected(Error{.code = ErrorCode::context_overflow,
-                                         .message = "the input length exceeds the context length: it has " +
-                                                    std::to_string(length) + " tokens, the maximum context length is " +
-                                                    std::to_string(batch_tokens_),
-                                         .field = "input",
-                                         .prompt_tokens = static_cast<int>(length),
-                                         .context_tokens = static_cast<int>(batch_tokens_)});
-        tokens.resize(batch_tokens_ - specials);
+    if (const auto length = tokens.size() + specials; length > window) {
+        if (!truncate) return std::unexpected(too_long(length, window));
+        if (specials >= window) return fail_field(ErrorCode::context_overflow, "input", "input after truncation exceeds maximum context length");
+        tokens.resize(window - specials);
     }
     if (text != nullptr) tokens = model_->with_specials(std::move(tokens));
     // The empty text is a text: it is embedded by whatever the vocabulary has for "nothing".
@@ -76,11 +78,80 @@ Result<std::vector<Token>> Embedder::tokens_of(const std::variant<std::string, s
     return tokens;
 }
 
+Result<std::vector<Token>> Embedder::pair_of(const std::string& query, const std::variant<std::string, std::vector<Token>>& input,
+                                             bool truncate, std::size_t window) const {
+    const auto* document = std::get_if<std::string>(&input);
+    if (document == nullptr) return fail_field(ErrorCode::invalid_request, "documents", "'documents' must be texts");
+    if (const char* pattern = llama_model_chat_template(model_->handle(), "rerank"))
+        return rendered_pair(pattern, query, *document, truncate, window);
+    const auto* vocab = llama_model_get_vocab(model_->handle());
+    std::vector<Token> tokens = model_->with_bos({});
+    const auto append = [&](const std::vector<Token>& more) { tokens.insert(tokens.end(), more.begin(), more.end()); };
+    const auto mark = [&](bool wanted, Token token) {
+        if (wanted && model_->is_token(token)) tokens.push_back(token);
+    };
+    const auto sep = llama_vocab_sep(vocab);
+    const auto eos = model_->is_token(llama_vocab_eos(vocab)) ? llama_vocab_eos(vocab) : sep;
+    append(model_->tokenize(query, false));
+    mark(llama_vocab_get_add_eos(vocab), eos);
+    mark(llama_vocab_get_add_sep(vocab), sep);
+    auto words = model_->tokenize(*document, false);
+    const std::size_t room = window > tokens.size() + 1 ? window - tokens.size() - 1 : 0;  // the last one closes it
+    if (words.size() > room) {
+        if (!truncate || room == 0) return std::unexpected(too_long(tokens.size() + words.size() + 1, window));
+        words.resize(room);
+    }
+    append(words);
+    mark(llama_vocab_get_add_eos(vocab) || llama_vocab_get_add_sep(vocab), llama_vocab_get_add_eos(vocab) ? eos : sep);
+    if (tokens.empty()) return fail_field(ErrorCode::invalid_request, "query", "query and document are both empty");
+    return tokens;
+}
+
+// The two places are filled in one pass, so that neither text is searched for the other's place.
+Result<std::vector<Token>> Embedder::rendered_pair(std::string_view pattern, const std::string& query,
+                                                   const std::string& document, bool truncate, std::size_t window) const {
+    const auto tokens_with = [&](const std::string& shown) {
+        std::string text;
+        for (std::string_view rest = pattern; !rest.empty();) {
+            const auto brace = std::min(rest.find('{'), rest.size());
+            text += rest.substr(0, brace);
+            rest.remove_prefix(brace);
+            if (rest.starts_with("{query}")) text += query, rest.remove_prefix(7);
+            else if (rest.starts_with("{document}")) text += shown, rest.remove_prefix(10);
+            else if (!rest.empty()) text += '{', rest.remove_prefix(1);
+        }
+        return model_->with_bos(model_->tokenize(text, true));
+    };
+    auto tokens = tokens_with(document);
+    if (tokens.size() <= window) return tokens;
+    constexpr std::size_t slack = 8;  // where texts meet, their tokens may fall differently
+    const auto frame = tokens_with({}).size() + slack;
+    if (!truncate || frame >= window) return std::unexpected(too_long(tokens.size(), window));
+    auto words = model_->tokenize(document, false);
+    words.resize(std::min(words.size(), window - frame));
+    tokens = tokens_with(model_->text_of(words));
+    if (tokens.size() > window) return std::unexpected(too_long(tokens.size(), window));
+    return tokens;
+}
+
+Result<void> Embedder::check_kind(const EmbedRequest& request) const {
+    if (request.rank_query && !model_->ranks())
+        return fail_field(ErrorCode::unsupported, "model", "the model does not support reranking");
+    if (!request.rank_query && model_->ranks())
+        return fail_field(ErrorCode::unsupported, "model", "the model does not support embeddings: it ranks");
+    return {};
+}
+
 Result<EmbedResult> Embedder::embed(const EmbedRequest& request) {
+    WEFT_CHECK(check_kind(request));
     EmbedResult result;
+    std::size_t window = batch_tokens_;
+    if (request.context_tokens != 0) window = std::min<std::size_t>(window, request.context_tokens);
     std::vector<std::vector<Token>> inputs;
     for (std::size_t i = 0; i < request.inputs.size(); ++i) {
-        WEFT_TRY(auto tokens, tokens_of(request.inputs[i], request.truncate, i));
+        auto prepared = request.rank_query ? pair_of(*request.rank_query, request.inputs[i], request.truncate, window)
+                                           : tokens_of(request.inputs[i], request.truncate, window, i);
+        WEFT_TRY(auto tokens, std::move(prepared));
         result.tokens.push_back(static_cast<std::uint32_t>(tokens.size()));
         inputs.push_back(std::move(tokens));
     }
@@ -96,7 +167,7 @@ Result<EmbedResult> Embedder::embed(const EmbedRequest& request) {
         if (std::ranges::any_of(vector, [](float x) { return !std::isfinite(x); }))
             return fail(ErrorCode::engine_failed, "the model computed an embedding that is not finite");
         if (request.dimensions > 0 && request.dimensions < vector.size()) vector.resize(request.dimensions);
-        if (request.normalize) normalize(vector);
+        if (request.normalize && !request.rank_query) normalize(vector);
     }
     return result;
 }
@@ -122,7 +193,8 @@ Result<void> Embedder::run(std::span<const std::vector<Token>> inputs, std::vect
         return std::unexpected(Error{.code = ErrorCode::engine_failed,
                                      .message = "the model failed to compute embeddings",
                                      .detail = "llama_decode returned " + std::to_string(status)});
-    const auto width = static_cast<std::size_t>(llama_model_n_embd_out(model_->handle()));
+    // A ranking model gives one number for each of its classes; the first is the score.
+    const auto width = model_->ranks() ? std::size_t{1} : static_cast<std::size_t>(llama_model_n_embd_out(model_->handle()));
     for (std::size_t s = 0; s < inputs.size(); ++s) {
         const float* vector = llama_get_embeddings_seq(context_.get(), static_cast<llama_seq_id>(s));
         if (vector == nullptr) return fail(ErrorCode::engine_failed, "the model gave no embedding");

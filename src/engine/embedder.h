@@ -8,7 +8,7 @@
 namespace weft {
 
 // The llama_context that embeds, made at the first request for it: pooled vectors of whole inputs. The model's own
-// pooling, or the mean for models that name none. Thread: embed.
+// pooling, or the mean for models that name none; a ranking model's score of a query and a document. Thread: embed.
 class Embedder {
   public:
     [[nodiscard]] static Result<std::unique_ptr<Embedder>> create(std::shared_ptr<const LoadedModel> model,
@@ -22,7 +22,14 @@ class Embedder {
     Embedder(std::shared_ptr<const LoadedModel> model, ContextHandle context, std::uint32_t batch_tokens,
              std::uint32_t max_sequences);
     [[nodiscard]] Result<std::vector<Token>> tokens_of(const std::variant<std::string, std::vector<Token>>& input,
-                                                       bool truncate, std::size_t index) const;
+                                                       bool truncate, std::size_t window, std::size_t index) const;
+    // What a ranking model reads: its own "rerank" pattern when it brings one, else query, separators, document.
+    [[nodiscard]] Result<std::vector<Token>> pair_of(const std::string& query,
+                                                     const std::variant<std::string, std::vector<Token>>& input,
+                                                     bool truncate, std::size_t window) const;
+    [[nodiscard]] Result<std::vector<Token>> rendered_pair(std::string_view pattern, const std::string& query,
+                                                           const std::string& document, bool truncate, std::size_t window) const;
+    [[nodiscard]] Result<void> check_kind(const EmbedRequest& request) const;
     [[nodiscard]] Result<void> run(std::span<const std::vector<Token>> inputs, std::vector<std::vector<float>>& out);
 
     std::shared_ptr<const LoadedModel> model_;

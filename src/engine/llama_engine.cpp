@@ -97,6 +97,7 @@ Result<std::unique_ptr<LlamaEngine>> LlamaEngine::create(std::shared_ptr<const L
     if (!context)
         return fail(ErrorCode::model_load_failed,
                     "the context could not be created: the model requires more system memory than is available");
+    WEFT_CHECK(model->apply_adapters(context.get()));
     const EngineLimits limits{.kv_cells = static_cast<std::int32_t>(llama_n_ctx(context.get())),
                               .max_sequences = static_cast<std::int32_t>(params.n_seq_max) - (shares ? 1 : 0),
                               .max_batch_rows = static_cast<std::int32_t>(params.n_batch),

@@ -71,6 +71,7 @@ Result<std::shared_ptr<const LoadedModel>> LoadedModel::load(const LoadMessage& 
     if (llama_vocab_n_tokens(llama_model_get_vocab(model.get())) <= 0)
         return fail(ErrorCode::model_load_failed, "the model has no vocabulary");
     std::shared_ptr<LoadedModel> loaded(new LoadedModel(std::move(model)));
+    WEFT_CHECK(loaded->load_adapters(message.adapters));
     if (const char* source = llama_model_chat_template(loaded->handle(), nullptr)) {
         auto parsed = PromptTemplate::parse(source, loaded->detokenize({llama_vocab_bos(loaded->vocab_)}, true),
                                             loaded->detokenize({llama_vocab_eos(loaded->vocab_)}, true));
@@ -91,12 +92,33 @@ LoadedModel::LoadedModel(ModelHandle model) : model_(std::move(model)), vocab_(l
         const bool shown = !control || markup_.back() != Markup::none;
         bytes_.push_back(shown ? piece_of(vocab_, token, true) : std::string());
     }
-    const InfillTokens infill{llama_vocab_fim_pre(vocab_), llama_vocab_fim_suf(vocab_), llama_vocab_fim_mid(vocab_)};
+    const InfillTokens infill{llama_vocab_fim_pre(vocab_), llama_vocab_fim_suf(vocab_), llama_vocab_fim_mid(vocab_),
+                              llama_vocab_fim_rep(vocab_), llama_vocab_fim_sep(vocab_)};
     if (is_token(infill.prefix) && is_token(infill.suffix) && is_token(infill.middle)) infill_ = infill;
     architecture_ = metadata("general.architecture");
     causal_ = metadata(architecture_ + ".attention.causal") != "false" &&
               architecture_.find("bert") == std::string::npos && architecture_ != "t5encoder";
     has_pooling_ = !metadata(architecture_ + ".pooling_type").empty();
+    ranks_ = metadata(architecture_ + ".pooling_type") == std::to_string(LLAMA_POOLING_TYPE_RANK);
+}
+
+Result<void> LoadedModel::load_adapters(const std::vector<LoadedAdapter>& adapters) {
+    for (const auto& wanted : adapters) {
+        auto* adapter = llama_adapter_lora_init(model_.get(), wanted.path.c_str());
+        if (adapter == nullptr) return fail(ErrorCode::model_load_failed, "an adapter could not be loaded: it does not fit the model");
+        adapters_.push_back(adapter);
+        adapter_scales_.push_back(wanted.scale);
+    }
+    return {};
+}
+
+Result<void> LoadedModel::apply_adapters(llama_context* context) const {
+    if (adapters_.empty()) return {};
+    auto adapters = adapters_;  // libllama wants them mutable and changes neither
+    auto scales = adapter_scales_;
+    if (llama_set_adapters_lora(context, adapters.data(), adapters.size(), scales.data()) != 0)
+        return fail(ErrorCode::model_load_failed, "the model's adapters could not be applied");
+    return {};
 }
 
 bool LoadedModel::ends_generation(Token token) const { return llama_vocab_is_eog(vocab_, token); }
@@ -137,6 +159,24 @@ std::string LoadedModel::detokenize(const std::vector<Token>& tokens, bool speci
         if (!is_token(token)) continue;
         text += special ? piece_of(vocab_, token, true) : std::string(bytes_of(token));
     }
+    return text;
+}
+
+std::string LoadedModel::text_of(const std::vector<Token>& tokens) const {
+    std::vector<Token> known;
+    for (const auto token : tokens)
+        if (is_token(token)) known.push_back(token);
+    std::string text(known.size() * 8 + 16, '\0');
+    const auto put = [&] {
+        return llama_detokenize(vocab_, known.data(), static_cast<std::int32_t>(known.size()), text.data(),
+                                static_cast<std::int32_t>(text.size()), false, true);
+    };
+    auto n = put();
+    if (n < 0) {
+        text.resize(static_cast<std::size_t>(-n));
+        n = put();
+    }
+    text.resize(static_cast<std::size_t>(std::max(n, 0)));
     return text;
 }
 

@@ -48,10 +48,14 @@ class LoadedModel final : public Vocabulary {
     [[nodiscard]] std::vector<Token> with_specials(std::vector<Token> tokens) const;
     // Bytes of the tokens joined, special tokens as their text if asked.
     [[nodiscard]] std::string detokenize(const std::vector<Token>& tokens, bool special) const;
+    // The text that the tokens stand for, special ones as theirs: what tokenize() made of a text gives that text, without
+    // the space that some vocabularies put in front of it.
+    [[nodiscard]] std::string text_of(const std::vector<Token>& tokens) const;
     [[nodiscard]] bool is_token(Token token) const { return token >= 0 && token < size(); }
 
     struct InfillTokens {
         Token prefix, suffix, middle;
+        Token repository, file;  // before other files, before each of them; no tokens in many vocabularies
     };
     [[nodiscard]] const std::optional<InfillTokens>& infill() const { return infill_; }
 
@@ -61,6 +65,10 @@ class LoadedModel final : public Vocabulary {
     [[nodiscard]] std::uint32_t trained_context() const;
     [[nodiscard]] bool causal() const { return causal_; }
     [[nodiscard]] bool has_pooling() const { return has_pooling_; }
+    // Gives one score for a query and a document instead of vectors.
+    [[nodiscard]] bool ranks() const { return ranks_; }
+    // Lays the model's adapters over what a new context computes. model_load_failed when libllama refuses.
+    [[nodiscard]] Result<void> apply_adapters(llama_context* context) const;
     [[nodiscard]] bool generates() const { return causal_ && !has_pooling_; }
     // False for recurrent and hybrid memory.
     [[nodiscard]] bool shares_prefixes() const;
@@ -72,6 +80,7 @@ class LoadedModel final : public Vocabulary {
 
   private:
     explicit LoadedModel(ModelHandle model);
+    [[nodiscard]] Result<void> load_adapters(const std::vector<LoadedAdapter>& adapters);
 
     ModelHandle model_;
     const llama_vocab* vocab_;
@@ -84,6 +93,9 @@ class LoadedModel final : public Vocabulary {
     std::string architecture_;
     bool causal_ = true;
     bool has_pooling_ = false;
+    bool ranks_ = false;
+    std::vector<llama_adapter_lora*> adapters_;  // owned by the model
+    std::vector<float> adapter_scales_;
 };
 
 }  // namespace weft

@@ -57,14 +57,66 @@ Result<std::vector<Token>> fitting_chat_tokens(const LoadedModel& model, const G
     return tokens;
 }
 
-Result<std::vector<Token>> infill_tokens(const LoadedModel& model, const InfillPrompt& prompt) {
-    if (!model.infill()) return fail_field(ErrorCode::unsupported, "suffix", "the model does not support insert");
-    std::vector<Token> tokens{model.infill()->prefix};
+// Other files, as models are trained on repositories; as plain text for those that know no marks for it.
+std::vector<Token> file_tokens(const LoadedModel& model, const LoadedModel::InfillTokens& marks, const InfillPrompt& prompt) {
+    std::vector<Token> tokens;
     const auto append = [&](const std::vector<Token>& more) { tokens.insert(tokens.end(), more.begin(), more.end()); };
-    append(model.tokenize(prompt.prefix, false));
-    tokens.push_back(model.infill()->suffix);
-    append(model.tokenize(prompt.suffix, false));
-    tokens.push_back(model.infill()->middle);
+    if (prompt.files.empty()) return tokens;
+    if (model.is_token(marks.repository)) {
+        tokens.push_back(marks.repository);
+        append(model.tokenize("project\n", false));
+    }
+    for (const auto& file : prompt.files) {
+        if (model.is_token(marks.file)) {
+            tokens.push_back(marks.file);
+            append(model.tokenize(file.name + "\n", false));
+        } else {
+            append(model.tokenize("\n\n--- snippet ---\n\n", false));
+        }
+        append(model.tokenize(file.text, false));
+    }
+    if (model.is_token(marks.file)) {
+        tokens.push_back(marks.file);
+        append(model.tokenize("filename\n", false));
+    }
+    return tokens;
+}
+
+void keep_last(std::vector<Token>& tokens, std::size_t n) {
+    if (tokens.size() > n) tokens.erase(tokens.begin(), tokens.end() - static_cast<std::ptrdiff_t>(n));
+}
+
+// What is far from the gap goes first: other files, then text before and after it, three parts to one.
+void cut_infill(std::vector<Token>& files, std::vector<Token>& prefix, std::vector<Token>& suffix, std::size_t room) {
+    const std::size_t near = prefix.size() + suffix.size();
+    if (near <= room) return keep_last(files, room - near);
+    files.clear();
+    const std::size_t for_suffix = std::min(suffix.size(), std::max(room / 4, room - std::min(room, prefix.size())));
+    suffix.resize(for_suffix);
+    keep_last(prefix, room - for_suffix);
+}
+
+Result<std::vector<Token>> infill_tokens(const LoadedModel& model, const GenerateRequest& request, const InfillPrompt& prompt,
+                                         std::int32_t window) {
+    if (!model.infill()) return fail_field(ErrorCode::unsupported, "suffix", "the model does not support insert");
+    const auto& marks = *model.infill();
+    auto files = file_tokens(model, marks, prompt);
+    auto prefix = model.tokenize(prompt.prefix, false);
+    auto suffix = model.tokenize(prompt.suffix, false);
+    constexpr std::size_t marks_and_bos = 4;
+    const auto all = files.size() + prefix.size() + suffix.size() + marks_and_bos + request.context_before.size();
+    if (request.truncate && all >= static_cast<std::size_t>(window)) {
+        const auto taken = marks_and_bos + request.context_before.size() + static_cast<std::size_t>(std::clamp(window / 4, 1, room_for_answer));
+        const auto whole = static_cast<std::size_t>(window);
+        cut_infill(files, prefix, suffix, whole > taken ? whole - taken : 0);
+    }
+    std::vector<Token> tokens = std::move(files);
+    const auto append = [&](const std::vector<Token>& more) { tokens.insert(tokens.end(), more.begin(), more.end()); };
+    tokens.push_back(marks.prefix);
+    append(prefix);
+    tokens.push_back(marks.suffix);
+    append(suffix);
+    tokens.push_back(marks.middle);
     return model.with_bos(std::move(tokens));
 }
 
@@ -73,7 +125,7 @@ Result<std::vector<Token>> all_tokens(const LoadedModel& model, const GenerateRe
         return fitting_chat_tokens(model, request, *chat, window);
     if (const auto* text = std::get_if<TextPrompt>(&request.prompt))
         return model.with_bos(model.tokenize(text->text, true));
-    if (const auto* infill = std::get_if<InfillPrompt>(&request.prompt)) return infill_tokens(model, *infill);
+    if (const auto* infill = std::get_if<InfillPrompt>(&request.prompt)) return infill_tokens(model, request, *infill, window);
     const auto& tokens = std::get<TokenPrompt>(request.prompt).tokens;
     for (const auto token : tokens)
         if (!model.is_token(token))

@@ -1,6 +1,7 @@
 #include "registry/gguf_check.h"
 
 #include <algorithm>
+#include <map>
 
 namespace weft {
 namespace {
@@ -132,7 +133,62 @@ Result<void> check_types(const GgufHeader& header) {
     return {};
 }
 
+// ---- adapters -------------------------------------------------------------------------------------------------------
+
+Result<void> check_adapter_kind(const GgufHeader& adapter, const GgufHeader& model) {
+    if (adapter.string("general.type") != "adapter") return refuse("general.type", "this is no adapter");
+    if (adapter.string("adapter.type") != "lora") return refuse("adapter.type", "only LoRA adapters are supported");
+    const auto architecture = adapter.string("general.architecture");
+    if (!architecture || architecture != model.string("general.architecture"))
+        return refuse("general.architecture", "the adapter was made for another architecture than the model's");
+    if (const auto* alpha = adapter.find("adapter.lora.alpha"); alpha && alpha->type != GgufType::f32)
+        return refuse("adapter.lora.alpha", "must be f32");
+    if (adapter.find("adapter.alora.invocation_tokens"))
+        return refuse("adapter.alora.invocation_tokens", "adapters that are switched on by tokens are not supported");
+    return {};
+}
+
+struct Pair {
+    const GgufTensor* a = nullptr;
+    const GgufTensor* b = nullptr;
+};
+
+Result<std::map<std::string, Pair>> adapter_pairs(const GgufHeader& adapter) {
+    std::map<std::string, Pair> pairs;
+    for (const auto& tensor : adapter.tensors) {
+        const std::string_view name = tensor.name;
+        const bool is_a = name.ends_with(".lora_a");
+        if (!is_a && !name.ends_with(".lora_b")) return refuse(tensor.name, "is neither .lora_a nor .lora_b");
+        auto& pair = pairs[std::string(name.substr(0, name.size() - std::string_view(".lora_a").size()))];
+        (is_a ? pair.a : pair.b) = &tensor;
+    }
+    if (pairs.empty()) return fail(ErrorCode::model_load_failed, "the adapter holds no tensors");
+    return pairs;
+}
+
+Result<void> check_pair(const std::string& name, const Pair& pair, const GgufHeader& model) {
+    if (!pair.a || !pair.b) return refuse(name, "has only one of .lora_a and .lora_b");
+    const auto base = std::ranges::find(model.tensors, name, &GgufTensor::name);
+    if (base == model.tensors.end()) return refuse(name, "the model has no such tensor");
+    if (pair.a->n_dimensions > 2 || pair.b->n_dimensions > 2 || base->n_dimensions > 2)
+        return refuse(name, "only adapters of matrices are supported");
+    // The embeddings' adapter is stored the other way round.
+    const bool is_table = name == "token_embd.weight";
+    const auto in = pair.a->shape[is_table ? 1 : 0];
+    const auto rank = pair.a->shape[is_table ? 0 : 1];
+    if (rank != pair.b->shape[0] || pair.b->shape[1] != base->shape[is_table ? 0 : 1] || in != base->shape[is_table ? 1 : 0])
+        return refuse(name, "does not have the shape that the model's tensor asks for");
+    return {};
+}
+
 }  // namespace
+
+Result<void> check_adapter(const GgufHeader& adapter, const GgufHeader& model) {
+    WEFT_CHECK(check_adapter_kind(adapter, model));
+    WEFT_TRY(const auto pairs, adapter_pairs(adapter));
+    for (const auto& [name, pair] : pairs) WEFT_CHECK(check_pair(name, pair, model));
+    return {};
+}
 
 Result<void> check_language_model(const GgufHeader& header) {
     WEFT_CHECK(check_kind(header));

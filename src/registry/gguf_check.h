@@ -10,4 +10,8 @@ namespace weft {
 // it. model_load_failed; the message names the key.
 [[nodiscard]] Result<void> check_language_model(const GgufHeader& header);
 
+// Whether this file is a LoRA adapter that libllama can lay over that model: pairs of matrices whose shapes fit the
+// model's tensors. model_load_failed; the message names the key or tensor.
+[[nodiscard]] Result<void> check_adapter(const GgufHeader& adapter, const GgufHeader& model);
+
 }  // namespace weft

@@ -12,6 +12,7 @@ void LocalRegistry::acquire(AcquireRequest request, std::function<void(Result<Ru
         if (!found) return done(std::unexpected(std::move(found).error()));
         residency->acquire({.model = std::move(*found),
                             .context_tokens = request.context_tokens,
+                            .load = request.load,
                             .keep_alive = request.keep_alive,
                             .asked_at = asked_at,
                             .done = std::move(done)});

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <bit>
 #include <unordered_map>
 
 #include "base/log.h"
@@ -58,7 +59,36 @@ class Scan {
         info->parameters_text = model.parameters_text;
         info->context_tokens = model.context_tokens;
         info->keep_alive = model.keep_alive;
-        catalog_.entries.at(entry->key).model = std::move(info);
+        add_adapters(catalog_.entries.at(entry->key), std::move(info), model.adapters);
+    }
+
+    // An adapter that does not fit makes its model one that cannot be loaded: without it, it would be another model.
+    void add_adapters(ModelCatalog::Entry& entry, std::shared_ptr<ModelInfo> info, const std::vector<ModelAdapter>& adapters) {
+        info->adapters = adapters;
+        info->digest = info->header->digest;
+        std::erase_if(entry.files, [&](const Mark& file) { return std::ranges::contains(adapters, file.path, &ModelAdapter::path); });
+        for (const auto& adapter : adapters) {
+            entry.files.push_back(mark(adapter.path));
+            const auto header = read_gguf(adapter.path);
+            const auto fits = header ? check_adapter(*header, *info->header) : Result<void>(std::unexpected(header.error()));
+            if (!fits) {
+                entry.model.reset();
+                entry.error = fits.error();
+                entry.error.message = "model '" + info->name + "' cannot be loaded: adapter: " + fits.error().message;
+                return note(adapter.path, "adapter_broken", fits.error().message + " " + fits.error().detail);
+            }
+            info->digest = mixed(info->digest, header->digest, adapter.scale);
+        }
+        entry.model = std::move(info);
+    }
+
+    // Another adapter or scale is another model.
+    static std::string mixed(std::string digest, std::string_view other, float scale) {
+        constexpr std::string_view digits = "0123456789abcdef";
+        auto salt = std::bit_cast<std::uint32_t>(scale);
+        for (std::size_t i = 0; i < digest.size() && i < other.size(); ++i, salt = std::rotl(salt, 4))
+            digest[i] = digits[(digits.find(digest[i]) * 3 + digits.find(other[i]) + (salt & 15U)) % digits.size()];
+        return digest;
     }
 
     void add_folder(const fs::path& folder) {
@@ -142,6 +172,8 @@ class Scan {
             info->name = name.display();
             info->system.clear();  // the other name's configuration is not this one's
             info->parameters_text.clear();
+            info->adapters.clear();
+            if (info->header) info->digest = info->header->digest;
             info->context_tokens = 0;
             info->keep_alive.reset();
             entry.model = std::move(info);

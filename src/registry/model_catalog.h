@@ -20,6 +20,7 @@ struct ConfiguredModel {
     std::filesystem::path path;
     std::string system{};
     std::vector<std::pair<std::string, std::string>> parameters_text{};  // name, JSON value
+    std::vector<ModelAdapter> adapters{};
     std::uint32_t context_tokens = 0;
     std::optional<std::chrono::nanoseconds> keep_alive{};
 };

@@ -23,7 +23,9 @@ bool has_infill_tokens(const GgufHeader& header) {
 
 std::vector<std::string> capabilities_of(const GgufHeader& header, std::string_view chat_template) {
     std::vector<std::string> out;
-    out.emplace_back(header.find(header.architecture_key("pooling_type")) ? "embedding" : "completion");
+    const auto pooling = header.integer(header.architecture_key("pooling_type"));
+    constexpr std::uint64_t ranks = 4;  // LLAMA_POOLING_TYPE_RANK
+    out.emplace_back(pooling == ranks ? "rerank" : header.find(header.architecture_key("pooling_type")) ? "embedding" : "completion");
     const auto format = detect_reply_format(chat_template);
     if (format.calls_tools()) out.emplace_back("tools");
     if (has_infill_tokens(header)) out.emplace_back("insert");

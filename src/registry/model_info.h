@@ -14,6 +14,13 @@
 
 namespace weft {
 
+// A LoRA adapter that the configuration lays over a model.
+struct ModelAdapter {
+    std::filesystem::path path;
+    float scale = 1;
+    bool operator==(const ModelAdapter&) const = default;
+};
+
 struct GgufHeader;  // registry/gguf.h: every metadata key and tensor of the file
 
 // What is known of a model without loading it: its file's header and its configuration.
@@ -32,12 +39,13 @@ struct ModelInfo {
     std::uint32_t embedding_length = 0;
     std::uint32_t vocabulary = 0;
     std::string chat_template;            // Jinja, as in the file; empty when there is none
-    std::vector<std::string> capabilities;  // completion, tools, insert, thinking, embedding, vision
+    std::vector<std::string> capabilities;  // completion, tools, insert, thinking, embedding, rerank, vision
     std::shared_ptr<const GgufHeader> header;
 
     // From the configuration.
     std::string system;                   // default system prompt; empty = none
     std::vector<std::pair<std::string, std::string>> parameters_text;  // name, JSON value: "temperature", "0.2"
+    std::vector<ModelAdapter> adapters;
     std::uint32_t context_tokens = 0;     // 0 = the server's default
     std::optional<std::chrono::nanoseconds> keep_alive{};  // as in AcquireRequest; absent = the server's default
 

@@ -17,10 +17,26 @@ namespace weft {
 // How long a model stays loaded after its last request ended. Negative = for ever, zero = not at all.
 using KeepAlive = std::chrono::nanoseconds;
 
+// How a request wants its model to be loaded; what is absent is as configured, and any loaded model suits it.
+struct LoadOptions {
+    std::optional<std::int32_t> gpu_layers{};
+    std::optional<std::uint32_t> threads{};
+    std::optional<std::uint32_t> batch_tokens{};
+    std::optional<bool> use_mmap{};
+
+    // Whether a model that was loaded with `loaded` is as wanted here.
+    [[nodiscard]] bool met_by(const LoadOptions& loaded) const {
+        return (!gpu_layers || gpu_layers == loaded.gpu_layers) && (!threads || threads == loaded.threads) &&
+               (!batch_tokens || batch_tokens == loaded.batch_tokens) && (!use_mmap || use_mmap == loaded.use_mmap);
+    }
+    [[nodiscard]] bool any() const { return gpu_layers || threads || batch_tokens || use_mmap; }
+};
+
 struct AcquireRequest {
     std::string model;                        // as the client wrote it
     std::uint32_t context_tokens = 0;         // asks for at least this window; 0 = whatever is configured
     std::optional<KeepAlive> keep_alive{};    // replaces the model's value from now on
+    LoadOptions load{};                       // another way than it is loaded now: it is loaded anew
 };
 
 // Keeps a runner loaded while it lives. Movable. Thread: io.

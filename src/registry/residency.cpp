@@ -40,6 +40,7 @@ struct Residency::Model {
     std::shared_ptr<const ModelInfo> info{};
     Phase phase = Phase::waiting;
     std::uint32_t window = 0;          // asked for when it was loaded, or is to be
+    LoadOptions options{};             // likewise
     std::uint64_t bytes = 0;           // estimate, then what the runner says
     std::shared_ptr<Runner> runner{};  // phase ready
     std::uint32_t leases = 0;
@@ -85,10 +86,14 @@ void Residency::acquire(Request request) {
         return;
     }
     const ModelPtr held = model;
-    const bool suits = held->phase == Phase::ready && !held->retire && window_for(request) <= held->window &&
-                       request.model->digest == held->info->digest;
-    if (suits) return grant(held, std::move(request));
+    const bool usable = held->phase == Phase::ready && !held->retire && suits(*held, request) &&
+                        request.model->digest == held->info->digest;
+    if (usable) return grant(held, std::move(request));
     if (enqueue(held, std::move(request)) && held->phase == Phase::ready && !held->retire) retire(held);
+}
+
+bool Residency::suits(const Model& model, const Request& request) const {
+    return window_for(request) <= model.window && request.load.met_by(model.options);
 }
 
 // Its running requests end, whoever comes now waits, then it is loaded anew.
@@ -193,6 +198,10 @@ void Residency::wait_for_room(const ModelPtr& model) {
     model->info = model->waiting.back().model;
     model->window = 0;
     for (const auto& request : model->waiting) model->window = std::max(model->window, window_for(request));
+    // Who asked first decides how; others that want it otherwise get it loaded anew.
+    model->options = {};
+    for (const auto& request : model->waiting)
+        if (!model->options.any()) model->options = request.load;
     model->bytes = memory_for(*model);
     room_queue_.push_back(model);
     start_timer(model, limits_.wait_for_room, &Residency::give_up_waiting);
@@ -257,7 +266,7 @@ void Residency::load(const ModelPtr& model) {
     if (limits_.load_timeout.count() > 0) start_timer(model, limits_.load_timeout, &Residency::load_took_too_long);
     log_info("model_loading", {{"model", model->info->name}, {"context_tokens", std::to_string(model->window)}});
     const auto attempt = ++model->attempt;
-    factory_.load({.model = model->info, .context_tokens = model->window},
+    factory_.load({.model = model->info, .context_tokens = model->window, .options = model->options},
                   [weak = weak_from_this(), model, attempt](Result<std::shared_ptr<Runner>> result) {
                       if (const auto self = weak.lock()) self->loaded(model, attempt, std::move(result));
                   },
@@ -285,7 +294,7 @@ void Residency::loaded(const ModelPtr& model, std::uint64_t attempt, Result<std:
 void Residency::serve_waiting(const ModelPtr& model) {
     std::deque<Request> rest;
     for (auto& request : std::exchange(model->waiting, {})) {
-        if (window_for(request) <= model->window)
+        if (suits(*model, request))
             grant(model, std::move(request));
         else
             rest.push_back(std::move(request));

@@ -48,6 +48,7 @@ class Residency : public std::enable_shared_from_this<Residency> {
     struct Request {
         std::shared_ptr<const ModelInfo> model;
         std::uint32_t context_tokens = 0;       // as in AcquireRequest
+        LoadOptions load{};
         std::optional<KeepAlive> keep_alive{};
         TimePoint asked_at{};
         std::function<void(Result<RunnerLease>)> done;  // called on io, never from inside
@@ -80,6 +81,8 @@ class Residency : public std::enable_shared_from_this<Residency> {
     };
 
     [[nodiscard]] std::uint32_t window_for(const Request& request) const;
+    // Whether the model as it is loaded will do for the request.
+    [[nodiscard]] bool suits(const Model& model, const Request& request) const;
     [[nodiscard]] std::uint64_t memory_for(const Model& model) const;
     [[nodiscard]] const Error* recent_failure(const ModelInfo& model);
     void answer(Request& request, Result<RunnerLease> result);

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "registry/model_info.h"
+#include "registry/registry.h"
 #include "runner/runner.h"
 
 namespace weft {
@@ -13,6 +14,7 @@ namespace weft {
 struct LoadRequest {
     std::shared_ptr<const ModelInfo> model;
     std::uint32_t context_tokens = 0;  // window of one sequence, at most the trained one
+    LoadOptions options{};
 };
 
 // Makes live runners for the registry. Thread: io.

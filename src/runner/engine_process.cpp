@@ -179,6 +179,8 @@ void EngineProcess::dispatch(FromEngine message) {
         hooks_.on_tokenize(std::move(*tokens));
     } else if (auto* text = std::get_if<TextReply>(&message)) {
         hooks_.on_text(std::move(*text));
+    } else if (auto* pieces = std::get_if<PiecesReply>(&message)) {
+        hooks_.on_pieces(std::move(*pieces));
     }
 }
 

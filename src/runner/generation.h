@@ -65,10 +65,18 @@ struct TokenPrompt {
     std::vector<Token> tokens;  // checked against the vocabulary by the engine
 };
 
-// Fill-in-the-middle with the vocabulary's own FIM tokens; ErrorCode::unsupported without them.
+// Another file that the text in the middle may be about.
+struct InfillFile {
+    std::string name;
+    std::string text;
+};
+
+// Fill-in-the-middle with the vocabulary's own FIM tokens; ErrorCode::unsupported without them. A prompt that is too
+// long and may be cut loses text far from the gap.
 struct InfillPrompt {
     std::string prefix;
     std::string suffix;
+    std::vector<InfillFile> files{};
 };
 
 using Prompt = std::variant<ChatPrompt, TextPrompt, TokenPrompt, InfillPrompt>;
@@ -101,6 +109,7 @@ enum class OutputFormat : std::uint8_t {
     json,         // one JSON value, an object
     json_schema,  // JSON that is valid for a schema
     gbnf,         // text of a grammar in libllama's notation
+    regex,        // text that matches a regular expression as a whole
 };
 
 inline constexpr std::uint32_t max_choices = 16;
@@ -116,7 +125,9 @@ struct GenerateRequest {
     std::optional<std::uint32_t> max_tokens{};  // absent = until the model stops or the window is full
     std::uint32_t choices = 1;                // 1..max_choices sequences that share one prefill
     OutputFormat format = OutputFormat::text;
-    std::string format_definition{};          // json_schema: the schema as JSON text; gbnf: the grammar
+    std::string format_definition{};          // json_schema: the schema as JSON text; gbnf, regex: the text
+    std::string format_field{"format"};       // where the client wrote it, for errors
+    bool format_lenient = false;              // json_schema: keywords that cannot be enforced are not refused
     std::optional<std::uint32_t> thinking_budget{};  // tokens after which a thinking block is closed; 0 = at once
     bool ignore_eos = false;
     bool logprobs = false;
@@ -156,7 +167,7 @@ struct PromptAccepted {
     std::uint32_t prompt_tokens = 0;
     std::vector<Token> tokens{};               // only with want_prompt_tokens
     std::vector<TokenLogprob> prompt_logprobs{};  // only with prompt_logprobs; first token has none
-    bool thinking_open = false;  // a chat prompt whose rendered text ends, but for white space, with "<think>"
+    bool thinking_open = false;  // a chat prompt whose rendered text ends with the model's opening thinking tag
 };
 
 // Text of one or more tokens of one choice. Always whole UTF-8; may be empty when bytes or a possible stop string are
@@ -202,6 +213,8 @@ struct EmbedRequest {
     bool truncate = true;           // cut inputs to the window instead of failing with context_overflow
     std::uint32_t dimensions = 0;   // 0 = all; smaller: cut, then normalised again
     bool normalize = true;          // to length 1 (L2)
+    std::optional<std::string> rank_query{};  // a ranking model: each input is a document, its vector the one score
+    std::uint32_t context_tokens = 0;         // inputs of at most this many tokens; 0 or larger than the model's = the model's
     std::string tenant{};
 };
 

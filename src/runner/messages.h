@@ -24,6 +24,12 @@ inline constexpr std::uint32_t max_frame_bytes = 256U << 20;
 
 // ---- gateway to engine ----
 
+// A LoRA adapter that is laid over the model's weights.
+struct LoadedAdapter {
+    std::string path;
+    float scale = 1;
+};
+
 // First message, once. Bounds that are 0 are chosen by the engine.
 struct LoadMessage {
     std::string path;
@@ -39,6 +45,7 @@ struct LoadMessage {
     bool use_mmap = true;
     bool cpu_kernels = true;              // the project's own, where they run
     std::int32_t gpu_layers = -1;
+    std::vector<LoadedAdapter> adapters{};
     std::string digest{};                     // of the model file; names its prefixes on disk
     std::uint64_t max_queue_tokens = 0;       // prompt tokens of all requests inside; 0 = no bound
     std::uint64_t cache_host_bytes = 0;       // copies of prefixes in memory ...
@@ -78,8 +85,12 @@ struct RenderMessage {
     std::uint64_t id = 0;
     ChatPrompt prompt;
 };
+struct PiecesMessage {
+    std::uint64_t id = 0;
+    std::vector<Token> tokens;
+};
 using ToEngine = std::variant<LoadMessage, GenerateMessage, CancelMessage, PauseMessage, EmbedMessage, TokenizeMessage,
-                              DetokenizeMessage, RenderMessage>;
+                              DetokenizeMessage, RenderMessage, PiecesMessage>;
 
 // ---- engine to gateway ----
 
@@ -108,6 +119,10 @@ struct TextReply {  // to DetokenizeMessage and RenderMessage
     std::uint64_t id = 0;
     std::variant<std::string, Error> result;
 };
+struct PiecesReply {
+    std::uint64_t id = 0;
+    std::variant<std::vector<std::string>, Error> result;
+};
 struct EngineHeartbeat {  // from the step thread itself, at least twice a second while it is alive
     std::uint32_t running = 0;
     std::uint32_t waiting = 0;
@@ -122,7 +137,8 @@ struct EngineHeartbeat {  // from the step thread itself, at least twice a secon
     std::vector<QueueEntry> queue{};  // the first of those that run and of those that wait
 };
 using FromEngine =
-    std::variant<ReadyMessage, FailedMessage, EventFrame, EmbedReply, TokenizeReply, TextReply, EngineHeartbeat>;
+    std::variant<ReadyMessage, FailedMessage, EventFrame, EmbedReply, TokenizeReply, TextReply, EngineHeartbeat,
+                 PiecesReply>;
 
 // The frame as bytes, header included.
 [[nodiscard]] std::string encode(const ToEngine& message);

@@ -49,6 +49,8 @@ class Runner {
     virtual void tokenize(std::string text, bool add_special, bool parse_special,
                           std::function<void(Result<std::vector<Token>>)> done) = 0;
     virtual void detokenize(std::vector<Token> tokens, std::function<void(Result<std::string>)> done) = 0;
+    // The bytes of each token, special ones as their text.
+    virtual void pieces(std::vector<Token> tokens, std::function<void(Result<std::vector<std::string>>)> done) = 0;
     // The text that a chat prompt renders to.
     virtual void render(ChatPrompt prompt, std::function<void(Result<std::string>)> done) = 0;
 

@@ -80,6 +80,7 @@ EngineProcess::Hooks SupervisedRunner::hooks() {
         .on_embed = [=](EmbedReply r) { with_self([&](auto& self) { self.answer(self.embeds_, std::move(r)); }); },
         .on_tokenize = [=](TokenizeReply r) { with_self([&](auto& self) { self.answer(self.tokenizes_, std::move(r)); }); },
         .on_text = [=](TextReply r) { with_self([&](auto& self) { self.answer(self.texts_, std::move(r)); }); },
+        .on_pieces = [=](PiecesReply r) { with_self([&](auto& self) { self.answer(self.pieces_, std::move(r)); }); },
     };
 }
 
@@ -178,6 +179,7 @@ void SupervisedRunner::fail_all(const Error& error) {
     fail_in(embeds_);
     fail_in(tokenizes_);
     fail_in(texts_);
+    fail_in(pieces_);
 }
 
 Result<void> SupervisedRunner::send_or_hold(std::uint64_t id, ToEngine message) {
@@ -253,6 +255,11 @@ void SupervisedRunner::tokenize(std::string text, bool add_special, bool parse_s
 void SupervisedRunner::detokenize(std::vector<Token> tokens, std::function<void(Result<std::string>)> done) {
     const auto id = next_id_++;
     ask(texts_, id, DetokenizeMessage{id, std::move(tokens)}, std::move(done));
+}
+
+void SupervisedRunner::pieces(std::vector<Token> tokens, std::function<void(Result<std::vector<std::string>>)> done) {
+    const auto id = next_id_++;
+    ask(pieces_, id, PiecesMessage{id, std::move(tokens)}, std::move(done));
 }
 
 void SupervisedRunner::render(ChatPrompt prompt, std::function<void(Result<std::string>)> done) {

@@ -43,6 +43,7 @@ class SupervisedRunner final : public Runner, public std::enable_shared_from_thi
     void tokenize(std::string text, bool add_special, bool parse_special,
                   std::function<void(Result<std::vector<Token>>)> done) override;
     void detokenize(std::vector<Token> tokens, std::function<void(Result<std::string>)> done) override;
+    void pieces(std::vector<Token> tokens, std::function<void(Result<std::vector<std::string>>)> done) override;
     void render(ChatPrompt prompt, std::function<void(Result<std::string>)> done) override;
     [[nodiscard]] RunnerStats stats() const override { return stats_; }
 
@@ -92,6 +93,7 @@ class SupervisedRunner final : public Runner, public std::enable_shared_from_thi
     std::unordered_map<std::uint64_t, std::function<void(Result<EmbedResult>)>> embeds_;
     std::unordered_map<std::uint64_t, std::function<void(Result<std::vector<Token>>)>> tokenizes_;
     std::unordered_map<std::uint64_t, std::function<void(Result<std::string>)>> texts_;
+    std::unordered_map<std::uint64_t, std::function<void(Result<std::vector<std::string>>)>> pieces_;
     std::vector<std::pair<std::uint64_t, ToEngine>> held_;
 };
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/channel.h"
+#include "engine/grammar_constraint.h"
 #include "engine/loaded_model.h"
 #include "runner/link.h"
 #include "runner/messages.h"
@@ -42,8 +43,8 @@ class Intake {
     Intake(const Intake&) = delete;
     Intake& operator=(const Intake&) = delete;
 
-    // Takes a GenerateMessage (refused as overloaded when the gate is full), TokenizeMessage, DetokenizeMessage or
-    // RenderMessage. Thread: reader.
+    // Takes a GenerateMessage (refused as overloaded when the gate is full), TokenizeMessage, DetokenizeMessage,
+    // PiecesMessage or RenderMessage. Thread: reader.
     void submit(ToEngine message);
 
   private:
@@ -53,8 +54,14 @@ class Intake {
     void answer(const TokenizeMessage& message);
     void answer(const DetokenizeMessage& message);
     void answer(const RenderMessage& message);
+    void answer(const PiecesMessage& message);
+
+    [[nodiscard]] Result<ConstraintPlan> plan_of(const GenerateRequest& request) const;
+    // What the answer must keep to; null where it is free.
+    [[nodiscard]] Result<std::shared_ptr<const CompiledConstraint>> constraint_of(const GenerateRequest& request);
 
     Parts parts_;
+    ConstraintCache constraints_;
     Channel<ToEngine> queue_;
     std::vector<std::jthread> threads_;
 };

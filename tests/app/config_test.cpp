@@ -442,4 +442,30 @@ TEST_CASE("wrong keys and values of models in the environment and on the command
                 "server.prot: unknown key, did you mean 'port'? (command line)"});
 }
 
+TEST_CASE("adapters of a model are files, or files with a scale") {
+    Scene scene;
+    scene.sources.command_line = {{"models.set.path", "/m.gguf"}, {"models.set.adapters", "/a.gguf"}};
+    const auto loaded = scene.load("weft.yaml", "models:\n  one:\n    path: /m.gguf\n    adapters: /a.gguf\n  many:\n    path: /m.gguf\n    adapters:\n"
+                                                "      - /a.gguf\n      - path: /b.gguf\n        scale: -0.5\n");
+    CHECK(texts(loaded.problems) == Texts{});
+    REQUIRE(loaded.config.models.size() == 3);
+    const auto adapters = [&](std::string_view name) {
+        return std::ranges::find(loaded.config.models, name, &ConfiguredModel::name)->adapters;
+    };
+    CHECK(adapters("one") == std::vector<ModelAdapter>{{.path = "/a.gguf"}});
+    CHECK(adapters("many") == std::vector<ModelAdapter>{{.path = "/a.gguf"}, {.path = "/b.gguf", .scale = -0.5F}});
+    CHECK(adapters("set") == std::vector<ModelAdapter>{{.path = "/a.gguf"}});
+}
+
+TEST_CASE("adapters that are none are told with their key") {
+    Scene scene;
+    const auto problems = [&](const std::string& adapters) {
+        return texts(scene.load("weft.yaml", "models:\n  m:\n    path: /m.gguf\n    adapters: " + adapters + "\n").problems);
+    };
+    CHECK(problems("5") == Texts{"models.m.adapters: must be a file's path, a group of keys with a path, or a list of these (weft.yaml line 4)"});
+    CHECK(problems("{scale: 1}") == Texts{"models.m.adapters: must be a file's path, a group of keys with a path, or a list of these (weft.yaml line 4)"});
+    CHECK(problems("{path: /a, scale: big}") == Texts{"models.m.adapters.scale: must be a number from -1000 to 1000 (weft.yaml line 4)"});
+    CHECK(problems("{path: /a, weight: 1}") == Texts{"models.m.adapters.weight: unknown key, expected 'path' or 'scale' (weft.yaml line 4)"});
+}
+
 }  // namespace weft::test

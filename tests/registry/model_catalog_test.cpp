@@ -214,4 +214,33 @@ TEST_CASE("a model's description comes from its header") {
     CHECK(scene.catalog.find("e").value()->capabilities == Names{"embedding"});
 }
 
+TEST_CASE("adapters make another model of a file, and one that does not fit makes it none") {
+    Scene scene;
+    const auto base = small_model().tensor("blk.9.x.weight", {32, 16});
+    const auto adapter = GgufWriter().string("general.type", "adapter").string("general.architecture", "llama").string("adapter.type", "lora")
+                             .tensor("blk.9.x.weight.lora_a", {32, 4}).tensor("blk.9.x.weight.lora_b", {4, 16});
+    const auto file = scene.put("elsewhere/base/m.gguf", base);
+    const auto fits = scene.put("elsewhere/base/fits.gguf", adapter);
+    scene.sources.folders.clear();
+    scene.sources.models = {{.name = "plain", .path = file}, {.name = "adapted", .path = file, .adapters = {{.path = fits, .scale = 0.5F}}},
+                            {.name = "wrong", .path = file, .adapters = {{.path = file}}},
+                            {.name = "missing", .path = file, .adapters = {{.path = "/nowhere.gguf"}}}};
+    scene.scan();
+    const auto digest = [&](const std::string& name) { return scene.catalog.find(name).value()->digest; };
+    CHECK(digest("plain") != digest("adapted"));
+    CHECK(digest("adapted").size() == digest("plain").size());
+    CHECK(scene.catalog.find("adapted").value()->adapters.at(0).scale == 0.5F);
+    CHECK(scene.catalog.find("plain").value()->adapters.empty());
+    CHECK(scene.catalog.find("wrong").error().message == "model 'wrong:latest' cannot be loaded: adapter: key 'general.type': this is no adapter");
+    CHECK(scene.catalog.find("missing").error().code == ErrorCode::model_load_failed);
+    const auto before = digest("adapted");
+    scene.scan();
+    CHECK(digest("adapted") == before);
+    auto changed = adapter;
+    changed.f32("adapter.lora.alpha", 3).write(fits);
+    CHECK(scene.catalog.changed());
+    scene.scan();
+    CHECK(digest("adapted") != before);
+}
+
 }  // namespace weft::test

@@ -255,6 +255,52 @@ TEST_CASE("a larger window is loaded anew once running requests are done, a smal
     CHECK(scene.factory.log == Log{"load a", "unload a", "load a"});
 }
 
+TEST_CASE("a model is loaded the way that a request asks for, and anew for one that asks for another way") {
+    Scene scene;
+    const auto ask = [&](LoadOptions options) {
+        auto asked = std::make_shared<Asked>();
+        scene.residency->acquire({.model = Scene::model("a"), .load = options, .asked_at = std::chrono::steady_clock::now(),
+                                  .done = [asked](Result<RunnerLease> result) { asked->got = std::move(result); }});
+        scene.run();
+        return asked;
+    };
+    const auto first = ask({.threads = 2, .use_mmap = false});
+    REQUIRE(scene.factory.loads.size() == 1);
+    CHECK(scene.factory.loads[0].options.threads == 2U);
+    CHECK(scene.factory.loads[0].options.use_mmap == false);
+    CHECK_FALSE(scene.factory.loads[0].options.gpu_layers);
+    CHECK(ask({})->granted());  // any way will do
+    CHECK(ask({.threads = 2})->granted());
+    const auto other = ask({.threads = 3}), same = ask({.threads = 3});
+    CHECK_FALSE(other->got);
+    scene.let_go(first);
+    CHECK((other->granted() && same->granted()));
+    CHECK(scene.factory.loads.size() == 2);
+    CHECK(scene.factory.loads[1].options.threads == 3U);
+    CHECK_FALSE(scene.factory.loads[1].options.use_mmap);
+}
+
+TEST_CASE("two who wait and want a model loaded in different ways are served one after the other") {
+    Scene scene;
+    scene.factory.by_hand = true;
+    std::vector<AskedPtr> asked;
+    for (const std::uint32_t threads : {1U, 2U}) {
+        asked.push_back(std::make_shared<Asked>());
+        scene.residency->acquire({.model = Scene::model("a"), .load = {.threads = threads}, .asked_at = std::chrono::steady_clock::now(),
+                                  .done = [one = asked.back()](Result<RunnerLease> result) { one->got = std::move(result); }});
+    }
+    scene.factory.finish_load();
+    scene.run();
+    CHECK((asked[0]->granted() && !asked[1]->got));
+    scene.let_go(asked[0]);
+    scene.factory.finish_unload();
+    scene.run();
+    scene.factory.finish_load();
+    scene.run();
+    CHECK(asked[1]->granted());
+    CHECK(scene.factory.loads.at(1).options.threads == 2U);
+}
+
 TEST_CASE("the window is never larger than what the model was trained for") {
     Scene scene;
     const auto asked = scene.ask("a", 1 << 20);

@@ -62,13 +62,19 @@ class Harness final : public EventSink {
     // Puts a request into the inbox; its id.
     std::uint64_t arrive(const std::string& prompt, GenerateRequest request = {}, bool is_chat = false,
                          bool thinking_open = false) {
+        const ReplyFormat thinks{.thinking_open = "<think>", .thinking_close = "</think>"};
+        return arrive_as(prompt, std::move(request), is_chat ? thinks : ReplyFormat{}, thinking_open, false);
+    }
+    std::uint64_t arrive_as(const std::string& prompt, GenerateRequest request, ReplyFormat format, bool thinking_open,
+                            bool offers_tools) {
         const auto id = ++last_id_;
         (void)gate.try_enter();
         (void)gate.try_add_tokens(prompt.size());
         request.sampling.temperature = request.sampling.temperature == 1.0F ? 0.0F : request.sampling.temperature;
         inbox.push(std::make_shared<PreparedRequest>(PreparedRequest{
             .id = id, .prompt = tokens_of(prompt), .request = std::move(request), .window = shape.window,
-            .is_chat = is_chat, .thinking_open = thinking_open, .accepted_at = clock.time}));
+            .reply_format = std::move(format), .thinking_open = thinking_open, .offers_tools = offers_tools,
+            .accepted_at = clock.time}));
         return id;
     }
     void cancel(std::uint64_t id) { inbox.push(CancelRequest{id}); }

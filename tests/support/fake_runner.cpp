@@ -217,6 +217,12 @@ void FakeRunner::detokenize(std::vector<Token> tokens, std::function<void(Result
     asio::post(io_, [done = std::move(done), text = text_of(std::move(tokens))] { done(text); });
 }
 
+void FakeRunner::pieces(std::vector<Token> tokens, std::function<void(Result<std::vector<std::string>>)> done) {
+    std::vector<std::string> texts;
+    for (const auto token : tokens) texts.emplace_back(1, static_cast<char>(token));
+    asio::post(io_, [done = std::move(done), texts = std::move(texts)] { done(texts); });
+}
+
 void FakeRunner::render(ChatPrompt prompt, std::function<void(Result<std::string>)> done) {
     std::string text;
     for (const auto& message : prompt.messages) text += message.role + ": " + message.content + "\n";

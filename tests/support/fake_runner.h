@@ -73,6 +73,7 @@ class FakeRunner final : public Runner {
     void tokenize(std::string text, bool add_special, bool parse_special,
                   std::function<void(Result<std::vector<Token>>)> done) override;
     void detokenize(std::vector<Token> tokens, std::function<void(Result<std::string>)> done) override;
+    void pieces(std::vector<Token> tokens, std::function<void(Result<std::vector<std::string>>)> done) override;
     // "role: content\n" per message.
     void render(ChatPrompt prompt, std::function<void(Result<std::string>)> done) override;
     RunnerStats stats() const override;

@@ -22,6 +22,7 @@ struct EmbedBody {
     EmbedRequest request{};
     std::optional<KeepAlive> keep_alive{};
     std::uint32_t context_tokens = 0;
+    LoadOptions load{};
 };
 
 struct EmbedAnswer {
@@ -51,10 +52,13 @@ Result<void> read_inputs(EmbedRequest& request, const JsonReader& input) {
     return {};
 }
 
-// The only option that matters here; the others are checked like everywhere.
-Result<std::uint32_t> context_tokens_in(const JsonReader& body) {
+// Those that say how to load the model; the others are checked like everywhere.
+Result<void> read_options(EmbedBody& out, const JsonReader& body) {
     WEFT_TRY(const auto options, parse_options(body["options"]));
-    return options.context_tokens.value_or(0);
+    out.context_tokens = options.context_tokens.value_or(0);
+    out.request.context_tokens = out.context_tokens;
+    out.load = options.load;
+    return {};
 }
 
 Result<EmbedBody> parse_embed(const http::Request& http_request) {
@@ -67,7 +71,7 @@ Result<EmbedBody> parse_embed(const http::Request& http_request) {
     WEFT_TRY(const auto truncate, body["truncate"].boolean());
     WEFT_TRY(const auto dimensions, body["dimensions"].integer(0));
     WEFT_TRY(out.keep_alive, keep_alive_in(body));
-    WEFT_TRY(out.context_tokens, context_tokens_in(body));
+    WEFT_CHECK(read_options(out, body));
     out.request.truncate = truncate.value_or(true);
     out.request.dimensions = static_cast<std::uint32_t>(std::min<std::int64_t>(dimensions.value_or(0), UINT32_MAX));
     return out;
@@ -81,13 +85,13 @@ Result<void> check_finite(const Vectors& vectors) {
 }
 
 asio::awaitable<Result<RunnerLease>> load(const Services& services, const EmbedBody& body) {
-    co_return co_await services.chat.load(body.model, body.keep_alive, body.context_tokens);
+    co_return co_await services.chat.load(body.model, body.keep_alive, body.context_tokens, body.load);
 }
 
-// A window that is asked for is loaded first, and the model held until its vectors are there.
+// What is asked for of the loading is done first, and the model held until its vectors are there.
 asio::awaitable<Result<EmbedOutcome>> embed(const Services& services, EmbedBody body) {
     RunnerLease lease;
-    if (body.context_tokens != 0) {
+    if (body.context_tokens != 0 || body.load.any()) {
         auto loaded = co_await load(services, body);
         if (!loaded) co_return std::unexpected(std::move(loaded).error());
         lease = std::move(*loaded);
@@ -143,7 +147,7 @@ Result<EmbedBody> parse_embeddings(const http::Request& http_request) {
     WEFT_TRY(auto prompt, body["prompt"].string());
     if (prompt && !prompt->empty()) out.request.inputs.emplace_back(std::move(*prompt));
     WEFT_TRY(out.keep_alive, keep_alive_in(body));
-    WEFT_TRY(out.context_tokens, context_tokens_in(body));
+    WEFT_CHECK(read_options(out, body));
     return out;
 }
 

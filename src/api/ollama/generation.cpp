@@ -33,7 +33,8 @@ asio::awaitable<Result<std::string>> render(const Services& services, Generation
     auto* chat = std::get_if<ChatPrompt>(&generation.prompt);
     if (chat == nullptr) co_return fail(ErrorCode::not_implemented, "a prompt with a suffix cannot be shown as text yet");
     const auto lease = co_await services.chat.load(generation.fields.model, generation.fields.keep_alive,
-                                                   generation.fields.options.context_tokens.value_or(0));
+                                                   generation.fields.options.context_tokens.value_or(0),
+                                                   generation.fields.options.load);
     if (!lease) co_return std::unexpected(lease.error());
     const Pending<std::string> rendered(co_await asio::this_coro::executor);
     (*lease)->render(std::move(*chat), rendered.setter());
@@ -42,7 +43,8 @@ asio::awaitable<Result<std::string>> render(const Services& services, Generation
 
 asio::awaitable<void> answer_load(http::Exchange& exchange, const Services& services, GenerationCall call) {
     const auto lease = co_await services.chat.load(call.fields.model, call.fields.keep_alive,
-                                                   call.fields.options.context_tokens.value_or(0));
+                                                   call.fields.options.context_tokens.value_or(0),
+                                                   call.fields.options.load);
     if (!lease) co_return co_await reply_error(exchange, lease.error());
     co_await reply_done(exchange, services, call, "load");
 }

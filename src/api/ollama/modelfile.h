@@ -16,6 +16,7 @@ struct ModelfileParts {
     std::string from;             // a model's name
     std::string template_text{};  // only one that is not in the model's own file
     std::string system{};
+    std::vector<std::string> adapters{};  // files' names
     ParameterList parameters{};
 };
 

@@ -1,6 +1,7 @@
 #include "api/ollama/options.h"
 
 #include <algorithm>
+#include <thread>
 #include <limits>
 
 namespace weft::api::ollama {
@@ -8,6 +9,8 @@ namespace {
 
 // Windows below this cannot hold a turn; smaller values mean this.
 constexpr std::int64_t min_context_tokens = 4;
+constexpr std::int64_t max_gpu_layers = 10'000;
+constexpr std::int64_t max_batch_tokens = 16'384;
 constexpr std::int64_t max_context_tokens = 1 << 26;
 
 std::unexpected<Error> wrong_option(const JsonReader& value, std::string_view key, std::string_view what) {
@@ -152,6 +155,31 @@ Result<void> check_boolean(SamplingOverrides&, const Option& option) {
     return {};
 }
 
+// -1 leaves the choice to the server; so does 0 for threads and batch.
+Result<void> set_num_gpu(SamplingOverrides& out, const Option& option) {
+    WEFT_TRY(const auto value, whole(option));
+    if (value >= 0) out.load.gpu_layers = static_cast<std::int32_t>(std::min(value, max_gpu_layers));
+    return {};
+}
+
+Result<void> set_num_thread(SamplingOverrides& out, const Option& option) {
+    WEFT_TRY(const auto value, whole(option));
+    if (value > 0) out.load.threads = static_cast<std::uint32_t>(std::min<std::int64_t>(value, std::max(1U, std::thread::hardware_concurrency())));
+    return {};
+}
+
+Result<void> set_num_batch(SamplingOverrides& out, const Option& option) {
+    WEFT_TRY(const auto value, whole(option));
+    if (value > 0) out.load.batch_tokens = static_cast<std::uint32_t>(std::min(value, max_batch_tokens));
+    return {};
+}
+
+Result<void> set_use_mmap(SamplingOverrides& out, const Option& option) {
+    WEFT_CHECK(check_boolean(out, option));
+    out.load.use_mmap = option.value.json().get<bool>();
+    return {};
+}
+
 struct Row {
     std::string_view key;
     Apply apply;
@@ -172,13 +200,13 @@ constexpr Row table[] = {
     {"frequency_penalty", set_real<&SamplingOverrides::frequency_penalty>},
     {"num_keep", set_num_keep},
     {"num_ctx", set_num_ctx},
+    {"num_batch", set_num_batch},
+    {"num_gpu", set_num_gpu},
+    {"num_thread", set_num_thread},
+    {"use_mmap", set_use_mmap},
     // How to load the model: the engine decides these by itself.
-    {"num_batch", check_whole},
-    {"num_gpu", check_whole},
-    {"num_thread", check_whole},
     {"main_gpu", check_whole},
     {"draft_num_predict", check_whole},
-    {"use_mmap", check_boolean},
 };
 
 }  // namespace

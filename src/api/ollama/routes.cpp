@@ -27,6 +27,20 @@ asio::awaitable<void> tell_version(http::Exchange& exchange, const Services&) {
     co_await exchange.reply({.body = to_json(VersionAnswer{compatible_version})});
 }
 
+// Models run here or not at all: nobody's cloud is asked.
+asio::awaitable<void> tell_status(http::Exchange& exchange, const Services&) {
+    co_await exchange.reply({.body = R"({"cloud":{"disabled":true,"source":"config"}})"});
+}
+
+asio::awaitable<void> recommend_nothing(http::Exchange& exchange, const Services&) {
+    co_await exchange.reply({.body = R"({"recommendations":[]})"});
+}
+
+// There are no accounts here; clients ask all the same.
+asio::awaitable<void> know_nobody(http::Exchange& exchange, const Services&) {
+    co_await reply_error(exchange, {.code = ErrorCode::not_found, .message = "this server has no accounts"});
+}
+
 asio::awaitable<void> refuse(http::Exchange& exchange, const Services&) {
     co_await reply_error(exchange, {.code = ErrorCode::not_implemented,
                                     .message = exchange.request().path + " is not available in this server yet"});
@@ -50,6 +64,11 @@ void add_routes(http::Router& router, Services services) {
     add("POST", "/api/chat", handle_chat);
     add("POST", "/api/embed", handle_embed);
     add("POST", "/api/embeddings", handle_embeddings);
+
+    add("GET", "/api/status", tell_status, http::AccessLog::quiet);
+    add("GET", "/api/experimental/model-recommendations", recommend_nothing);
+    add("POST", "/api/me", know_nobody);
+    add("POST", "/api/signout", know_nobody);
 
     add("POST", "/api/create", refuse);
     add("POST", "/api/copy", refuse);

@@ -20,6 +20,11 @@ struct ShowBody {
     ParameterList options{};
 };
 
+struct AdapterView {
+    std::string name;  // of the file; where it lies is nobody's business
+    float scale = 1;
+};
+
 struct ShowAnswer {
     std::string modelfile;
     std::optional<std::string> parameters{};
@@ -30,6 +35,7 @@ struct ShowAnswer {
     std::vector<std::string> capabilities{};
     std::string modified_at{};
     std::optional<std::vector<TensorView>> tensors{};
+    std::optional<std::vector<AdapterView>> adapters{};
 };
 
 }  // namespace
@@ -41,7 +47,7 @@ struct glz::meta<weft::api::ollama::ShowAnswer> {
     static constexpr auto value =
         object("modelfile", &T::modelfile, "parameters", &T::parameters, "template", &T::template_, "system", &T::system,
                "details", &T::details, "model_info", &T::model_info, "capabilities", &T::capabilities, "modified_at",
-               &T::modified_at, "tensors", &T::tensors);
+               &T::modified_at, "tensors", &T::tensors, "adapters", &T::adapters);
 };
 
 namespace weft::api::ollama {
@@ -77,6 +83,7 @@ ModelfileParts modelfile_parts(const ShowBody& body, const ModelInfo& model) {
                          .template_text = body.template_text,
                          .system = body.system.empty() ? model.system : body.system,
                          .parameters = model.parameters_text};
+    for (const auto& adapter : model.adapters) parts.adapters.push_back(adapter.path.filename().string());
     for (const auto& [name, value] : body.options) {
         std::erase_if(parts.parameters, [&](const auto& parameter) { return parameter.first == name; });
         parts.parameters.emplace_back(name, value);
@@ -97,6 +104,10 @@ Result<ShowAnswer> describe(const ShowBody& body, const ModelInfo& model) {
                       .details = details_of(model),
                       .capabilities = model.capabilities,
                       .modified_at = rfc3339(model.modified_at)};
+    for (const auto& adapter : model.adapters) {
+        if (!answer.adapters) answer.adapters.emplace();
+        answer.adapters->push_back({.name = adapter.path.filename().string(), .scale = adapter.scale});
+    }
     if (!model.header) return answer;
     WEFT_TRY(const auto info, model_info_json(*model.header, body.verbose));
     answer.model_info = glz::raw_json(write_json(info));

@@ -12,10 +12,25 @@ namespace weft::api::openai {
 using Answered = boost::asio::awaitable<void>;
 
 Answered list_models(http::Exchange& exchange, const Services& services);
+Answered refuse_deletion(http::Exchange& exchange, const Services& services);
 Answered show_model(http::Exchange& exchange, const Services& services);
 Answered chat_completions(http::Exchange& exchange, const Services& services);
 Answered completions(http::Exchange& exchange, const Services& services);
 Answered embeddings(http::Exchange& exchange, const Services& services);
+Answered create_response(http::Exchange& exchange, const Services& services);
+Answered count_response_input(http::Exchange& exchange, const Services& services);
+Answered show_response(http::Exchange& exchange, const Services& services);
+Answered delete_response(http::Exchange& exchange, const Services& services);
+Answered cancel_response(http::Exchange& exchange, const Services& services);
+Answered list_input_items(http::Exchange& exchange, const Services& services);
+Answered rerank(http::Exchange& exchange, const Services& services);
+// Of llama-server and vLLM.
+Answered tokenize(http::Exchange& exchange, const Services& services);
+Answered detokenize(http::Exchange& exchange, const Services& services);
+Answered apply_template(http::Exchange& exchange, const Services& services);
+Answered props(http::Exchange& exchange, const Services& services);
+Answered native_completion(http::Exchange& exchange, const Services& services);
+Answered infill(http::Exchange& exchange, const Services& services);
 Answered not_implemented(http::Exchange& exchange, const Services& services);
 
 // The model that a request names; the error is blamed on that field.

@@ -78,4 +78,9 @@ Answered show_model(http::Exchange& exchange, const Services& services) {
     co_await reply_json(exchange, services, api::write_json(entry_of(**model, services.registry.resident(), services.default_context_tokens)));
 }
 
+// Files are the operator's: a client cannot delete them.
+Answered refuse_deletion(http::Exchange& exchange, const Services& services) {
+    co_await reply_error(exchange, services, {.code = ErrorCode::forbidden, .message = "Deleting models is not allowed on this server."});
+}
+
 }  // namespace weft::api::openai

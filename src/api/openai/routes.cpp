@@ -25,25 +25,41 @@ struct Route {
 constexpr Route routes[] = {
     {"GET", "/models", list_models, true},
     {"GET", "/models/*id", show_model, true},
+    {"DELETE", "/models/*id", refuse_deletion, true},
     {"POST", "/chat/completions", chat_completions, true},
     {"POST", "/completions", completions, true},
     {"POST", "/embeddings", embeddings, true},
+    {"POST", "/responses", create_response, true},
+    {"POST", "/responses/input_tokens", count_response_input},
+    {"GET", "/responses/:id", show_response},
+    {"DELETE", "/responses/:id", delete_response},
+    {"POST", "/responses/:id/cancel", cancel_response},
+    {"GET", "/responses/:id/input_items", list_input_items},
+    {"POST", "/rerank", rerank, true},
+    {"POST", "/reranking", rerank, true},
+    {"POST", "/tokenize", tokenize, true},
+    {"POST", "/detokenize", detokenize, true},
+};
+
+// Other servers' routes, without /v1.
+constexpr Route bare_routes[] = {
+    {"POST", "/v2/rerank", rerank},
+    {"POST", "/apply-template", apply_template},
+    {"POST", "/infill", infill},
+    {"POST", "/completion", native_completion},
+    {"GET", "/props", props},
+    {"GET", "/slots", not_implemented},
 };
 
 // What OpenAI offers and this server has not (yet): known, so that a client is told 501 and not 404.
 constexpr const char* missing[] = {
-    "/responses",
-    "/responses/*rest",
+    "/responses/compact",
     "/chat/completions/*rest",
     "/files",
     "/files/*rest",
     "/batches",
     "/batches/*rest",
-    "/rerank",
-    "/reranking",
     "/score",
-    "/tokenize",
-    "/detokenize",
     "/audio/*rest",
     "/images/*rest",
     "/moderations",
@@ -81,9 +97,8 @@ void add_routes(http::Router& router, const Services& services) {
         add(route.method, std::string("/v1") + route.pattern, route.answer);
         if (route.alias) add(route.method, route.pattern, route.answer);
     }
+    for (const auto& route : bare_routes) add(route.method, route.pattern, route.answer);
     add("GET", "/v1/chat/completions", not_implemented);
-    add("POST", "/responses", not_implemented);
-    add("POST", "/rerank", not_implemented);
     for (const auto* pattern : missing)
         for (const auto* method : all_methods) add(method, std::string("/v1") + pattern, not_implemented);
 }

@@ -19,7 +19,8 @@ Result<void> check_capabilities(const GenerateRequest& generate, const ModelInfo
     if (std::holds_alternative<InfillPrompt>(generate.prompt) && !model.can("insert"))
         return cannot(model, "insert", "suffix");
     if (!chat) return {};
-    if (!chat->tools_json.empty() && !model.can("tools")) return cannot(model, "tools", "tools");
+    const bool offers_tools = !chat->tools_json.empty() && chat->tool_choice != ToolChoice::none;
+    if (offers_tools && !model.can("tools")) return cannot(model, "tools", "tools");
     if (chat->thinking.value_or(false) && !model.can("thinking")) return cannot(model, "thinking", "think");
     return {};
 }
@@ -47,7 +48,8 @@ Pending<Reply> ChatService::begin(ChatRequest request) {
     }
     AcquireRequest wanted{.model = request.model,
                           .context_tokens = request.overrides.context_tokens.value_or(0),
-                          .keep_alive = request.keep_alive};
+                          .keep_alive = request.keep_alive,
+                          .load = request.overrides.load};
     registry_.acquire(std::move(wanted), [pending, answer, new_call_id = new_call_id_,
                                           request = std::make_shared<ChatRequest>(std::move(request))](
                                              Result<RunnerLease> lease) {
@@ -67,9 +69,9 @@ asio::awaitable<Result<Reply>> ChatService::start(ChatRequest request) {
 }
 
 asio::awaitable<Result<RunnerLease>> ChatService::load(std::string model, std::optional<KeepAlive> keep_alive,
-                                                       std::uint32_t context_tokens) {
+                                                       std::uint32_t context_tokens, LoadOptions options) {
     const Pending<RunnerLease> pending(io_);
-    registry_.acquire({.model = std::move(model), .context_tokens = context_tokens, .keep_alive = keep_alive},
+    registry_.acquire({.model = std::move(model), .context_tokens = context_tokens, .keep_alive = keep_alive, .load = options},
                       pending.setter());
     co_return co_await pending.wait();
 }

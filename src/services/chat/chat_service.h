@@ -27,6 +27,7 @@ struct SamplingOverrides {
     std::optional<std::uint32_t> context_tokens;       // num_ctx: may load the model anew with a larger window
     std::optional<std::uint32_t> keep_tokens;          // num_keep
     std::vector<LogitBias> logit_bias;
+    LoadOptions load{};                                // num_gpu, num_thread, num_batch, use_mmap: likewise
 };
 
 // One generation, whatever dialect asked for it. For a chat prompt the service adds the model's configured system
@@ -64,7 +65,8 @@ class ChatService {
 
     // Loads the model (or just restarts its keep-alive) without generating.
     [[nodiscard]] boost::asio::awaitable<Result<RunnerLease>> load(std::string model, std::optional<KeepAlive> keep_alive,
-                                                                   std::uint32_t context_tokens = 0);
+                                                                   std::uint32_t context_tokens = 0,
+                                                                   LoadOptions options = {});
 
     // How long the prompt of a chat request is, in tokens, rendered as a generation would; nothing is generated. The
     // model is loaded if need be.

@@ -25,7 +25,8 @@ asio::awaitable<Result<EmbedOutcome>> EmbedService::embed(std::string model, Emb
     const auto asked_at = std::chrono::steady_clock::now();
     const auto io = co_await asio::this_coro::executor;
     const Pending<RunnerLease> loading(io);
-    registry_.acquire({.model = std::move(model), .keep_alive = keep_alive}, loading.setter());
+    registry_.acquire({.model = std::move(model), .context_tokens = request.context_tokens, .keep_alive = keep_alive},
+                      loading.setter());
     const auto lease = co_await loading.wait();
     if (!lease) co_return std::unexpected(lease.error());
     if (auto fits = prepare(request, *lease); !fits) co_return std::unexpected(std::move(fits).error());

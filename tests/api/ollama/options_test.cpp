@@ -44,6 +44,18 @@ TEST_CASE("every option of a request reaches the service") {
     CHECK(o.context_tokens == 4096U);
 }
 
+TEST_CASE("options that say how to load the model are passed on, those that leave it to the server are not") {
+    const auto o = good(R"({"num_gpu":0,"num_thread":1,"num_batch":64,"use_mmap":false})");
+    CHECK(o.load.gpu_layers == 0);
+    CHECK(o.load.threads == 1U);
+    CHECK(o.load.batch_tokens == 64U);
+    CHECK(o.load.use_mmap == false);
+    CHECK_FALSE(good(R"({"num_gpu":-1,"num_thread":0,"num_batch":0,"use_mmap":null})").load.any());
+    // Nobody can ask for more threads than there are cores, or for a batch of any size.
+    CHECK(good(R"({"num_thread":100000})").load.threads.value() < 100000U);
+    CHECK(good(R"({"num_batch":100000000})").load.batch_tokens.value() <= 16384U);
+}
+
 TEST_CASE("absent, null, unknown and retired options change nothing") {
     const std::string text = GENERATE("null", "{}", R"({"temperature":null,"stop":null})", R"({"no_such_option":{"a":1}})",
                                       R"({"numa":"x","low_vram":1,"f16_kv":2,"logits_all":3,"vocab_only":4,"use_mlock":5,
