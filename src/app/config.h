@@ -78,6 +78,7 @@ struct CacheConfig {
     ByteSize disk_bytes{4ULL << 30};
     std::string folder{};          // empty: HOME/cache/prefixes
     std::string scope = "tenant";
+    bool check = false;
 };
 
 struct LogConfig {

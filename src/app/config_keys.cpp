@@ -90,6 +90,8 @@ const std::vector<ConfigKey>& all_keys() {
          [](Config& c) { return &c.cache.folder; }},
         {"cache.scope", "Who shares cached prefixes: only requests with the same API key, or everyone.",
          [](Config& c) { return &c.cache.scope; }, 0, 0, {"tenant", "everyone"}},
+        {"cache.check", "For debugging: whether prompts with cached prefixes are computed a second time without, and compared in the log.",
+         [](Config& c) { return &c.cache.check; }},
 
         {"log.level", "How much is logged.",
          [](Config& c) { return &c.log.level; }, 0, 0, {"trace", "debug", "info", "warn", "error"}},

@@ -138,6 +138,7 @@ int run_engine(int descriptor) {
                         {.slots = static_cast<std::int32_t>(load.slots),
                          .target_itl = std::chrono::milliseconds(load.target_itl_ms),
                          .deterministic = load.deterministic,
+                         .checks_prefixes = load.check_prefixes,
                          .guesses = load.speculation,
                          .identity = (*engine)->identity()});
     (void)link.write(encode(FromEngine(ReadyMessage{describe(**model, &(*engine)->limits(), load)})));

@@ -73,6 +73,7 @@ LoadMessage engine_defaults(const Config& config, const std::filesystem::path& h
             .cache_disk_bytes = config.cache.disk_bytes.bytes,
             .cache_folder = folder.string(),
             .shared_cache = config.cache.scope == "everyone",
+            .check_prefixes = config.cache.check,
             .speculation = config.defaults.speculation,
             .deterministic = config.defaults.deterministic};
 }

@@ -52,6 +52,7 @@ struct LoadMessage {
     std::uint64_t cache_disk_bytes = 0;       // ... and on disk, below cache_folder
     std::string cache_folder{};               // empty = nothing on disk
     bool shared_cache = false;                // between all tenants
+    bool check_prefixes = false;              // debugging: computes prompts twice and compares
     bool speculation = false;                 // by prompt lookup
     bool deterministic = false;               // no request's numbers depend on what else runs; slow
 };

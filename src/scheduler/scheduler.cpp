@@ -55,7 +55,10 @@ void Scheduler::keep_for_next_start() {
     running_.clear();
     waiting_.clear();
     while (!kv_.persist(false, persisted_bytes_idle)) {}
-    if (auto* store = kv_.spill_store()) store->settle(last_write_patience);
+    auto* store = kv_.spill_store();
+    if (store == nullptr) return;
+    store->persist_all();
+    store->settle(last_write_patience);
 }
 
 // Thread: step. One step is at most one decode call.
@@ -95,6 +98,7 @@ void Scheduler::step() {
             sequence.guesses.resize(static_cast<std::size_t>(slice.tokens) - 1);
     if (const auto decoded = decode(plan, slices); decoded) {
         note_computed(slices);
+        if (options_.checks_prefixes) note_suspects(slices);
         sample_and_emit(slices);
     } else if (decoded.error().code == ErrorCode::cancelled) {
         ++meter_.metrics.interrupted_steps;  // nothing was computed; whoever was not meant is planned again
@@ -103,6 +107,7 @@ void Scheduler::step() {
     }
     retire_finished();
     shift_full_windows();
+    check_suspects();
     trim_cache(plan.decode_rows);
     flush();
     beat();
@@ -341,6 +346,7 @@ bool Scheduler::start(Sequence& sequence) {
     sequence.computed = match.tokens;
     if (restores && match.tokens % block_tokens == 0) sequence.computed = kv_.restore(sequence.id, match.tokens, keys);
     sequence.fetching = nullptr;
+    sequence.reused = sequence.computed;
     auto& request = *sequence.request;
     meter_.metrics.prefix_queries += sequence.tokens.size();
     meter_.metrics.prefix_hits += static_cast<std::uint64_t>(sequence.computed);
@@ -510,6 +516,22 @@ void Scheduler::note_computed(const std::vector<Slice>& slices) {
 }
 
 // ---- after the decode -----------------------------------------------------------------------------------------------
+
+void Scheduler::note_suspects(const std::vector<Slice>& slices) {
+    std::size_t row = 0;
+    for (const auto& slice : slices) {
+        row += static_cast<std::size_t>(slice.tokens);
+        const auto& sequence = *running_[slice.running];
+        if (!slice.completes || sequence.generated() > 0 || sequence.reused == 0) continue;
+        const auto logits = engine_.logits(row - 1);
+        suspects_.push_back({sequence.request->id(), sequence.tokens, sequence.reused, {logits.begin(), logits.end()}});
+    }
+}
+
+// After sampling: the logits of the step are gone then.
+void Scheduler::check_suspects() {
+    for (const auto& suspect : std::exchange(suspects_, {})) check_and_tell(engine_, kv_, suspect);
+}
 
 void Scheduler::fail_batch(const std::vector<Slice>& slices, const Error& error) {
     log_error("decode_failed", {{"reason", error.message}, {"detail", error.detail}});

@@ -15,6 +15,7 @@
 #include "scheduler/fair_share.h"
 #include "scheduler/inbox.h"
 #include "scheduler/kv_pool.h"
+#include "scheduler/prefix_check.h"
 #include "scheduler/sampler_pool.h"
 #include "scheduler/sequence.h"
 #include "scheduler/step_meter.h"
@@ -28,6 +29,7 @@ struct SchedulerOptions {
     // Each decode call computes one sequence's rows alone, prompts in chunks with fixed borders: slow, but what a row is
     // computed with never depends on who else is there.
     bool deterministic = false;
+    bool checks_prefixes = false;                        // debugging: computes prompts twice and compares
     bool guesses = false;                                // speculation by prompt lookup
     std::string identity{};                              // what KV cells depend on besides their tokens
 };
@@ -94,6 +96,8 @@ class Scheduler {
     void note_planned(const std::vector<Slice>& slices);
     [[nodiscard]] Result<void> decode(const BatchPlan& plan, const std::vector<Slice>& slices);
     void note_computed(const std::vector<Slice>& slices);
+    void note_suspects(const std::vector<Slice>& slices);
+    void check_suspects();
     void fail_batch(const std::vector<Slice>& slices, const Error& error);
     void sample_and_emit(const std::vector<Slice>& slices);
     [[nodiscard]] std::int32_t sample_guessed(Sequence& sequence, std::size_t first_row);
@@ -123,6 +127,7 @@ class Scheduler {
     std::vector<SequencePtr> running_;     // in order of arrival
     std::deque<SequencePtr> waiting_;      // by priority, then arrival
     std::deque<std::uint64_t> early_cancels_;  // of requests that have not arrived yet; bounded
+    std::vector<PrefixSuspect> suspects_;  // with checks_prefixes: of this step
     EventFrame frame_;                     // events of this step
     std::uint64_t next_arrival_ = 0;
     TimePoint last_beat_{};

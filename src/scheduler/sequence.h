@@ -60,6 +60,7 @@ class Sequence {
     bool deferred = false;              // waits for a prefix that another one computes; as of the last look
     std::vector<Token> guesses;         // tried in this step behind the pending token
     GuessMeter guess_meter;
+    std::int32_t reused = 0;            // tokens that it did not compute itself when it started
     std::uint32_t parked = 0;           // how often
     std::optional<TimePoint> sampled_at;  // the newest token
 

@@ -6,8 +6,8 @@
 namespace weft {
 namespace {
 
-// Copies that wait to be written are memory beyond host_bytes.
-constexpr std::uint64_t max_queued_bytes = 256ULL << 20;
+// Copies that wait to be written may be memory beyond host_bytes.
+constexpr std::uint64_t max_queued_bytes = 1ULL << 30;
 constexpr std::size_t max_queued_fetches = 1024;
 
 }  // namespace
@@ -42,6 +42,7 @@ std::shared_ptr<const BlockBytes> SpillStore::get(const BlockKey& key) {
     const auto known = entries_.find(key);
     if (known == entries_.end()) return nullptr;
     order_.splice(order_.end(), order_, known->second.place);
+    queue_write(key, known->second.bytes);
     return known->second.bytes;
 }
 
@@ -85,6 +86,11 @@ void SpillStore::persist(std::span<const BlockKey> keys) {
     std::lock_guard lock(mutex_);
     for (const auto& key : keys)
         if (const auto known = entries_.find(key); known != entries_.end()) queue_write(key, known->second.bytes);
+}
+
+void SpillStore::persist_all() {
+    std::lock_guard lock(mutex_);
+    for (const auto& key : order_ | std::views::reverse) queue_write(key, entries_.at(key).bytes);
 }
 
 SpillStore::Ticket SpillStore::fetch(std::span<const BlockKey> keys) {

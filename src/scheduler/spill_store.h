@@ -35,7 +35,7 @@ class SpillStore {
     [[nodiscard]] std::size_t available(std::span<const BlockKey> keys) const;
     [[nodiscard]] bool contains(const BlockKey& key) const;
 
-    // Null unless it is in memory. Counts as a use.
+    // Null unless it is in memory. Counts as a use; what is used again is written to disk, too.
     [[nodiscard]] std::shared_ptr<const BlockBytes> get(const BlockKey& key);
 
     void put(const BlockKey& key, BlockBytes bytes);
@@ -48,6 +48,8 @@ class SpillStore {
 
     // Writes them to disk beside the caller. Bounded: what the disk cannot keep up with is left out.
     void persist(std::span<const BlockKey> keys);
+    // The same with all that is in memory, what was used last first.
+    void persist_all();
 
     // Waits until nothing is left to read or write, or `patience` is over.
     void settle(std::chrono::milliseconds patience);

@@ -38,6 +38,7 @@ class Harness final : public EventSink {
         std::uint32_t gate = 1000;
         bool deterministic = false;
         bool guesses = false;
+        bool checks_prefixes = false;
         std::uint64_t host_bytes = 0;      // 0: nothing is kept outside the pool
         std::filesystem::path folder{};    // empty: not on disk
         std::uint64_t disk_bytes = 1 << 30;
@@ -56,7 +57,7 @@ class Harness final : public EventSink {
           spill(make_spill(s)),
           scheduler(engine, vocabulary, clock, *this, inbox, gate, pool, spill.get(),
                     {.slots = s.slots, .heartbeat_every = std::chrono::milliseconds(1),
-                     .deterministic = s.deterministic, .guesses = s.guesses, .identity = "fake"}) {}
+                     .deterministic = s.deterministic, .checks_prefixes = s.checks_prefixes, .guesses = s.guesses, .identity = "fake"}) {}
 
     // Puts a request into the inbox; its id.
     std::uint64_t arrive(const std::string& prompt, GenerateRequest request = {}, bool is_chat = false,

@@ -100,6 +100,26 @@ TEST_CASE("after a restart the prefixes are there again, from disk") {
     CHECK(h.last_beat.metrics.restored_tokens == 384);
 }
 
+TEST_CASE("what had left the pool for memory is there after a restart, too") {
+    const TemporaryFolder folder;
+    auto shape = with_disk(wide(), folder.path());
+    shape.kv_cells = 512;
+    {
+        Harness h(shape);
+        for (const char c : {'A', 'K', 'a'}) {
+            h.arrive(words(400, c), tokens(5));
+            h.run();
+        }
+        h.scheduler.keep_for_next_start();
+    }
+    Harness h(shape);
+    for (const char c : {'A', 'K', 'a'}) {
+        const auto id = h.arrive(words(400, c) + "!", tokens(5));
+        h.run();
+        CHECK(h.seen[id].done->cached_tokens == 384);
+    }
+}
+
 TEST_CASE("a prefix that was of use is on disk before anybody stops the server") {
     const TemporaryFolder folder;
     const auto prompt = words(400);
@@ -189,6 +209,39 @@ TEST_CASE("a request waits for its prefix to come from disk, and others pass it"
     h.run();
     CHECK(h.seen[waits].done->cached_tokens == 384);
     CHECK(h.seen[passes].text.at(0) == h.expected("short", 5));
+}
+
+TEST_CASE("a check computes the prompt with cells of its own, and finds what is wrong") {
+    Harness h(wide());
+    KvPool kv(h.engine, nullptr, "fake");
+    const auto prompt = tokens_of(words(300));
+    std::vector<float> logits(257, -10.0F);
+    logits[static_cast<std::size_t>(h.engine.next(prompt))] = 10.0F;
+    const auto good = check_prefix(h.engine, kv, {.tokens = prompt, .reused_tokens = 256, .logits = logits});
+    REQUIRE(good);
+    CHECK(good->same_choice);
+    CHECK(good->largest_difference == 0);
+    std::swap(logits[0], logits[static_cast<std::size_t>(h.engine.next(prompt))]);
+    const auto bad = check_prefix(h.engine, kv, {.tokens = prompt, .reused_tokens = 256, .logits = logits});
+    REQUIRE(bad);
+    CHECK_FALSE(bad->same_choice);
+    CHECK(bad->largest_difference == 20);
+    CHECK(kv.ledger().used_cells() == 0);
+    CHECK(h.engine.used_cells() == 0);
+}
+
+TEST_CASE("checking prefixes changes no answer and keeps no cells") {
+    auto shape = wide();
+    shape.checks_prefixes = true;
+    Harness h(shape);
+    h.arrive(words(100), tokens(5));
+    h.run();
+    h.engine.calls.clear();
+    const auto id = h.arrive(words(100) + "!", tokens(5));
+    h.run();
+    CHECK(h.seen[id].text.at(0) == h.expected(words(100) + "!", 5));
+    CHECK(h.seen[id].done->cached_tokens == 100);
+    CHECK(h.engine.rows_computed() == 1 + 101 + 4);
 }
 
 // ---- places ----
