@@ -120,7 +120,8 @@ int run_engine(int descriptor) {
     if (!first || !std::holds_alternative<LoadMessage>(*first)) return exit_load_failed;
     const auto load = std::get<LoadMessage>(std::move(*first));
 
-    initialise_backends(load.cpu_kernels);
+    // Adapters lie beside weights that our kernels would keep in a layout of their own: ggml's compute them together.
+    initialise_backends(load.cpu_kernels && load.adapters.empty());
     auto model = LoadedModel::load(load);
     if (!model) return load_failed(link, model.error());
     auto engine = LlamaEngine::create(*model, load);
