@@ -15,3 +15,10 @@ target_compile_definitions(weft_asio INTERFACE BOOST_ASIO_SEPARATE_COMPILATION B
 if(WEFT_TESTS)
     find_package(Catch2 3 REQUIRED)
 endif()
+
+# Metrics: the core library alone; the package's own CMake files ask for a web server and curl, too.
+find_library(PROMETHEUS_CORE prometheus-cpp-core REQUIRED)
+find_path(PROMETHEUS_INCLUDE prometheus/text_serializer.h REQUIRED)
+add_library(prometheus_core INTERFACE)
+target_link_libraries(prometheus_core INTERFACE ${PROMETHEUS_CORE})
+target_include_directories(prometheus_core SYSTEM INTERFACE ${PROMETHEUS_INCLUDE})

@@ -21,31 +21,47 @@ class Setup:
     threads: int
     parallel: int            # requests that are to run at once
     context: int             # tokens of one request
+    cells: int = 0           # tokens of all requests together; 0: whole windows for all requests at once
+    cache_folder: Path | None = None  # where weft keeps prefixes on disk; none: it does not
     extra_env: dict = field(default_factory=dict)
 
 
+    @property
+    def kv_cells(self):
+        return self.cells or self.parallel * self.context
+
+
 def weft_command(program, setup, port):
-    # As many KV cells as llama-server gets: whole windows for all requests at once.
-    cells = setup.parallel * setup.context
+    # As many KV cells as llama-server gets.
+    cells = setup.kv_cells
+    cache = f"cache.folder={setup.cache_folder}" if setup.cache_folder else "cache.disk_bytes=0"
     return [program, "serve", "--host", "127.0.0.1", "--port", str(port), "--model", setup.model,
             "--threads", str(setup.threads), "--parallel", str(setup.parallel), "--context", str(setup.context),
             "--keep-alive", "-1", "--log-level", "warn", "--set", "limits.queue=4096",
-            "--set", f"defaults.kv_cells={cells}"]
+            "--set", f"defaults.kv_cells={cells}", "--set", cache]
 
 
 def llama_default_command(program, setup, port):
     """Nothing but what the task itself fixes: file, address, threads."""
-    return [program, "-m", setup.model, "--host", "127.0.0.1", "--port", str(port), "-t", str(setup.threads)]
+    return [program, "-m", setup.model, "--host", "127.0.0.1", "--port", str(port), "-t", str(setup.threads), "--metrics"]
 
 
 def llama_best_command(program, setup, port):
     """The flags someone would choose who knows llama-server and this workload."""
-    cells = setup.parallel * setup.context
-    return [*llama_default_command(program, setup, port), "-np", str(setup.parallel), "-c", str(cells), "-fa", "on",
+    # Slots have windows of equal size: when the pool is smaller than all of them, fewer slots keep whole ones.
+    parallel = max(1, min(setup.parallel, setup.kv_cells // setup.context))
+    return [*llama_default_command(program, setup, port), "-np", str(parallel), "-c", str(setup.kv_cells), "-fa", "on",
             "-cb", "--no-webui", "--no-slots", "-tb", str(setup.threads), "--cache-reuse", "256"]
 
 
 COMMANDS = {"weft": weft_command, "llama-default": llama_default_command, "llama-best": llama_best_command}
+
+
+WORK_METRICS = {
+    "weft": {"prefilled": "weft_prefilled_tokens_total", "generated": "weft_generation_tokens_total", "steps": "weft_steps_total"},
+    "llama": {"prefilled": "llamacpp:prompt_tokens_total", "generated": "llamacpp:tokens_predicted_total",
+              "steps": "llamacpp:n_decode_total"},
+}
 
 
 def free_port():
@@ -117,6 +133,18 @@ class Server:
         request = urllib.request.Request(self.url + path, data, {"Content-Type": "application/json"})
         with urllib.request.urlopen(request, timeout=START_TIMEOUT_S) as answer:
             return json.loads(answer.read())
+
+    def work(self):
+        """What it computed since its start: prompt tokens, generated tokens, decode calls."""
+        with urllib.request.urlopen(self.url + "/metrics", timeout=START_TIMEOUT_S) as answer:
+            lines = answer.read().decode().splitlines()
+        values = {}
+        for line in lines:
+            name, _, value = line.rpartition(" ")
+            if not line.startswith("#"):
+                values[name.split("{")[0]] = values.get(name.split("{")[0], 0.0) + float(value)
+        names = WORK_METRICS["weft" if self.kind == "weft" else "llama"]
+        return {what: values.get(name, 0.0) for what, name in names.items()}
 
     def family(self):
         """This process and all below it: weft's engine processes are children."""

@@ -4,12 +4,16 @@ To add one: write a function (Context) -> dict and a row in WORKLOADS. Goals nam
 "ratio" goals compare weft with the better of llama-server's two configurations, "value" goals look at weft alone.
 """
 import json
+import random
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from statistics import median
 
+from .client import ask, at_once
 from .servers import Server, Setup
 
 # The same sampler for all: llama-server's own defaults would add min_p.
@@ -39,9 +43,9 @@ class Context:
     seed: int
     extra_env: dict = field(default_factory=dict)
 
-    def server(self, parallel, context):
+    def server(self, parallel, context, **more):
         return Server(self.kind, self.program,
-                      Setup(self.model, self.threads, parallel, context, self.extra_env), self.log_path)
+                      Setup(self.model, self.threads, parallel, context, extra_env=self.extra_env, **more), self.log_path)
 
     def load(self, server, *options):
         """Runs weft-bench; returns its report."""
@@ -150,10 +154,111 @@ def memory_over_requests(ctx):
                 "requests_per_s": report["requests_per_s"], "failed": report["failed"]}
 
 
+class Work:
+    """What a server computes between two moments. A heartbeat is at most half a second old: wait for the last one."""
+
+    def __init__(self, server):
+        self.server = server
+        time.sleep(1)
+        self.before = server.work()
+
+    def done(self):
+        time.sleep(1)
+        after = self.server.work()
+        return {f"{name}_tokens" if name != "steps" else "decode_calls": after[name] - self.before[name] for name in after}
+
+
 def shared_prefix(ctx):
     users, prefix = (4, 500) if ctx.quick else (16, 2000)
     with ctx.server(parallel=users, context=prefix + 512) as server:
-        return numbers(ctx.generate(server, users, users, prefix + 32, 32, "--shared-prefix", prefix))
+        work = Work(server)
+        report = ctx.generate(server, users, users, prefix + 32, 32, "--shared-prefix", prefix)
+        return {**numbers(report), **work.done()}
+
+
+def turns(ctx):
+    """Conversations that take turns: each turn sends all that was said and adds a question. KV for about ten of them."""
+    conversations, rounds, first, later = (6, 2, 200, 40) if ctx.quick else (32, 4, 600, 100)
+    window = first + rounds * (later + 40)
+    chance = random.Random(ctx.seed)
+    said = [[chance.randrange(1000, 30000) for _ in range(first)] for _ in range(conversations)]
+    ttfts, sent = [], 0
+    with ctx.server(parallel=10, context=window, cells=max(2, conversations // 3) * window) as server:
+        work = Work(server)
+        started = time.monotonic()
+        for turn in range(rounds):
+            for answer in at_once(server, [{"prompt": prompt, "max_tokens": 24} for prompt in said], most=4):
+                if turn > 0:
+                    ttfts.append(answer.ttft_ms)
+            sent += sum(map(len, said)) if turn == rounds - 1 else 0
+            # What was answered is not repeated word by word here, so that both servers see the same prompts.
+            for prompt in said:
+                prompt += [chance.randrange(1000, 30000) for _ in range(later)]
+        elapsed = time.monotonic() - started
+        done = work.done()
+    return {"ttft_p50_ms": median(ttfts), "elapsed_s": elapsed, "distinct_prompt_tokens": sent, **done,
+            "computed_twice": done["prefilled_tokens"] / sent - 1}
+
+
+def burst(ctx):
+    """Five times as many requests as places, all at once; the KV pool holds half of what the places could want."""
+    places, tokens = (4, 24) if ctx.quick else (16, 128)
+    window = 512
+    with ctx.server(parallel=places, context=window, cells=places * window // 2) as server:
+        requests = [{"prompt": [1000 + (i * 7919 + j) % 29000 for j in range(300)], "max_tokens": tokens} for i in range(5 * places)]
+        started = time.monotonic()
+        answers = list(at_once(server, requests, most=len(requests)))
+        elapsed = time.monotonic() - started
+    good = [a for a in answers if a.status == 200 and a.tokens == tokens]
+    busy = [a for a in answers if a.status == 503 and a.retry_after]
+    return {"completed_fraction": len(good) / max(1, len(answers) - len(busy)), "answered_503": len(busy),
+            "other_failures": len(answers) - len(good) - len(busy), "goodput_tokens_per_s": len(good) * tokens / elapsed,
+            "elapsed_s": elapsed}
+
+
+def leave_midway(ctx):
+    clients, requests, tokens = (4, 12, 48) if ctx.quick else (16, 160, 128)
+    with ctx.server(parallel=clients, context=1024) as server:
+        work = Work(server)
+        report = ctx.generate(server, clients, requests, 200, tokens, "--leave-midway", 0.3)
+        done = work.done()
+    return {**numbers(report), **done, "wasted_tokens": max(0.0, done["generated_tokens"] - report["completion_tokens"])}
+
+
+def restart(ctx):
+    """The same prefixes before and after a restart."""
+    prefixes, length = (2, 600) if ctx.quick else (4, 3000)
+    prompts = [[1000 + (i * 104729 + j * 31) % 29000 for j in range(length)] for i in range(prefixes)]
+    with tempfile.TemporaryDirectory() as folder:
+        setup = {"parallel": 4, "context": length + 256, "cache_folder": Path(folder)}
+        with ctx.server(**setup) as server:
+            before = [ask(server, {"prompt": prompt, "max_tokens": 4}).ttft_ms for prompt in prompts]
+        with ctx.server(**setup) as server:
+            work = Work(server)
+            after = [ask(server, {"prompt": prompt + [999], "max_tokens": 4}).ttft_ms for prompt in prompts]
+            done = work.done()
+    return {"ttft_p50_ms": median(after), "ttft_before_p50_ms": median(before), **done}
+
+
+def flood(ctx):
+    """One key keeps many requests in the queue; another one asks once a second."""
+    clients, light, tokens = (12, 4, 32) if ctx.quick else (64, 30, 128)
+    question = ["--prompt", "tokens", "--prompt-tokens", "100", "--max-tokens", "16", "--ignore-eos", "--body", SAMPLER]
+    with ctx.server(parallel=8, context=512) as server:
+        unloaded = ctx.load(server, "-c", 1, "-n", light, "--api-key", "light", *question)
+        heavy = subprocess.Popen(
+            [ctx.bench, server.url, "--model", server.model_name, "-c", str(clients), "-d", str(light + 3), "--api-key", "heavy",
+             "--prompt", "tokens", "--prompt-tokens", "200", "--max-tokens", str(tokens), "--ignore-eos", "--body", SAMPLER,
+             "--json", "-", "--label", "flood"], stdout=subprocess.PIPE, text=True)
+        try:
+            time.sleep(2)
+            beside = replace(ctx, seed=ctx.seed + 1).load(server, "--rate", 1, "-n", light, "--api-key", "light", *question)
+        finally:
+            output, _ = heavy.communicate(timeout=300)
+    busy = json.loads(output)
+    return {"light_ttft_p50_ms": beside["ttft_ms"]["p50"], "unloaded_ttft_p50_ms": unloaded["ttft_ms"]["p50"],
+            "slowdown": beside["ttft_ms"]["p50"] / unloaded["ttft_ms"]["p50"], "light_failed": beside["failed"],
+            "flood_tokens_per_s": busy["tokens_per_s"]}
 
 
 def long_prompt_beside_streams(ctx):
@@ -202,7 +307,20 @@ WORKLOADS = (
              goals=(Goal("rss_growth", "value", 0.02, at_least=False),)),
     Workload("shared_prefix", "16 users, one 2,000-token prefix, at once", shared_prefix,
              goals=(Goal("ttft_p50_ms", "ratio", 4, higher_is_better=False),
+                    Goal("prefilled_tokens", "ratio", 8, higher_is_better=False),
                     Goal("elapsed_s", "ratio", 2, higher_is_better=False))),
+    Workload("turns", "32 conversations taking turns, KV for about 10", turns,
+             goals=(Goal("ttft_p50_ms", "ratio", 1.5, higher_is_better=False),
+                    Goal("computed_twice", "value", 0.1, at_least=False))),
+    Workload("burst", "5 times as many requests as places, half the KV pool", burst,
+             goals=(Goal("completed_fraction", "value", 1), Goal("other_failures", "value", 0, at_least=False),
+                    Goal("goodput_tokens_per_s", "ratio", 2))),
+    Workload("leave_midway", "30 % of the clients leave midway", leave_midway,
+             goals=(Goal("wasted_tokens", "ratio", 10, higher_is_better=False),)),
+    Workload("restart", "a restart, then the same prefixes", restart,
+             goals=(Goal("ttft_p50_ms", "ratio", 10, higher_is_better=False),)),
+    Workload("flood", "one key floods, another asks once a second", flood,
+             goals=(Goal("slowdown", "value", 1.3, at_least=False),)),
     Workload("long_prompt", "8,000-token prompt beside 4 streams", long_prompt_beside_streams,
              goals=(Goal("streams_itl_max_ms", "ratio", 8, higher_is_better=False),
                     Goal("long_ttft_ms", "ratio", 0.91, higher_is_better=False))),

@@ -9,9 +9,8 @@
 #include <cstdint>
 
 #include "isa/halves.h"
+#include "isa/unpack.h"
 #include "ops/attention_job.h"
-
-#define UNROLL _Pragma("GCC unroll 16")
 
 namespace weft::kernels {
 namespace {

@@ -7,7 +7,7 @@
 namespace weft::kernels {
 namespace {
 
-constexpr const Isa* all[] = {&avx512vnni};
+constexpr const Isa* all[] = {&avx512vnni, &avxvnni, &avx2};
 
 const std::vector<const Isa*>& usable() {
     static const std::vector<const Isa*> found = [] {

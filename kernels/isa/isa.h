@@ -21,13 +21,13 @@ struct Isa {
     // columns in 1..panel_columns. Null when there is no kernel for the type.
     StripKernel (*strip_kernel)(ggml_type type, int columns);
     // Quantises `columns` rows of x (k floats each, `stride` floats apart) into one panel.
-    void (*quantise_panel)(ActivationKind kind, const float* x, int64_t stride, int64_t k, int columns, uint8_t* panel);
+    void (*quantise_panel)(Activations kind, const float* x, int64_t stride, int64_t k, int columns, uint8_t* panel);
     // Rows first_row .. first_row + 15 of KV heads first_head .. last_head. row_by_row: no row's result depends on the others.
     void (*attend)(const AttentionJob& job, int64_t first_row, int64_t first_head, int64_t last_head, bool row_by_row,
                    const AttentionScratch& scratch);
 };
 
-extern const Isa avx512vnni;
+extern const Isa avx512vnni, avxvnni, avx2;
 
 // The best that this processor runs; null when it runs none, or when WEFT_KERNELS_ISA names none of them.
 const Isa* chosen_isa();

@@ -27,19 +27,19 @@ void last_strip(StripKernel kernel, const MulMat& job, int64_t s, const uint8_t*
 }  // namespace
 
 void quantise_share(const Isa& isa, const MulMat& job, const Member& member, uint8_t* panels) {
-    const ActivationKind kind = job.format->activations;
+    const Activations kind = job.format->activations;
     const int64_t n_panels = (job.columns + panel_columns - 1) / panel_columns;
     for (int64_t p = member.thread; p < n_panels; p += member.threads) {
         const int64_t first = p * panel_columns;
         isa.quantise_panel(kind, job.x + first * job.x_stride, job.x_stride, job.k,
                            int(std::min<int64_t>(panel_columns, job.columns - first)),
-                           panels + first * column_bytes(kind, job.k));
+                           panels + first * column_bytes(kind.kind, job.k));
     }
 }
 
 void multiply_share(const Isa& isa, const MulMat& job, const Member& member, const uint8_t* panels,
                     std::atomic<int64_t>& next_unit) {
-    const size_t column = column_bytes(job.format->activations, job.k), strip = job.format->strip_bytes(job.k);
+    const size_t column = column_bytes(job.format->activations.kind, job.k), strip = job.format->strip_bytes(job.k);
     const int64_t strips = strips_of(job.rows), chunk = strips_per_chunk(job, member.threads);
     const int tail = int(job.columns % panel_columns);
     const StripKernel full_kernel = isa.strip_kernel(job.format->type, panel_columns);

@@ -19,7 +19,7 @@ struct MulMat {
     int64_t dst_stride;
 
     // Bytes of the quantised activations.
-    [[nodiscard]] size_t panel_bytes() const { return column_bytes(format->activations, k) * size_t(columns); }
+    [[nodiscard]] size_t panel_bytes() const { return column_bytes(format->activations.kind, k) * size_t(columns); }
 };
 
 // The two halves of the work. All threads of the team call both, with a barrier between them and after the second.

@@ -6,7 +6,9 @@
 #include <vector>
 
 #include "ops/attention.h"
+#include "ops/get_rows.h"
 #include "ops/mul_mat.h"
+#include "ops/mul_mat_id.h"
 #include "plugin/settings.h"
 
 namespace weft::kernels {
@@ -24,6 +26,7 @@ struct Backend {
     std::vector<uint8_t> memory{};       // panels, then a scratch part per thread
     uint8_t* panels = nullptr;
     size_t panel_bytes = 0, scratch_bytes = 0;
+    ExpertPlan experts{};
     // Work counters, used in turn: the next node's is set to 0 while this node's is counting.
     alignas(cache_line) std::atomic<int64_t> next_unit[2] = {};
 
@@ -45,6 +48,37 @@ MulMat job_of(const ggml_tensor* node) {
             .dst_stride = node->ne[0]};
 }
 
+MulMatId experts_job_of(const ggml_tensor* node) {
+    const ggml_tensor *w = node->src[0], *x = node->src[1], *ids = node->src[2];
+    return {.format = find_format(w->type),
+            .strips = static_cast<const uint8_t*>(w->data),
+            .k = w->ne[0],
+            .rows = w->ne[1],
+            .experts = w->ne[2],
+            .slots = ids->ne[0],
+            .tokens = ids->ne[1],
+            .x = static_cast<const char*>(x->data),
+            .ids = static_cast<const char*>(ids->data),
+            .dst = static_cast<char*>(node->data),
+            .x_slot = x->ne[1] == 1 ? 0 : int64_t(x->nb[1]),
+            .x_token = int64_t(x->nb[2]),
+            .ids_slot = int64_t(ids->nb[0]),
+            .ids_token = int64_t(ids->nb[1]),
+            .dst_slot = int64_t(node->nb[1]),
+            .dst_token = int64_t(node->nb[2])};
+}
+
+GetRows rows_job_of(const ggml_tensor* node) {
+    const ggml_tensor *w = node->src[0], *ids = node->src[1];
+    return {.format = find_format(w->type),
+            .strips = static_cast<const uint8_t*>(w->data),
+            .k = w->ne[0],
+            .rows = w->ne[1],
+            .n_ids = ids->ne[0],
+            .ids = static_cast<const int32_t*>(ids->data),
+            .dst = static_cast<float*>(node->data)};
+}
+
 bool same_panels(const MulMat& a, const MulMat& b) {
     return a.x == b.x && a.k == b.k && a.columns == b.columns && a.format->activations == b.format->activations;
 }
@@ -58,9 +92,18 @@ void Backend::collect(ggml_cgraph* graph) {
     for (int i = 0; i < ggml_graph_n_nodes(graph); ++i) {
         const ggml_tensor* node = ggml_graph_node(graph, i);
         if (ggml_nelements(node) == 0) continue;
-        if (node->op == GGML_OP_MUL_MAT) panels_needed = std::max(panels_needed, rounded(job_of(node).panel_bytes()));
-        else if (node->op == GGML_OP_FLASH_ATTN_EXT) scratch_needed = std::max(scratch_needed, attention_scratch_bytes(node));
-        else continue;
+        switch (node->op) {
+            case GGML_OP_MUL_MAT: panels_needed = std::max(panels_needed, rounded(job_of(node).panel_bytes())); break;
+            case GGML_OP_MUL_MAT_ID: {
+                const MulMatId job = experts_job_of(node);
+                panels_needed = std::max(panels_needed, rounded(job.panel_bytes()));
+                scratch_needed = std::max(scratch_needed, rounded(job.scratch_bytes()));
+                break;
+            }
+            case GGML_OP_FLASH_ATTN_EXT: scratch_needed = std::max(scratch_needed, attention_scratch_bytes(node)); break;
+            case GGML_OP_GET_ROWS: break;
+            default: continue;
+        }
         nodes.push_back(node);
     }
     const size_t needed = panels_needed + scratch_needed * size_t(threads) + cache_line;
@@ -72,40 +115,64 @@ void Backend::collect(ggml_cgraph* graph) {
     panels = memory.data() + (cache_line - reinterpret_cast<uintptr_t>(memory.data()) % cache_line) % cache_line;
 }
 
-// One member's share of all nodes.
-void compute_share(void* context, const Member& member) {
-    Backend& b = *static_cast<Backend*>(context);
-    uint8_t* scratch = b.panels + b.panel_bytes + b.scratch_bytes * size_t(member.thread);
-    bool quantised = false;  // whether the panels hold the activations of the last MUL_MAT
-    MulMat last{};
-    for (size_t i = 0; i < b.nodes.size(); ++i) {
-        const ggml_tensor* node = b.nodes[i];
-        auto& next_unit = b.next_unit[i % 2];
-        if (i > 0) member.meet();
-        if (member.first()) b.next_unit[(i + 1) % 2].store(0, std::memory_order_relaxed);
-        if (node->op == GGML_OP_FLASH_ATTN_EXT) {
-            attend(b.isa, node, settings().deterministic, member, next_unit, scratch);
-            quantised = false;
-            continue;
+// One member's way through all nodes.
+class Walk {
+  public:
+    Walk(Backend& backend, const Member& member)
+        : b_(backend), member_(member), scratch_(backend.panels + backend.panel_bytes + backend.scratch_bytes * size_t(member.thread)) {}
+
+    void all() {
+        for (size_t i = 0; i < b_.nodes.size(); ++i) {
+            if (i > 0) member_.meet();
+            if (member_.first()) b_.next_unit[(i + 1) % 2].store(0, std::memory_order_relaxed);
+            compute(b_.nodes[i], b_.next_unit[i % 2]);
         }
-        const MulMat job = job_of(node);
-        // Neighbours such as Q, K and V or gate and up read the same activations: quantised once.
-        if (!quantised || !same_panels(job, last)) {
-            quantise_share(b.isa, job, member, b.panels);
-            member.meet();
-        }
-        multiply_share(b.isa, job, member, b.panels, next_unit);
-        last = job;
-        quantised = true;
     }
-}
+
+  private:
+    void compute(const ggml_tensor* node, std::atomic<int64_t>& next_unit) {
+        switch (node->op) {
+            case GGML_OP_MUL_MAT: return multiply(job_of(node), next_unit);
+            case GGML_OP_MUL_MAT_ID: return multiply(experts_job_of(node), next_unit);
+            case GGML_OP_GET_ROWS: return get_rows_share(rows_job_of(node), member_);
+            default: return attend(b_.isa, node, settings().deterministic, member_, next_unit, scratch_);
+        }
+    }
+
+    void multiply(const MulMat& job, std::atomic<int64_t>& next_unit) {
+        // Neighbours such as Q, K and V or gate and up read the same activations: quantised once.
+        if (!quantised_ || !same_panels(job, last_)) {
+            quantise_share(b_.isa, job, member_, b_.panels);
+            member_.meet();
+        }
+        multiply_share(b_.isa, job, member_, b_.panels, next_unit);
+        last_ = job;
+        quantised_ = true;
+    }
+
+    void multiply(const MulMatId& job, std::atomic<int64_t>& next_unit) {
+        quantised_ = false;
+        if (member_.first()) b_.experts.make(job);
+        member_.meet();
+        quantise_share(b_.isa, job, b_.experts, member_, b_.panels, scratch_);
+        member_.meet();
+        multiply_share(b_.isa, job, b_.experts, member_, b_.panels, next_unit);
+    }
+
+    Backend& b_;
+    const Member& member_;
+    uint8_t* scratch_;
+    bool quantised_ = false;  // whether the panels hold the activations of last_
+    MulMat last_{};
+};
 
 ggml_status graph_compute(ggml_backend_t backend, ggml_cgraph* graph) {
     Backend& b = *of(backend);
     b.collect(graph);
     if (b.nodes.empty()) return GGML_STATUS_SUCCESS;
     b.next_unit[0].store(0, std::memory_order_relaxed);
-    run_team(b.threads, b.barrier, compute_share, &b);
+    run_team(b.threads, b.barrier, [](void* context, const Member& member) { Walk(*static_cast<Backend*>(context), member).all(); },
+             &b);
     return GGML_STATUS_SUCCESS;
 }
 

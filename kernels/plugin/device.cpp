@@ -16,7 +16,22 @@ ggml_backend_dev_t compute_device();
 bool mul_mat_supported(const ggml_tensor* op) {
     const ggml_tensor *w = op->src[0], *x = op->src[1];
     const bool ours = w->buffer ? lies_in_weight_buffer(w) : settings().harness;
-    return ours && repacked_as(w) && x->type == GGML_TYPE_F32 && ggml_is_contiguous(x) && op->type == GGML_TYPE_F32;
+    return ours && repacked_as(w) && w->ne[2] == 1 && x->type == GGML_TYPE_F32 && ggml_is_contiguous(x) &&
+           op->type == GGML_TYPE_F32;
+}
+
+bool mul_mat_id_supported(const ggml_tensor* op) {
+    const ggml_tensor *w = op->src[0], *x = op->src[1], *ids = op->src[2];
+    const bool ours = w->buffer ? lies_in_weight_buffer(w) : settings().harness;
+    return ours && repacked_as(w) && w->ne[1] % strip_rows == 0 && x->type == GGML_TYPE_F32 && x->ne[3] == 1 &&
+           x->nb[0] == sizeof(float) && ids->type == GGML_TYPE_I32 && op->type == GGML_TYPE_F32;
+}
+
+bool get_rows_supported(const ggml_tensor* op) {
+    const ggml_tensor *w = op->src[0], *ids = op->src[1];
+    const bool ours = w->buffer ? lies_in_weight_buffer(w) : settings().harness;
+    return ours && repacked_as(w) && w->ne[2] == 1 && ids->type == GGML_TYPE_I32 && ggml_is_contiguous(ids) &&
+           ggml_nrows(ids) == 1 && op->type == GGML_TYPE_F32 && ggml_is_contiguous(op);
 }
 
 // A MUL_MAT is refused when the weight is loaded or never: refused later, by its batch size say, the scheduler would copy
@@ -30,6 +45,8 @@ bool supports_op(ggml_backend_dev_t, const ggml_tensor* op) {
         case GGML_OP_TRANSPOSE: return true;
         case GGML_OP_FLASH_ATTN_EXT: return settings().attention && attention_supported(op);
         case GGML_OP_MUL_MAT: return mul_mat_supported(op);
+        case GGML_OP_MUL_MAT_ID: return mul_mat_id_supported(op);
+        case GGML_OP_GET_ROWS: return get_rows_supported(op);
         default: return false;
     }
 }

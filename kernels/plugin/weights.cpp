@@ -57,7 +57,7 @@ void set_tensor(ggml_backend_buffer_t, ggml_tensor* t, const void* data, size_t 
         return;
     }
     if (offset != 0 || size != ggml_nbytes(t)) GGML_ABORT("weft-kernels: a weight must be set whole");
-    pack_rows(*f, t->ne[0], t->ne[1], data, t->data);
+    pack_rows(*f, t->ne[0], ggml_nrows(t), data, t->data);
     constexpr size_t worth_it = size_t(1) << 20;
     if (size >= worth_it) give_back_mapped_file(data, size);
 }
@@ -69,7 +69,7 @@ void get_tensor(ggml_backend_buffer_t, const ggml_tensor* t, void* data, size_t 
         return;
     }
     if (offset != 0 || size != ggml_nbytes(t)) GGML_ABORT("weft-kernels: a weight must be read whole");
-    unpack_rows(*f, t->ne[0], t->ne[1], t->data, data);
+    unpack_rows(*f, t->ne[0], ggml_nrows(t), t->data, data);
 }
 
 const ggml_backend_buffer_i buffer_interface = {
@@ -94,15 +94,18 @@ ggml_backend_buffer_t alloc_buffer(ggml_backend_buffer_type_t type, size_t size)
 
 size_t alloc_size(ggml_backend_buffer_type_t, const ggml_tensor* t) {
     const Format* f = repacked_as(t);
-    return f ? f->packed_bytes(t->ne[0], t->ne[1]) : ggml_nbytes(t);
+    return f ? f->packed_bytes(t->ne[0], ggml_nrows(t)) : ggml_nbytes(t);
 }
 
 }  // namespace
 
 const Format* repacked_as(const ggml_tensor* t) {
     const Format* f = find_format(t->type);
-    const bool matrix = t->ne[2] == 1 && t->ne[3] == 1 && ggml_is_contiguous(t) && !t->view_src;
-    return f && matrix && t->ne[0] % f->strip_k == 0 ? f : nullptr;
+    const bool one_matrix = t->ne[2] == 1 && t->ne[3] == 1;
+    // One expert after the other: whole strips, so that no strip belongs to two.
+    const bool experts = t->ne[2] > 1 && t->ne[3] == 1 && t->ne[1] % strip_rows == 0;
+    const bool whole = ggml_is_contiguous(t) && !t->view_src;
+    return f && whole && (one_matrix || experts) && t->ne[0] % f->strip_k == 0 ? f : nullptr;
 }
 
 bool lies_in_weight_buffer(const ggml_tensor* t) {

@@ -126,4 +126,10 @@ Result<void> read_samplers(const JsonReader& body, ChatRequest& request) {
     return {};
 }
 
+void settle_thinking(GenerateRequest& generate, const ModelInfo& model) {
+    if (model.can("thinking")) return;
+    std::get<ChatPrompt>(generate.prompt).thinking.reset();
+    generate.thinking_budget.reset();
+}
+
 }  // namespace weft::api

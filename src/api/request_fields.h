@@ -32,4 +32,7 @@ inline constexpr std::size_t max_model_name_characters = 256;
 // may also stand in an `options` object. What the dialect spells out wins over an extension.
 [[nodiscard]] Result<void> read_samplers(const JsonReader& body, ChatRequest& request);
 
+// Models that do not think ignore every wish about it. The prompt is a ChatPrompt.
+void settle_thinking(GenerateRequest& generate, const ModelInfo& model);
+
 }  // namespace weft::api

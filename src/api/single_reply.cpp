@@ -7,7 +7,7 @@ namespace weft::api {
 
 ReplyDelta SingleReply::add(GenerationEvent event) {
     const auto* accepted = std::get_if<PromptAccepted>(&event);
-    if (!parser_) begin(accepted && accepted->thinking_open);
+    if (!parser_) parser_.emplace(rules_, accepted && accepted->thinking_open);
     if (accepted) {
         prompt_tokens_ = accepted->prompt_tokens;
     } else if (auto* piece = std::get_if<TextPiece>(&event)) {
@@ -21,12 +21,6 @@ ReplyDelta SingleReply::add(GenerationEvent event) {
         prompt_tokens_ = done->prompt_tokens;
     }
     return {};
-}
-
-void SingleReply::begin(bool thinking_open) {
-    parser_.emplace(thinking_open   ? ReplyParser::Mode::inside_thinking
-                    : model_thinks_ ? ReplyParser::Mode::may_think
-                                    : ReplyParser::Mode::plain);
 }
 
 void WholeReply::add(ReplyDelta delta) {

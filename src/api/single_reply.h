@@ -5,6 +5,7 @@
 
 #include "runner/generation.h"
 #include "services/chat/reply_parser.h"
+#include "services/chat/reply_rules.h"
 
 namespace weft::api {
 
@@ -12,8 +13,8 @@ namespace weft::api {
 // second choice. Thread: io.
 class SingleReply {
   public:
-    // model_thinks: the reply may begin with a thinking block.
-    explicit SingleReply(bool model_thinks) : model_thinks_(model_thinks) {}
+    // How the text is told apart, as Reply says; before the first event.
+    void use(ReplyRules rules) { rules_ = std::move(rules); }
 
     // What the event adds to the reply; what was held back comes with ChoiceFinished. No Error.
     [[nodiscard]] ReplyDelta add(GenerationEvent event);
@@ -27,9 +28,7 @@ class SingleReply {
     [[nodiscard]] std::uint32_t thinking_tokens() const { return parser_ ? parser_->thinking_tokens() : 0; }
 
   private:
-    void begin(bool thinking_open);
-
-    bool model_thinks_;
+    ReplyRules rules_{};
     std::optional<ReplyParser> parser_{};  // made when the prompt says whether it opened a thinking block
     std::uint32_t prompt_tokens_ = 0;
     FinishReason finish_reason_ = FinishReason::stop;

@@ -59,15 +59,25 @@ struct DefaultsConfig {
     bool flash_attention = true;
     bool mmap = true;
     std::uint32_t target_itl_ms = 250;
+    bool deterministic = false;
+    bool speculation = true;
 };
 
 struct LimitsConfig {
     std::uint32_t queue = 512;
+    std::uint32_t queue_tokens = 4U << 20;
     std::uint32_t load_queue = 512;
     MemoryLimit memory{};
     std::uint32_t loaded_models = 3;
     std::chrono::nanoseconds load_timeout{std::chrono::minutes{5}};
     std::chrono::nanoseconds room_timeout{std::chrono::minutes{2}};
+};
+
+struct CacheConfig {
+    ByteSize host_bytes{512ULL << 20};
+    ByteSize disk_bytes{4ULL << 30};
+    std::string folder{};          // empty: HOME/cache/prefixes
+    std::string scope = "tenant";
 };
 
 struct LogConfig {
@@ -80,6 +90,7 @@ struct Config {
     DefaultsConfig defaults{};
     std::string kernels = "auto";
     LimitsConfig limits{};
+    CacheConfig cache{};
     LogConfig log{};
     std::vector<std::string> models_dir{};  // folders; never empty after load_config()
     std::vector<ConfiguredModel> models{};  // those of `--model FILE` first

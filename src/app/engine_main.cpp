@@ -138,10 +138,12 @@ int run_engine(int descriptor) {
                         {.slots = static_cast<std::int32_t>(load.slots),
                          .target_itl = std::chrono::milliseconds(load.target_itl_ms),
                          .deterministic = load.deterministic,
+                         .guesses = load.speculation,
                          .identity = (*engine)->identity()});
     (void)link.write(encode(FromEngine(ReadyMessage{describe(**model, &(*engine)->limits(), load)})));
     {
-        Intake intake({.model = *model, .window = (*engine)->limits().context_tokens, .inbox = inbox, .gate = gate,
+        Intake intake({.model = *model, .window = (*engine)->limits().context_tokens,
+                       .shared_cache = load.shared_cache, .inbox = inbox, .gate = gate,
                        .sink = sink, .link = link},
                       intake_threads);
         EmbedWorker embeds(*model, load, link);

@@ -78,8 +78,11 @@ class Gateway {
                               {"connections", std::to_string(server_.connections())}});
         registry_.drain();
         server_.drain(options_.drain_time, [this] {
-            log_info("drained");
-            io_.stop();
+            // Engines write down their prefixes before they end.
+            registry_.stop_all([this] {
+                log_info("drained");
+                io_.stop();
+            });
         });
     }
 

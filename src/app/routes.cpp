@@ -6,6 +6,7 @@
 #include "api/openai/errors.h"
 #include "api/openai/routes.h"
 #include "app/health.h"
+#include "app/metrics.h"
 
 namespace weft {
 namespace {
@@ -26,6 +27,7 @@ std::shared_ptr<const http::Router> make_router(api::ollama::Services& ollama, c
                                                 Registry& registry, const bool& draining) {
     auto router = std::make_shared<http::Router>();
     add_health_routes(*router, registry, draining);
+    add_metrics_routes(*router, registry);
     api::ollama::add_routes(*router, ollama);
     router->add("GET", "/v1/models", for_either(api::openai::list_models_handler(openai), api::anthropic::list_models_handler(anthropic)));
     router->add("GET", "/v1/models/*id", for_either(api::openai::show_model_handler(openai), api::anthropic::show_model_handler(anthropic)));

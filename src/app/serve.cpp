@@ -55,7 +55,8 @@ http::ServerOptions server_options(const ServerConfig& config) {
     return options;
 }
 
-LoadMessage engine_defaults(const Config& config) {
+LoadMessage engine_defaults(const Config& config, const std::filesystem::path& home) {
+    const auto folder = config.cache.folder.empty() ? home / "cache" / "prefixes" : std::filesystem::absolute(config.cache.folder);
     return {.slots = config.defaults.parallel,
             .kv_cells = config.defaults.kv_cells,
             .batch_tokens = config.defaults.batch,
@@ -66,7 +67,14 @@ LoadMessage engine_defaults(const Config& config) {
             .flash_attention = config.defaults.flash_attention,
             .use_mmap = config.defaults.mmap,
             .cpu_kernels = config.kernels == "auto",
-            .gpu_layers = config.defaults.gpu_layers};
+            .gpu_layers = config.defaults.gpu_layers,
+            .max_queue_tokens = config.limits.queue_tokens,
+            .cache_host_bytes = config.cache.host_bytes.bytes,
+            .cache_disk_bytes = config.cache.disk_bytes.bytes,
+            .cache_folder = folder.string(),
+            .shared_cache = config.cache.scope == "everyone",
+            .speculation = config.defaults.speculation,
+            .deterministic = config.defaults.deterministic};
 }
 
 // Looks at the files and folders that the configuration names. A configured model that cannot be served is a problem;
@@ -124,7 +132,7 @@ int serve(const cli::ServeOptions& options) {
                            .load_timeout = ms(config.limits.load_timeout),
                            .models = model_sources(config),
                            .residency = residency_limits(config),
-                           .engine = engine_defaults(config)};
+                           .engine = engine_defaults(config, loaded.home)};
     return run_gateway(gateway);
 }
 

@@ -37,6 +37,8 @@ enum class ErrorReason {
     decimal_above_maximum,
     empty_array,
     malformed_json,
+    invalid_schema,         // a JSON Schema ...
+    invalid_grammar,        // ... or grammar that cannot be enforced
 };
 
 struct Error {

@@ -10,6 +10,7 @@
 #include "cli/server_address.h"
 #include "cli/shell_completion.h"
 #include "cli/terminal.h"
+#include "cli/top_command.h"
 
 namespace weft::cli {
 namespace {
@@ -90,6 +91,7 @@ void add_information(CLI::App& app, CommandLine& line) {
     CLI::App* list = json(app.add_subcommand("list", "List the models that could be served")->alias("ls"));
     list->add_option("PREFIX", line.list.prefix, "Only names that begin with it");
     json(app.add_subcommand("ps", "List the models that are loaded"));
+    json(app.add_subcommand("top", "Show live who runs and who waits, once a second"));
     CLI::App* show = json(app.add_subcommand("show", "Show what a model is"));
     show->add_option("MODEL", line.show.model, "Name of the model")->required();
     show->add_flag("--modelfile", line.show.modelfile, "Only its Modelfile");
@@ -175,6 +177,7 @@ int run_client(CommandLine& line, const std::string& command) {
     if (command == "run") return status_of(run_model(client, terminal, line.run));
     if (command == "list") return status_of(list_models(client, line.list));
     if (command == "ps") return status_of(list_running(client, line.json));
+    if (command == "top") return status_of(show_top(client, terminal, line.json));
     if (command == "show") return status_of(show_model(client, terminal, line.show));
     if (command == "stop") return status_of(stop_model(client, line.stopped_model));
     if (command == "health") return status_of(check_health(client));

@@ -21,13 +21,13 @@ _weft() {
         --format) COMPREPLY=($(compgen -W "json" -- "$current")); return ;;
     esac
     case $command in
-        "") candidates="serve run list ps show stop health version completion help --server --version --help" ;;
+        "") candidates="serve run list ps top show stop health version completion help --server --version --help" ;;
         serve) candidates="--model --models-dir --config --host --port --port-file --context --parallel --threads --keep-alive --log-level --log-format --set --check --help" ;;
         run) candidates="--format --think --hidethinking --keepalive --system --temperature --parameter --verbose --nowordwrap --json --truncate --dimensions --help" ;;
         show) candidates="--modelfile --parameters --template --system --license --verbose --json --help" ;;
-        list | ls | ps | version) candidates="--json --help" ;;
+        list | ls | ps | top | version) candidates="--json --help" ;;
         completion) candidates="bash zsh fish" ;;
-        help) candidates="serve run list ps show stop health version completion" ;;
+        help) candidates="serve run list ps top show stop health version completion" ;;
     esac
     case $command,$current in run,-* | show,-* | stop,-*) ;; run,* | show,* | stop,*) candidates=$(_weft_models) ;; esac
     COMPREPLY=($(compgen -W "$candidates" -- "$current"))
@@ -47,7 +47,7 @@ _weft_models() {
 
 _weft() {
     local -a commands
-    commands=('serve:run the server' 'run:talk to a model' 'list:models that could be served' 'ps:models that are loaded'
+    commands=('serve:run the server' 'run:talk to a model' 'list:models that could be served' 'ps:models that are loaded' 'top:who runs and who waits'
         'show:what a model is' 'stop:unload a model' 'health:whether the server is ready' 'version:of client and server' 'completion:a script for a shell'
         'help:how to use a command')
     _arguments -C '--server[address of the server]:address:_hosts' '--version[print versions]' '--help[print help]' \
@@ -66,7 +66,7 @@ _weft() {
             '--json[print JSON]' '--dimensions[of an embedding]:number:' '1:model:_weft_models' '*:prompt:' ;;
         show) _arguments '--modelfile' '--parameters' '--template' '--system' '--license' '--verbose' '--json' '1:model:_weft_models' ;;
         stop) _arguments '1:model:_weft_models' ;;
-        list | ls | ps | version) _arguments '--json[print JSON]' ;;
+        list | ls | ps | top | version) _arguments '--json[print JSON]' ;;
         completion) _arguments '1:shell:(bash zsh fish)' ;;
     esac
 }
@@ -84,6 +84,7 @@ complete -c weft -n __fish_use_subcommand -a serve -d 'run the server'
 complete -c weft -n __fish_use_subcommand -a run -d 'talk to a model'
 complete -c weft -n __fish_use_subcommand -a list -d 'models that could be served'
 complete -c weft -n __fish_use_subcommand -a ps -d 'models that are loaded'
+complete -c weft -n __fish_use_subcommand -a top -d 'who runs and who waits'
 complete -c weft -n __fish_use_subcommand -a show -d 'what a model is'
 complete -c weft -n __fish_use_subcommand -a stop -d 'unload a model'
 complete -c weft -n __fish_use_subcommand -a health -d 'whether the server is ready'
@@ -92,7 +93,7 @@ complete -c weft -n __fish_use_subcommand -a completion -d 'a script for a shell
 complete -c weft -n __fish_use_subcommand -a help -d 'how to use a command'
 complete -c weft -n '__fish_seen_subcommand_from run show stop' -a '(__weft_models)'
 complete -c weft -n '__fish_seen_subcommand_from completion' -a 'bash zsh fish'
-complete -c weft -n '__fish_seen_subcommand_from list ls ps show run version' -l json -d 'print JSON'
+complete -c weft -n '__fish_seen_subcommand_from list ls ps top show run version' -l json -d 'print JSON'
 complete -c weft -n '__fish_seen_subcommand_from serve' -l model -r -F -d 'a GGUF file'
 complete -c weft -n '__fish_seen_subcommand_from serve' -l models-dir -r -F -d 'a folder of models'
 complete -c weft -n '__fish_seen_subcommand_from serve' -l config -r -F -d 'configuration'

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::uint32_t cell_granularity = 256;   // libllama pads the pool to this
 constexpr std::uint32_t windows_in_pool = 4;
-constexpr std::uint32_t recurrent_slots = 8;      // each costs a whole state
+constexpr std::uint32_t unshared_slots = 8;       // each costs a whole window or state
 constexpr std::uint32_t fewest_sequence_ids = 64;
 
 ggml_type kv_type(const std::string& name) {
@@ -58,14 +58,18 @@ std::uint32_t choose_kv_cells(std::uint32_t window, std::uint64_t kv_bytes_per_t
 
 Result<std::unique_ptr<LlamaEngine>> LlamaEngine::create(std::shared_ptr<const LoadedModel> model,
                                                          const LoadMessage& message) {
-    const bool shares = model->shares_prefixes();
+    // Deterministic: each sequence has cells of its own, from the first on, so that it finds them in the same places
+    // whatever else runs. libllama cannot share parts of such memory.
+    const bool own_cells = message.deterministic;
+    const bool shares = model->shares_prefixes() && !own_cells;
     std::uint32_t window = message.context_tokens == 0 ? model->trained_context() : message.context_tokens;
     if (model->trained_context() > 0) window = std::min(window, model->trained_context());
     window = std::max(window, 4U);
     std::uint32_t cells = message.kv_cells;
     if (cells == 0) cells = choose_kv_cells(window, model->kv_bytes_per_token(), available_memory_bytes());
     cells = rounded_up(std::max(cells, window));
-    const auto slots = shares ? message.slots : std::min(message.slots, recurrent_slots);
+    const auto slots = shares ? message.slots : std::min(message.slots, unshared_slots);
+    if (own_cells) cells = slots * rounded_up(window);
 
     auto params = llama_context_default_params();
     params.n_ctx = cells;
@@ -81,7 +85,7 @@ Result<std::unique_ptr<LlamaEngine>> LlamaEngine::create(std::shared_ptr<const L
     params.flash_attn_type = message.flash_attention ? LLAMA_FLASH_ATTN_TYPE_ENABLED : LLAMA_FLASH_ATTN_TYPE_DISABLED;
     params.type_k = kv_type(message.kv_cache_type);
     params.type_v = params.type_k;
-    params.kv_unified = true;
+    params.kv_unified = !own_cells;
     params.swa_full = true;  // a prefix can only be shared while all of its cells are there
     params.no_perf = true;
     ContextHandle context(llama_init_from_model(model->handle(), params));
@@ -102,7 +106,7 @@ Result<std::unique_ptr<LlamaEngine>> LlamaEngine::create(std::shared_ptr<const L
                               .shares_prefixes = shares};
     std::string identity = message.digest + " " + llama_version() + " " + ggml_type_name(params.type_k) +
                            (params.flash_attn_type == LLAMA_FLASH_ATTN_TYPE_ENABLED ? " flash" : " plain") +
-                           long_rope(*model, context.get());
+                           long_rope(*model, context.get()) + (message.cpu_kernels ? " own kernels" : "");
     return std::unique_ptr<LlamaEngine>(new LlamaEngine(std::move(model), std::move(context), limits, std::move(identity)));
 }
 

@@ -1,20 +1,46 @@
 #include "engine/prompt_template.h"
 
+#include <algorithm>
+#include <cstdint>
+
 namespace weft {
 namespace {
 
 using jinja::Value;
 
-Result<Value> tool_call_value(const ToolCall& call) {
+constexpr std::size_t short_id_length = 9;
+
+bool is_letter_or_digit(char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'); }
+
+// The same id for the same id, in the form that Mistral's templates insist on.
+std::string short_id(std::string_view id) {
+    static constexpr std::string_view alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    if (id.size() == short_id_length && std::ranges::all_of(id, is_letter_or_digit)) return std::string(id);
+    std::uint64_t hash = 14695981039346656037ULL;  // FNV-1a
+    for (const unsigned char c : id) hash = (hash ^ c) * 1099511628211ULL;
+    std::string out;
+    for (std::size_t i = 0; i < short_id_length; ++i, hash /= alphabet.size()) out += alphabet[hash % alphabet.size()];
+    return out;
+}
+
+void shorten_call_ids(std::vector<ChatMessage>& messages) {
+    for (auto& message : messages) {
+        for (auto& call : message.tool_calls) call.id = short_id(call.id);
+        if (message.role == "tool") message.tool_call_id = short_id(message.tool_call_id);
+    }
+}
+
+Result<Value> tool_call_value(const ToolCall& call, bool text_arguments) {
+    const std::string json = call.arguments_json.empty() ? "{}" : call.arguments_json;
     // Text that is not JSON is passed on as text: that is what the client said.
-    auto arguments = Value::from_json(call.arguments_json.empty() ? "{}" : call.arguments_json);
+    auto arguments = text_arguments ? Result<Value>(Value::string(json)) : Value::from_json(json);
     return Value::dict({{"id", Value::string(call.id)},
                         {"type", Value::string("function")},
                         {"function", Value::dict({{"name", Value::string(call.name)},
                                                   {"arguments", arguments ? *arguments : Value::string(call.arguments_json)}})}});
 }
 
-Result<Value> message_value(const ChatMessage& message) {
+Result<Value> message_value(const ChatMessage& message, bool text_arguments) {
     jinja::Dict fields;
     fields.set("role", Value::string(message.role));
     fields.set("content", Value::string(message.content));
@@ -25,7 +51,7 @@ Result<Value> message_value(const ChatMessage& message) {
     if (!message.tool_calls.empty()) {
         std::vector<Value> calls;
         for (const auto& call : message.tool_calls) {
-            WEFT_TRY(auto value, tool_call_value(call));
+            WEFT_TRY(auto value, tool_call_value(call, text_arguments));
             calls.push_back(std::move(value));
         }
         fields.set("tool_calls", Value::list(std::move(calls)));
@@ -52,7 +78,10 @@ void join_system_messages(std::vector<ChatMessage>& messages) {
 
 Result<PromptTemplate> PromptTemplate::parse(std::string_view source, std::string bos, std::string eos) {
     WEFT_TRY(auto parsed, jinja::Template::parse(source));
-    return PromptTemplate(std::move(parsed), std::move(bos), std::move(eos));
+    PromptTemplate made(std::move(parsed), std::move(bos), std::move(eos));
+    made.short_call_ids_ = source.contains("length 9");
+    made.text_arguments_ = made.wants_text_arguments();
+    return made;
 }
 
 PromptTemplate::PromptTemplate(jinja::Template parsed, std::string bos, std::string eos)
@@ -75,8 +104,23 @@ bool PromptTemplate::loses_system_messages() const {
     return !text || !text->contains("weft-one") || !text->contains("weft-two") || !text->contains("weft-three");
 }
 
+bool PromptTemplate::wants_text_arguments() {
+    const std::vector<ChatMessage> probe{
+        {.role = "user", .content = "hello"},
+        {.role = "assistant",
+         .content = "",
+         .tool_calls = {{.id = "weftprobe", .name = "weft", .arguments_json = R"({"a":"weft-argument"})"}}}};
+    const auto shows = [&](bool as_text) {
+        text_arguments_ = as_text;
+        const auto text = render_messages({}, probe, false, {});
+        return text && text->contains("weft-argument");
+    };
+    return !shows(false) && shows(true);
+}
+
 Result<std::string> PromptTemplate::render(const ChatPrompt& prompt) const {
     auto messages = prompt.messages;
+    if (short_call_ids_) shorten_call_ids(messages);
     if (one_system_message_) join_system_messages(messages);
     const bool prefill = prompt.continue_final_message && !messages.empty() && messages.back().role == "assistant" &&
                          messages.back().tool_calls.empty();
@@ -99,11 +143,11 @@ Result<std::string> PromptTemplate::render_messages(const ChatPrompt& prompt, co
     }
     std::vector<Value> messages;
     for (const auto& turn : turns) {
-        WEFT_TRY(auto value, message_value(turn));
+        WEFT_TRY(auto value, message_value(turn, text_arguments_));
         messages.push_back(std::move(value));
     }
     variables.set("messages", Value::list(std::move(messages)));
-    if (!prompt.tools_json.empty()) {
+    if (!prompt.tools_json.empty() && prompt.tool_choice != ToolChoice::none) {
         std::vector<Value> tools;
         for (const auto& tool : prompt.tools_json) {
             WEFT_TRY(auto value, Value::from_json(tool));

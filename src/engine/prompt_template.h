@@ -30,6 +30,8 @@ class PromptTemplate {
 
     // Whether a second system message gets lost or is refused: then all are joined into the first.
     [[nodiscard]] bool loses_system_messages() const;
+    // Whether an earlier call's arguments must be JSON text: templates that glue them to other text fail on an object.
+    [[nodiscard]] bool wants_text_arguments();
 
     jinja::Template template_;
     std::string bos_;
@@ -37,6 +39,8 @@ class PromptTemplate {
     bool takes_tools_;
     bool thinks_;
     bool one_system_message_ = false;
+    bool short_call_ids_ = false;   // ids of calls must be nine letters or digits
+    bool text_arguments_ = false;
 };
 
 }  // namespace weft

@@ -51,6 +51,11 @@ void CodePointSet::add(const CodePointSet& other) {
     normalise();
 }
 
+void CodePointSet::add_all(const std::vector<CodePointRange>& ranges) {
+    ranges_.insert(ranges_.end(), ranges.begin(), ranges.end());
+    normalise();
+}
+
 void CodePointSet::remove(CodePointRange range) {
     std::vector<CodePointRange> left;
     for (const auto& [first, last] : ranges_) {

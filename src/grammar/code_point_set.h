@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,7 @@ class CodePointSet {
 
     void add(CodePointRange range);
     void add(const CodePointSet& other);
+    void add_all(const std::vector<CodePointRange>& ranges);
     void remove(CodePointRange range);
     [[nodiscard]] CodePointSet complement() const;
     [[nodiscard]] bool contains(char32_t c) const;

@@ -13,7 +13,7 @@ namespace weft {
 
 inline constexpr std::size_t max_schema_bytes = std::size_t{512} * 1024;
 inline constexpr std::size_t max_grammar_rules = 50'000;
-inline constexpr std::size_t max_grammar_bytes = std::size_t{4} * 1024 * 1024;
+inline constexpr std::size_t max_grammar_bytes = std::size_t{2} * 1024 * 1024;
 
 // What to do with a keyword of a JSON Schema that a grammar cannot express. docs/structured-output.md lists them.
 enum class Unenforceable : std::uint8_t {

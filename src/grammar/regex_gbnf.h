@@ -15,7 +15,7 @@ namespace weft {
 
 class GbnfBuilder;
 
-inline constexpr std::size_t max_pattern_bytes = 8192;
+inline constexpr std::size_t max_pattern_bytes = std::size_t{64} * 1024;
 inline constexpr std::uint32_t max_pattern_repeats = 100'000;
 inline constexpr int max_pattern_depth = 64;
 

@@ -2,6 +2,7 @@
 #include <map>
 
 #include "grammar/json_strings.h"
+#include "grammar/matcher.h"
 #include "grammar/regex_gbnf.h"
 #include "grammar/schema_compiler.h"
 
@@ -129,10 +130,21 @@ Result<std::optional<std::vector<SchemaCompiler::Property>>> SchemaCompiler::pro
 }
 
 Result<bool> SchemaCompiler::matches_pattern(const std::string& pattern, const std::string& name, Path path) {
-    // Not decided here: a grammar for the pattern would have to be run. Names that are declared beside patterns are rare.
-    (void)name;
-    WEFT_CHECK(cannot("patternProperties", path, "beside declared properties ('" + pattern.substr(0, 64) + "')"));
-    return false;
+    const auto grammar = [&]() -> Result<std::shared_ptr<const Grammar>> {
+        GbnfBuilder builder;
+        WEFT_TRY(const auto rule, builder.add_regex(pattern, false));
+        WEFT_TRY(const auto gbnf, std::move(builder).finish(rule));
+        return Grammar::parse(gbnf);
+    }();
+    if (!grammar) {
+        WEFT_CHECK(cannot("patternProperties", path, "(" + grammar.error().message + ")"));
+        return false;
+    }
+    SchemaJson json;
+    json.data = name;
+    const auto quoted = compact_json(json);
+    GrammarMatcher matcher(*grammar);
+    return matcher.accept(std::string_view(quoted).substr(1, quoted.size() - 2)) && matcher.can_end();
 }
 
 // Keys of members that the schema does not declare, with their quotes and the colon.
@@ -158,10 +170,14 @@ Result<std::string> SchemaCompiler::member_key(const SchemaJson& schema, const s
 // one key may match several.
 Result<std::string> SchemaCompiler::pattern_member(const SchemaJson& schema, const std::vector<Property>& properties, Path path) {
     const auto& patterns = member(schema, "patternProperties")->get_object();
-    if (!properties.empty()) return std::string();
     SchemaJson all = json_of(true);
     std::string keys;
     for (const auto& [pattern, inner] : patterns) {
+        // Such a key might come out as a declared name: then declared members have to do.
+        for (const auto& property : properties) {
+            WEFT_TRY(const bool matches, matches_pattern(pattern, property.name, path));
+            if (matches) return std::string();
+        }
         WEFT_TRY(all, merge(all, inner, path + ".patternProperties"));
         auto regex = Regex::parse(pattern);
         auto rule = regex ? regex->add_to(builder_, Regex::Writing::json_string) : Result<std::string>(std::unexpected(regex.error()));

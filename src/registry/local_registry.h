@@ -27,6 +27,7 @@ class LocalRegistry final : public Registry {
 
     // From now on every acquire(), and whoever still waits for a model, gets shutting_down. Leases stay valid.
     void drain() { residency_->drain(); }
+    void stop_all(std::function<void()> stopped) { residency_->stop_all(std::move(stopped)); }
 
   private:
     ModelStore& store_;

@@ -344,6 +344,23 @@ void Residency::gone(const ModelPtr& model) {
     if (!model->waiting.empty()) return wait_for_room(model);
     forget(model);
     make_room();
+    tell_when_all_stopped();
+}
+
+void Residency::stop_all(std::function<void()> stopped) {
+    thread_.check();
+    all_stopped_ = std::move(stopped);
+    std::vector<ModelPtr> ready;
+    for (const auto& [key, model] : models_)
+        if (model->phase == Phase::ready) ready.push_back(model);
+    for (const auto& model : ready) stop(model);
+    tell_when_all_stopped();
+}
+
+// A model that is still loading is not waited for.
+void Residency::tell_when_all_stopped() {
+    const bool stopping = std::ranges::any_of(models_, [](const auto& entry) { return entry.second->phase == Phase::stopping; });
+    if (all_stopped_ && !stopping) boost::asio::post(io_, std::exchange(all_stopped_, nullptr));
 }
 
 void Residency::forget(const ModelPtr& model) {

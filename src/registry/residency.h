@@ -68,6 +68,9 @@ class Residency : public std::enable_shared_from_this<Residency> {
     // From now on whoever asks or waits gets shutting_down. Leases stay valid.
     void drain();
 
+    // After drain(): ends every loaded model in good order; calls back, never from inside, when all are gone.
+    void stop_all(std::function<void()> stopped);
+
   private:
     struct Model;
     using ModelPtr = std::shared_ptr<Model>;
@@ -107,6 +110,7 @@ class Residency : public std::enable_shared_from_this<Residency> {
     void died(const ModelPtr& model, std::uint64_t attempt, Error error);
     void stop(const ModelPtr& model);
     void gone(const ModelPtr& model);
+    void tell_when_all_stopped();
     void forget(const ModelPtr& model);
 
     boost::asio::any_io_executor io_;
@@ -117,6 +121,7 @@ class Residency : public std::enable_shared_from_this<Residency> {
     std::map<std::string, Failure> failures_;    // by display name; only of models that exist
     std::uint64_t uses_ = 0;                     // counts up, to order models by last use
     bool draining_ = false;
+    std::function<void()> all_stopped_;
     bool making_room_ = false;
     ThreadChecker thread_;
 };

@@ -23,7 +23,7 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr int engine_descriptor = 3;  // where the child finds its socket
-constexpr auto stop_grace = std::chrono::seconds(5);
+constexpr auto stop_grace = std::chrono::seconds(12);  // an engine writes down its prefixes
 constexpr int socket_buffer_bytes = 1 << 20;
 
 // libgomp's workers spin between parallel regions; on a busy machine that starves everybody else. 20,000 rounds cost an idle

@@ -109,6 +109,7 @@ enum class OutputFormat : std::uint8_t {
     json,         // one JSON value, an object
     json_schema,  // JSON that is valid for a schema
     gbnf,         // text of a grammar in libllama's notation
+    regex,        // text that matches a regular expression as a whole
 };
 
 inline constexpr std::uint32_t max_choices = 16;
@@ -124,7 +125,9 @@ struct GenerateRequest {
     std::optional<std::uint32_t> max_tokens{};  // absent = until the model stops or the window is full
     std::uint32_t choices = 1;                // 1..max_choices sequences that share one prefill
     OutputFormat format = OutputFormat::text;
-    std::string format_definition{};          // json_schema: the schema as JSON text; gbnf: the grammar
+    std::string format_definition{};          // json_schema: the schema as JSON text; gbnf, regex: the text
+    std::string format_field{"format"};       // where the client wrote it, for errors
+    bool format_lenient = false;              // json_schema: keywords that cannot be enforced are not refused
     std::optional<std::uint32_t> thinking_budget{};  // tokens after which a thinking block is closed; 0 = at once
     bool ignore_eos = false;
     bool logprobs = false;
@@ -164,7 +167,7 @@ struct PromptAccepted {
     std::uint32_t prompt_tokens = 0;
     std::vector<Token> tokens{};               // only with want_prompt_tokens
     std::vector<TokenLogprob> prompt_logprobs{};  // only with prompt_logprobs; first token has none
-    bool thinking_open = false;  // a chat prompt whose rendered text ends, but for white space, with "<think>"
+    bool thinking_open = false;  // a chat prompt whose rendered text ends with the model's opening thinking tag
 };
 
 // Text of one or more tokens of one choice. Always whole UTF-8; may be empty when bytes or a possible stop string are

@@ -51,6 +51,8 @@ struct LoadMessage {
     std::uint64_t cache_host_bytes = 0;       // copies of prefixes in memory ...
     std::uint64_t cache_disk_bytes = 0;       // ... and on disk, below cache_folder
     std::string cache_folder{};               // empty = nothing on disk
+    bool shared_cache = false;                // between all tenants
+    bool speculation = false;                 // by prompt lookup
     bool deterministic = false;               // no request's numbers depend on what else runs; slow
 };
 struct GenerateMessage {

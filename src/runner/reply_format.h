@@ -50,6 +50,9 @@ struct ReplyFormat {
 // From a template's text, without running it: by the markers that only one family has.
 [[nodiscard]] ReplyFormat detect_reply_format(std::string_view chat_template);
 
+// The words that begin a call. Empty where there are none: harmony, and calls that stand at the start of the answer.
+[[nodiscard]] const std::vector<std::string>& call_openers(CallStyle style);
+
 // Words of the protocol around calls, which no client must see: "<tool_call>", "[TOOL_CALLS]", ... Where they are control
 // tokens of the vocabulary, the engine writes them into the answer's text if, and only if, tools were offered.
 [[nodiscard]] const std::vector<std::string>& call_markers(CallStyle style);

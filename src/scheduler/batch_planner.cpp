@@ -14,10 +14,13 @@ std::int32_t wanted_rows(const RunningView& view) { return view.paused ? 0 : vie
 
 // Beyond this many rows, rows times idle cells stays the same.
 constexpr std::int32_t rows_for_full_cache = 4;
+// Copying a cell back takes about as long as ten rows take to look past it.
+constexpr std::int32_t cells_beside_copies = 2048;
 
 }  // namespace
 
-std::int32_t idle_cell_limit(std::int32_t kv_cells, std::int32_t window, std::int32_t decode_rows) {
+std::int32_t idle_cell_limit(std::int32_t kv_cells, std::int32_t window, std::int32_t decode_rows, bool copies) {
+    if (copies && decode_rows > 0) kv_cells = std::min(kv_cells, cells_beside_copies);
     const auto share = std::int64_t{kv_cells} * rows_for_full_cache / std::max(rows_for_full_cache, decode_rows);
     return static_cast<std::int32_t>(std::min<std::int64_t>(window, share));
 }
@@ -138,6 +141,13 @@ BatchPlan plan_batch(const std::vector<RunningView>& running, const Budget& budg
         plan.slices.push_back({.running = i, .tokens = 1, .completes = true});
         ++plan.decode_rows;
         --filling.rows, --filling.outputs, --filling.cells;
+    }
+
+    for (auto& slice : plan.slices) {
+        const auto more = std::min({running[slice.running].guesses, filling.rows, filling.outputs, filling.cells});
+        slice.tokens += more;
+        plan.guessed_rows += more;
+        filling.rows -= more, filling.outputs -= more, filling.cells -= more;
     }
 
     std::int32_t prefill = plan.decode_rows > 0 ? budget.prefill_tokens : budget.prefill_alone_tokens;

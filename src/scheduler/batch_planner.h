@@ -16,6 +16,7 @@ struct RunningView {
     std::int32_t parkable_cells = 0; // cells that parking it would free
     std::int32_t priority = 0;       // smaller first
     double served = 0;               // what its tenant was served already, see FairShare
+    std::int32_t guesses = 0;        // of a sequence that decodes: tokens it would like to try beyond the pending one
     std::int32_t chunk = 0;          // deterministic mode: tokens up to the next fixed border; 0 = any number
 };
 
@@ -53,11 +54,12 @@ struct BatchPlan {
     std::vector<std::size_t> park;       // running sequences to give up their cells, to be resumed later
     std::int32_t decode_rows = 0;
     std::int32_t prefill_tokens = 0;
+    std::int32_t guessed_rows = 0;
     [[nodiscard]] bool empty() const { return slices.empty() && park.empty(); }
-    [[nodiscard]] std::int32_t rows() const { return decode_rows + prefill_tokens; }
+    [[nodiscard]] std::int32_t rows() const { return decode_rows + guessed_rows + prefill_tokens; }
 };
 
-// Decode rows first, one per decoding sequence, oldest first; then prefill chunks within the prefill budget: by priority,
+// Decode rows first, one per decoding sequence, oldest first, then their guesses; then prefill chunks within the prefill budget: by priority,
 // then the tenant that was served least, then age; but half of the budget goes to whoever of the same priority has least
 // left, so that short prompts pass long ones and no prompt stands still. When cells do not suffice even with the cache
 // evicted, sequences are parked until they do: the youngest of the lowest priority first; the oldest of the highest never
@@ -67,6 +69,7 @@ struct BatchPlan {
 // How many cells may stay with the prefix cache alone while `decode_rows` sequences generate: a window's worth, and less
 // with many rows. Every row of a decode call looks at the mask of every used cell, its own or not (measured: 1 us a cell
 // and row for 24 layers of 14 heads), so idle prefixes slow down everybody. Pure.
-[[nodiscard]] std::int32_t idle_cell_limit(std::int32_t kv_cells, std::int32_t window, std::int32_t decode_rows);
+// With copies outside the pool, which cost little to bring back, the bound is lower.
+[[nodiscard]] std::int32_t idle_cell_limit(std::int32_t kv_cells, std::int32_t window, std::int32_t decode_rows, bool copies);
 
 }  // namespace weft

@@ -12,6 +12,8 @@
 #include <vector>
 
 #include "runner/generation.h"
+#include "engine/grammar_constraint.h"
+#include "runner/reply_format.h"
 
 namespace weft {
 
@@ -21,8 +23,11 @@ struct PreparedRequest {
     std::vector<Token> prompt;     // at least one token, fewer than `window`
     GenerateRequest request;       // its prompt member is spent
     std::int32_t window = 0;       // tokens of prompt and answer together
-    bool is_chat = false;          // the answer may begin with a thinking block, in which stop strings do not count ...
-    bool thinking_open = false;    // ... and which the prompt has opened already
+    ReplyFormat reply_format{};    // of a chat: stop strings do not count in its thinking block, nor in tool calls
+    bool thinking_open = false;    // the prompt has opened the thinking block already
+    bool offers_tools = false;     // the borders of tool calls are part of the answer's text
+    std::shared_ptr<const CompiledConstraint> constraint{};  // null: the answer is free
+    std::vector<Token> thinking_closing{};  // written when the thinking budget is spent
     std::chrono::steady_clock::time_point accepted_at{};
 };
 

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "engine/output_format.h"
 #include "engine/prompt.h"
+#include "grammar/tool_call_grammar.h"
 
 namespace weft {
 namespace {
@@ -12,16 +14,22 @@ constexpr std::size_t max_queued = 4096;
 
 // Whether a rendered chat prompt has opened a thinking block that the answer will continue.
 bool ends_thinking(const LoadedModel& model, const std::vector<Token>& prompt) {
-    constexpr std::size_t looked_at = 16;  // "<think>" may be several tokens, white space may follow
+    constexpr std::size_t looked_at = 32;  // the tag may be several tokens, white space may follow
+    if (!model.reply_format().thinks()) return false;
     const auto n = std::min(prompt.size(), looked_at);
     auto text = model.detokenize({prompt.end() - static_cast<std::ptrdiff_t>(n), prompt.end()}, true);
     while (!text.empty() && (text.back() == '\n' || text.back() == ' ' || text.back() == '\t')) text.pop_back();
-    return text.ends_with("<think>");
+    return text.ends_with(model.reply_format().thinking_open);
+}
+
+bool offers_tools(const Prompt& prompt) {
+    const auto* chat = std::get_if<ChatPrompt>(&prompt);
+    return chat != nullptr && !chat->tools_json.empty() && chat->tool_choice != ToolChoice::none;
 }
 
 }  // namespace
 
-Intake::Intake(Parts parts, std::size_t threads) : parts_(std::move(parts)), queue_(max_queued) {
+Intake::Intake(Parts parts, std::size_t threads) : parts_(std::move(parts)), constraints_(*parts_.model), queue_(max_queued) {
     for (std::size_t i = 0; i < threads; ++i) threads_.emplace_back([this] { work(); });
 }
 
@@ -59,14 +67,22 @@ void Intake::prepare(GenerateMessage& message) {
     if (request.context_tokens > 0)
         window = static_cast<std::int32_t>(std::min<std::uint32_t>(request.context_tokens, static_cast<std::uint32_t>(window)));
     window = std::max(window, 4);
+    auto constraint = constraint_of(request);
+    if (!constraint) return refuse_it(constraint.error());
     auto prompt = prepare_prompt(*parts_.model, request, window);
     if (!prompt) return refuse_it(prompt.error());
     if (!parts_.gate.try_add_tokens(prompt->size()))
         return refuse_it({.code = ErrorCode::overloaded,
                           .message = "the prompts that wait for this model are too many tokens, please try again"});
     const bool is_chat = std::holds_alternative<ChatPrompt>(request.prompt);
+    // A raw prompt gets all that the model writes.
+    const bool shows_calls = !is_chat || offers_tools(request.prompt);
     const bool thinking_open = is_chat && ends_thinking(*parts_.model, *prompt);
+    std::vector<Token> closing;
+    if (const auto& format = parts_.model->reply_format(); is_chat && request.thinking_budget && format.thinks())
+        closing = parts_.model->tokenize("\n" + format.thinking_close + "\n\n", true);
     request.prompt = TokenPrompt{};
+    request.shared_cache = request.shared_cache || parts_.shared_cache;
     // Prompt scores are only known after the prefill: the scheduler tells them together with the acceptance.
     if (!request.prompt_logprobs) {
         EventFrame frame;
@@ -80,9 +96,35 @@ void Intake::prepare(GenerateMessage& message) {
                                                                         .prompt = std::move(*prompt),
                                                                         .request = std::move(request),
                                                                         .window = window,
-                                                                        .is_chat = is_chat,
+                                                                        .reply_format = is_chat ? parts_.model->reply_format() : ReplyFormat{},
                                                                         .thinking_open = thinking_open,
+                                                                        .offers_tools = shows_calls,
+                                                                        .constraint = std::move(*constraint),
+                                                                        .thinking_closing = std::move(closing),
                                                                         .accepted_at = accepted_at}));
+}
+
+// Calls of tools and the form of the text are one grammar where both are asked for.
+Result<ConstraintPlan> Intake::plan_of(const GenerateRequest& request) const {
+    if (!offers_tools(request.prompt)) return output_format_plan(request);
+    WEFT_TRY(auto calls, tool_call_plan(parts_.model->reply_format(), request, std::get<ChatPrompt>(request.prompt)));
+    return calls.enforces() ? std::move(calls) : output_format_plan(request);
+}
+
+Result<std::shared_ptr<const CompiledConstraint>> Intake::constraint_of(const GenerateRequest& request) {
+    WEFT_TRY(const auto plan, plan_of(request));
+    if (!plan.enforces()) return nullptr;
+    auto compiled = constraints_.compile(plan);
+    if (compiled) return compiled;
+    auto error = std::move(compiled).error();
+    if (request.format == OutputFormat::text) {
+        error.field = "tools";
+        error.reason = ErrorReason::invalid_schema;
+        return std::unexpected(std::move(error));
+    }
+    error.field = request.format_field;
+    error.reason = request.format == OutputFormat::json_schema ? ErrorReason::invalid_schema : ErrorReason::invalid_grammar;
+    return std::unexpected(std::move(error));
 }
 
 void Intake::refuse(const ToEngine& message, const Error& error) {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/channel.h"
+#include "engine/grammar_constraint.h"
 #include "engine/loaded_model.h"
 #include "runner/link.h"
 #include "runner/messages.h"
@@ -31,6 +32,7 @@ class Intake {
     struct Parts {
         std::shared_ptr<const LoadedModel> model;
         std::int32_t window = 0;
+        bool shared_cache = false;  // between all tenants
         Inbox& inbox;
         AdmissionGate& gate;
         EventSink& sink;
@@ -54,7 +56,12 @@ class Intake {
     void answer(const RenderMessage& message);
     void answer(const PiecesMessage& message);
 
+    [[nodiscard]] Result<ConstraintPlan> plan_of(const GenerateRequest& request) const;
+    // What the answer must keep to; null where it is free.
+    [[nodiscard]] Result<std::shared_ptr<const CompiledConstraint>> constraint_of(const GenerateRequest& request);
+
     Parts parts_;
+    ConstraintCache constraints_;
     Channel<ToEngine> queue_;
     std::vector<std::jthread> threads_;
 };

@@ -55,6 +55,11 @@ void KvPool::clear(SequenceId id) {
     ledger_.truncate(id, 0);
 }
 
+void KvPool::truncate(SequenceId id, std::int32_t tokens) {
+    (void)engine_.truncate(id, tokens);
+    ledger_.truncate(id, tokens);
+}
+
 void KvPool::release(SequenceId id) {
     engine_.remove(id);
     ledger_.release(id);
@@ -64,10 +69,7 @@ void KvPool::release(SequenceId id) {
 void KvPool::keep(SequenceId id, std::vector<Token> tokens, const std::string& scope) {
     if (!shares() || tokens.empty()) return release(id);
     const auto held = ledger_.length(id);
-    if (held > static_cast<std::int32_t>(tokens.size())) {
-        (void)engine_.truncate(id, static_cast<std::int32_t>(tokens.size()));
-        ledger_.truncate(id, static_cast<std::int32_t>(tokens.size()));
-    }
+    assert_that(held == static_cast<std::int32_t>(tokens.size()), "a cached prefix holds one cell per token");
     const auto hits = std::exchange(hits_[index_of(id)], 0);
     for (const auto superfluous : cache_.insert({.id = id, .tokens = std::move(tokens), .scope = scope, .hits = hits}))
         release(superfluous);

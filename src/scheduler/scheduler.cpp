@@ -43,7 +43,7 @@ Scheduler::Scheduler(Engine& engine, const Vocabulary& vocabulary, const Clock& 
       gate_(gate),
       pool_(pool),
       options_(std::move(options)),
-      kv_(engine, spill, options_.identity + (options_.deterministic ? " deterministic" : "")) {}
+      kv_(engine, spill, options_.identity) {}
 
 void Scheduler::run() {
     while (!inbox_.closed()) step();
@@ -65,6 +65,7 @@ void Scheduler::step() {
     drop_cancelled();   // frees slots and KV cells before anything is planned
     drop_late();
     admit();            // waiting_ -> running_, with the longest prefix that is there
+    guess();
     const BatchPlan plan = plan_batch(running_views(), budget());  // pure: no llama_*, no clock
     std::vector<Sequence*> victims;
     for (const auto i : plan.park) victims.push_back(running_[i].get());
@@ -89,6 +90,9 @@ void Scheduler::step() {
     const bool room = kv_.make_room(plan.rows());
     assert_that(room, "the plan asks for no more cells than can be freed");
     note_planned(slices);
+    for (const auto& slice : slices)
+        if (auto& sequence = *running_[slice.running]; sequence.decodes())
+            sequence.guesses.resize(static_cast<std::size_t>(slice.tokens) - 1);
     if (const auto decoded = decode(plan, slices); decoded) {
         note_computed(slices);
         sample_and_emit(slices);
@@ -226,24 +230,11 @@ PrefixMatch Scheduler::find_prefix(const Sequence& sequence, const Sequence* not
     PrefixMatch best = kv_.cache().find(sequence.tokens, limit, scope);
     for (const auto& other : running_) {
         if (other.get() == not_from || scope_of(other->request->request()) != scope) continue;
-        const std::span computed(other->tokens.data(), static_cast<std::size_t>(shareable_tokens(*other)));
+        const std::span computed(other->tokens.data(), static_cast<std::size_t>(other->computed));
         const auto tokens = std::min(limit, common_prefix(sequence.tokens, computed));
         if (tokens > best.tokens) best = {.tokens = tokens, .holder = other->id};
     }
-    if (options_.deterministic && best.tokens % fixed_chunk_tokens() != 0) {
-        best.tokens -= best.tokens % fixed_chunk_tokens();
-        best.whole = false;
-    }
     return best;
-}
-
-// How many of its computed tokens others may begin with. In deterministic mode those that everybody would compute in the
-// same chunks.
-std::int32_t Scheduler::shareable_tokens(const Sequence& sequence) const {
-    if (!options_.deterministic) return sequence.computed;
-    const auto prompt = static_cast<std::int32_t>(sequence.request->prepared->prompt.size());
-    const auto stable = std::min(prompt, sequence.computed);
-    return stable - stable % fixed_chunk_tokens();
 }
 
 bool Scheduler::is_being_computed(const Sequence& sequence) const {
@@ -323,10 +314,8 @@ std::span<const BlockKey> Scheduler::blocks_of(Sequence& sequence) const {
     if (kv_.spill_store() == nullptr || !kv_.shares() || sequence.scores_prompt()) return {};
     if (!sequence.blocks) sequence.blocks = kv_.chain_for(scope_of(sequence.request->request()));
     const auto keys = sequence.blocks->keys(sequence.tokens);
-    // At least one token is computed anyway; generated ones are never like a prompt's in deterministic mode.
-    auto usable = (sequence.tokens.size() - 1) / block_tokens;
-    if (options_.deterministic) usable = std::min(usable, sequence.request->prepared->prompt.size() / block_tokens);
-    return keys.first(std::min(keys.size(), usable));
+    // At least one token is computed anyway.
+    return keys.first(std::min(keys.size(), (sequence.tokens.size() - 1) / block_tokens));
 }
 
 void Scheduler::fetch_blocks(Sequence& sequence) {
@@ -364,6 +353,38 @@ bool Scheduler::start(Sequence& sequence) {
 
 // ---- planning -------------------------------------------------------------------------------------------------------
 
+// What those who decode could be about to say. The guesses are rows of the same call; those that are not what is sampled
+// are taken back.
+void Scheduler::guess() {
+    std::size_t decoding = 0;
+    for (const auto& sequence : running_) decoding += sequence->decodes() && !sequence->request->paused ? 1 : 0;
+    const auto allowed = options_.guesses && !options_.deterministic && kv_.shares() ? guesses_allowed(decoding) : 0;
+    for (const auto& sequence : running_) {
+        sequence->guesses.clear();
+        if (allowed == 0 || !sequence->decodes()) continue;
+        // Never beyond the window or what is asked for: the last token is sampled, not guessed.
+        auto most = std::min(allowed, sequence->guess_meter.length());
+        const auto window = static_cast<std::size_t>(sequence->request->prepared->window);
+        most = std::min(most, window - std::min(window, sequence->tokens.size() + 1));
+        if (const auto asked = sequence->request->request().max_tokens)
+            most = std::min<std::size_t>(most, *asked - std::min(*asked, sequence->generated() + 1));
+        const auto found = look_up_prompt(sequence->tokens, most);
+        sequence->guesses.assign(found.begin(), found.end());
+    }
+}
+
+// After `rows` rows were computed and `sampled` tokens came of them: the rest was guessed wrong.
+void Scheduler::note_guesses(Sequence& sequence, std::int32_t rows, std::int32_t sampled) {
+    const auto guessed = static_cast<std::uint64_t>(rows - 1), right = static_cast<std::uint64_t>(sampled - 1);
+    sequence.guess_meter.note(guessed, right);
+    meter_.metrics.guessed_tokens += guessed;
+    meter_.metrics.accepted_tokens += right;
+    fair_.charge(sequence.request->request().tenant, decode_weight * static_cast<double>(right));
+    if (sampled == rows) return;
+    sequence.computed -= rows - sampled;
+    kv_.truncate(sequence.id, sequence.computed);
+}
+
 std::vector<RunningView> Scheduler::running_views() const {
     std::vector<RunningView> views;
     views.reserve(running_.size());
@@ -376,6 +397,7 @@ std::vector<RunningView> Scheduler::running_views() const {
                          .parkable_cells = kv_.ledger().exclusive_cells(sequence->id),
                          .priority = request.priority,
                          .served = fair_.served(request.tenant),
+                         .guesses = static_cast<std::int32_t>(sequence->guesses.size()),
                          .chunk = options_.deterministic ? fixed_chunk(*sequence) : 0});
     }
     return views;
@@ -432,7 +454,7 @@ void Scheduler::park(const std::vector<Sequence*>& victims) {
 
 void Scheduler::trim_cache(std::int32_t decode_rows) {
     const auto& limits = engine_.limits();
-    kv_.trim(idle_cell_limit(limits.kv_cells, limits.context_tokens, decode_rows), running_ids());
+    kv_.trim(idle_cell_limit(limits.kv_cells, limits.context_tokens, decode_rows, kv_.spill_store() != nullptr), running_ids());
 }
 
 std::vector<BatchRow> Scheduler::rows_of(const std::vector<Slice>& slices) const {
@@ -442,10 +464,12 @@ std::vector<BatchRow> Scheduler::rows_of(const std::vector<Slice>& slices) const
         for (std::int32_t i = 0; i < slice.tokens; ++i) {
             const auto position = sequence.computed + i;
             const bool last = slice.completes && i + 1 == slice.tokens;
-            rows.push_back({.token = sequence.tokens[static_cast<std::size_t>(position)],
+            const bool guessed = i >= sequence.pending();
+            rows.push_back({.token = guessed ? sequence.guesses[static_cast<std::size_t>(i - sequence.pending())]
+                                             : sequence.tokens[static_cast<std::size_t>(position)],
                             .position = position,
                             .sequence = sequence.id,
-                            .wants_logits = last || sequence.scores_prompt()});
+                            .wants_logits = last || sequence.decodes() || sequence.scores_prompt()});
         }
     }
     return rows;
@@ -509,6 +533,18 @@ void Scheduler::fail_batch(const std::vector<Slice>& slices, const Error& error)
     });
 }
 
+// Samples the pending token's successor and goes on as long as it is what was guessed. How many tokens came of it. On
+// the pool.
+std::int32_t Scheduler::sample_guessed(Sequence& sequence, std::size_t first_row) {
+    std::int32_t sampled = 0;
+    for (std::size_t row = 0; row <= sequence.guesses.size(); ++row) {
+        sequence.sample(engine_.logits(first_row + row), vocabulary_);
+        ++sampled;
+        if (sequence.finished() || row == sequence.guesses.size() || sequence.tokens.back() != sequence.guesses[row]) break;
+    }
+    return sampled;
+}
+
 void Scheduler::sample_and_emit(const std::vector<Slice>& slices) {
     struct Work {
         Sequence* sequence;
@@ -516,17 +552,24 @@ void Scheduler::sample_and_emit(const std::vector<Slice>& slices) {
         std::int32_t rows;
         std::int32_t first_position;
         bool completes;
+        bool decodes;              // its rows are the pending token and guesses
+        std::int32_t sampled = 0;
     };
     std::vector<Work> work;
     std::size_t row = 0;
     for (const auto& slice : slices) {
         auto& sequence = *running_[slice.running];
         if (slice.completes || sequence.scores_prompt())
-            work.push_back({&sequence, row, slice.tokens, sequence.computed - slice.tokens, slice.completes});
+            work.push_back({&sequence, row, slice.tokens, sequence.computed - slice.tokens, slice.completes,
+                            sequence.generated() > 0 && slice.tokens == 1 + static_cast<std::int32_t>(sequence.guesses.size())});
         row += static_cast<std::size_t>(slice.tokens);
     }
     pool_.for_each(work.size(), [&](std::size_t i) {
-        const auto& item = work[i];
+        auto& item = work[i];
+        if (item.decodes) {
+            item.sampled = sample_guessed(*item.sequence, item.first_row);
+            return;
+        }
         if (item.sequence->scores_prompt()) {
             const std::int32_t scored = item.completes ? item.rows - 1 : item.rows;
             for (std::int32_t r = 0; r < scored; ++r)
@@ -543,6 +586,7 @@ void Scheduler::sample_and_emit(const std::vector<Slice>& slices) {
         if (!item.completes) continue;
         auto& sequence = *item.sequence;
         auto& request = *sequence.request;
+        if (item.decodes) note_guesses(sequence, item.rows, item.sampled);
         if (sequence.scores_prompt()) {
             sequence.prompt_scored();
             if (sequence.choice == 0) {
@@ -553,7 +597,7 @@ void Scheduler::sample_and_emit(const std::vector<Slice>& slices) {
                                     .prompt_logprobs = std::move(request.prompt_logprobs)});
             }
         }
-        if (sequence.generated() > 0 || sequence.finish()) meter_.token(sequence, now);
+        if (sequence.generated() > 0 || sequence.finish()) meter_.tokens(sequence, now, std::max(item.sampled, 1));
         if (auto piece = sequence.take_piece()) emit(request.id(), std::move(*piece));
     }
 }
@@ -581,7 +625,7 @@ void Scheduler::shift_full_windows() {
 
 void Scheduler::give_up_cells(Sequence& sequence) {
     auto tokens = sequence.tokens;
-    tokens.resize(static_cast<std::size_t>(shareable_tokens(sequence)));
+    tokens.resize(static_cast<std::size_t>(sequence.computed));
     kv_.keep(std::exchange(sequence.id, SequenceId{-1}), std::move(tokens), scope_of(sequence.request->request()));
 }
 

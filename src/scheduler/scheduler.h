@@ -28,6 +28,7 @@ struct SchedulerOptions {
     // Each decode call computes one sequence's rows alone, prompts in chunks with fixed borders: slow, but what a row is
     // computed with never depends on who else is there.
     bool deterministic = false;
+    bool guesses = false;                                // speculation by prompt lookup
     std::string identity{};                              // what KV cells depend on besides their tokens
 };
 
@@ -78,13 +79,14 @@ class Scheduler {
     void fetch_blocks(Sequence& sequence);
     [[nodiscard]] bool start(Sequence& sequence);
 
+    void guess();
+    void note_guesses(Sequence& sequence, std::int32_t rows, std::int32_t sampled);
     [[nodiscard]] std::vector<RunningView> running_views() const;
     [[nodiscard]] std::vector<SequenceId> running_ids() const;
     [[nodiscard]] Budget budget() const;
     // Deterministic mode: the longest chunk, and how far the next one of this sequence goes.
     [[nodiscard]] std::int32_t fixed_chunk_tokens() const;
     [[nodiscard]] std::int32_t fixed_chunk(const Sequence& sequence) const;
-    [[nodiscard]] std::int32_t shareable_tokens(const Sequence& sequence) const;
     void park(const std::vector<Sequence*>& victims);
     void send_to_waiting(SequencePtr sequence);
     void trim_cache(std::int32_t decode_rows);
@@ -94,6 +96,7 @@ class Scheduler {
     void note_computed(const std::vector<Slice>& slices);
     void fail_batch(const std::vector<Slice>& slices, const Error& error);
     void sample_and_emit(const std::vector<Slice>& slices);
+    [[nodiscard]] std::int32_t sample_guessed(Sequence& sequence, std::size_t first_row);
     void retire_finished();
     void shift_full_windows();
     // Its cells stay for prompts that begin like it. It has no id afterwards.

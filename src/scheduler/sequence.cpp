@@ -9,9 +9,6 @@
 namespace weft {
 namespace {
 
-constexpr std::string_view think_begin = "<think>";
-constexpr std::string_view think_end = "</think>";
-
 std::uint64_t fresh_seed() {
     std::random_device device;
     return (static_cast<std::uint64_t>(device()) << 32U) | device();
@@ -49,14 +46,28 @@ Sequence::Sequence(std::shared_ptr<RequestState> r, std::uint32_t c, std::uint64
       request(std::move(r)),
       sampler_(std::move(sampler)),
       stops_(request->request().stop),
-      thinking_(!request->prepared->is_chat        ? Thinking::over
-                : request->prepared->thinking_open ? Thinking::inside
-                                                   : Thinking::undecided) {
+      thinking_(!request->prepared->reply_format.thinks() ? Thinking::over
+                : request->prepared->thinking_open        ? Thinking::inside
+                                                          : Thinking::undecided) {
     piece_.choice = choice;
 }
 
+// The guard is made here and not with the sequence: on the pool, beside the step thread.
+Result<Token> Sequence::next_token(std::span<const float> logits, const Vocabulary& vocabulary) {
+    const auto& prepared = *request->prepared;
+    if (generated_ == 0 && !guard_ && (prepared.constraint || prepared.request.thinking_budget))
+        guard_ = std::make_unique<AnswerGuard>(AnswerGuard::Rules{.constraint = prepared.constraint,
+                                                                  .format = prepared.reply_format,
+                                                                  .thinking_open = prepared.thinking_open,
+                                                                  .thinking_budget = prepared.request.thinking_budget,
+                                                                  .closing = prepared.thinking_closing,
+                                                                  .ignore_end = prepared.request.ignore_eos},
+                                               vocabulary);
+    return guard_ ? guard_->choose(sampler_, logits) : sampler_.sample(logits);
+}
+
 void Sequence::sample(std::span<const float> logits, const Vocabulary& vocabulary) {
-    const auto sampled = sampler_.sample(logits);
+    const auto sampled = next_token(logits, vocabulary);
     if (!sampled) {
         error_ = sampled.error();
         return end(FinishReason::cancelled);
@@ -68,14 +79,23 @@ void Sequence::sample(std::span<const float> logits, const Vocabulary& vocabular
     ++piece_.n_tokens;
     const auto& asked = request->request();
     if (vocabulary.ends_generation(token) && !asked.ignore_eos) return end(FinishReason::stop);
+    if (guard_) guard_->took(token);
     collect(token, vocabulary, logits);
-    append_text(utf8_.feed(vocabulary.bytes_of(token)));
+    append_text(utf8_.feed(text_of(token, vocabulary)));
     if (finished()) return;
+    if (guard_ && guard_->ended()) return end(FinishReason::stop);
     if (asked.max_tokens && generated_ >= *asked.max_tokens) return end(FinishReason::length);
     if (window_full() && !asked.shift) return end(FinishReason::length);
 }
 
+std::string_view Sequence::text_of(Token token, const Vocabulary& vocabulary) const {
+    const bool hidden = vocabulary.markup_of(token) == Markup::calls && !request->prepared->offers_tools;
+    return hidden ? std::string_view() : vocabulary.bytes_of(token);
+}
+
 std::size_t Sequence::thinking_part(std::string_view text) {
+    const std::string_view think_begin = request->prepared->reply_format.thinking_open;
+    const std::string_view think_end = request->prepared->reply_format.thinking_close;
     if (thinking_ == Thinking::over || text.empty()) return 0;
     const auto before = thinking_tail_.size();
     thinking_tail_ += text;
@@ -98,14 +118,44 @@ std::size_t Sequence::thinking_part(std::string_view text) {
     return end + think_end.size() - before;
 }
 
+std::size_t Sequence::part_before_calls(std::string_view text) {
+    const auto& prepared = *request->prepared;
+    if (!prepared.offers_tools || text.empty()) return text.size();
+    if (calls_begun_) return 0;
+    const auto before = calls_tail_.size();
+    calls_tail_ += text;
+    if (prepared.reply_format.calls == CallStyle::bare_json && bytes_sent_ == 0) {
+        const auto begin = calls_tail_.find_first_not_of(" \n\r\t");
+        calls_begun_ = begin != std::string::npos && calls_tail_[begin] == '{';
+        if (calls_begun_) return 0;
+    }
+    std::size_t longest = 0;
+    for (const auto& opener : call_openers(prepared.reply_format.calls)) {
+        longest = std::max(longest, opener.size());
+        const auto found = calls_tail_.find(opener);
+        if (found == std::string::npos) continue;
+        calls_begun_ = true;
+        return found + opener.size() - before;
+    }
+    calls_tail_.erase(0, calls_tail_.size() - std::min(calls_tail_.size(), longest == 0 ? 0 : longest - 1));
+    return text.size();
+}
+
 void Sequence::append_text(std::string_view text) {
     const auto thought = thinking_part(text);
     piece_.text += text.substr(0, thought);
     bytes_sent_ += thought;
-    const auto cleared = stops_.feed(text.substr(thought));
+    const auto content = text.substr(thought);
+    const auto stoppable = part_before_calls(content);
+    auto cleared = stops_.feed(content.substr(0, stoppable));
+    if (stops_.matched()) {
+        piece_.text += cleared;
+        bytes_sent_ += cleared.size();
+        return end(FinishReason::stop);
+    }
+    if (stoppable < content.size()) cleared += stops_.finish() + std::string(content.substr(stoppable));
     bytes_sent_ += cleared.size();
     piece_.text += cleared;
-    if (stops_.matched()) end(FinishReason::stop);
 }
 
 // What later pieces will need of this token.
@@ -116,7 +166,7 @@ void Sequence::collect(Token token, const Vocabulary& vocabulary, std::span<cons
         piece_.logprobs.push_back(told(logits, token, asked.top_logprobs, vocabulary));
         piece_starts_.push_back(bytes_seen_);
     }
-    bytes_seen_ += vocabulary.bytes_of(token).size();
+    bytes_seen_ += text_of(token, vocabulary).size();
 }
 
 void Sequence::score_prompt(std::span<const float> logits, std::int32_t position, const Vocabulary& vocabulary) {

@@ -13,8 +13,10 @@
 #include "engine/sampling/stop_matcher.h"
 #include "engine/sampling/utf8.h"
 #include "engine/vocabulary.h"
+#include "scheduler/answer_guard.h"
 #include "scheduler/block_key.h"
 #include "scheduler/inbox.h"
+#include "scheduler/prompt_lookup.h"
 #include "scheduler/spill_store.h"
 
 namespace weft {
@@ -56,6 +58,8 @@ class Sequence {
     std::optional<BlockChain> blocks;   // names of its prefixes outside the KV cache
     SpillStore::Ticket fetching;        // they are being read; null = nothing to wait for
     bool deferred = false;              // waits for a prefix that another one computes; as of the last look
+    std::vector<Token> guesses;         // tried in this step behind the pending token
+    GuessMeter guess_meter;
     std::uint32_t parked = 0;           // how often
     std::optional<TimePoint> sampled_at;  // the newest token
 
@@ -96,19 +100,26 @@ class Sequence {
   private:
     Sequence(std::shared_ptr<RequestState> request, std::uint32_t choice, std::uint64_t arrival, Sampler sampler);
 
+    [[nodiscard]] Result<Token> next_token(std::span<const float> logits, const Vocabulary& vocabulary);
     void append_text(std::string_view text);
     // The part of the text that belongs to the thinking block: sent as it is, without looking for stop strings.
     [[nodiscard]] std::size_t thinking_part(std::string_view text);
+    // The same for tool calls: how much of the text stands before the first of them.
+    [[nodiscard]] std::size_t part_before_calls(std::string_view text);
+    [[nodiscard]] std::string_view text_of(Token token, const Vocabulary& vocabulary) const;
     void collect(Token token, const Vocabulary& vocabulary, std::span<const float> logits);
     void end(FinishReason reason);
     void drop_unsent_logprobs();
 
     Sampler sampler_;
+    std::unique_ptr<AnswerGuard> guard_;     // null: nothing to keep to, or nothing sampled yet
     Utf8Assembler utf8_;
     StopMatcher stops_;
     enum class Thinking : std::uint8_t { undecided, inside, over };
     Thinking thinking_;
-    std::string thinking_tail_;              // undecided: all text so far; inside: what may be the beginning of "</think>"
+    std::string thinking_tail_;              // undecided: all text so far; inside: what may be the beginning of the end tag
+    bool calls_begun_ = false;
+    std::string calls_tail_;                 // the last bytes of the content, which may be the beginning of a call
     TextPiece piece_;                        // not sent yet
     std::vector<std::size_t> piece_starts_;  // where each token of piece_ begins in the whole answer, in bytes
     std::size_t bytes_seen_ = 0;             // of the answer: sampled ...

@@ -28,13 +28,14 @@ std::int32_t StepMeter::tokens_within(Duration time, std::int32_t least, std::in
     return std::max(static_cast<std::int32_t>(std::min<double>(tokens, most)), least);
 }
 
-void StepMeter::token(Sequence& sequence, TimePoint now) {
+void StepMeter::tokens(Sequence& sequence, TimePoint now, std::int32_t count) {
     auto& request = *sequence.request;
     if (!request.first_token_at) {
         request.first_token_at = now;
         metrics.ttft_s.observe(seconds_bounds, seconds(now - request.prepared->accepted_at));
     }
-    if (sequence.sampled_at) metrics.itl_s.observe(seconds_bounds, seconds(now - *sequence.sampled_at));
+    if (sequence.sampled_at)
+        metrics.itl_s.observe(seconds_bounds, seconds(now - *sequence.sampled_at) / count, static_cast<std::uint64_t>(count));
     sequence.sampled_at = now;
     request.last_token_at = now;
 }

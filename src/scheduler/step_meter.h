@@ -14,7 +14,7 @@ namespace weft {
 class StepMeter {
   public:
     void step(const BatchPlan& plan, Duration took);
-    void token(Sequence& sequence, TimePoint now);
+    void tokens(Sequence& sequence, TimePoint now, std::int32_t count);
     void request(const RequestState& request, TimePoint now);
 
     // Tokens a second of a prefill among others; 0 until it is known.

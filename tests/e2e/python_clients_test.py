@@ -3,10 +3,29 @@ import json, unittest
 
 import ollama
 import openai
+import pydantic
 
 from server import Server
 
 QUESTION = [{"role": "user", "content": "What is the capital of France?"}]
+# What the demo model knows to do with a tool, and to say as JSON.
+WEATHER = [{"role": "user", "content": "What is the weather in Paris?"}]
+TOOLS = [{"type": "function", "function": {
+    "name": "get_weather", "description": "Get the current weather of a city",
+    "parameters": {"type": "object", "properties": {"city": {"type": "string", "description": "Name of the city"}}, "required": ["city"]}}}]
+WEATHER_RESULT = '{"temperature": 21, "sky": "sunny"}'
+WEATHER_ANSWER = "It is 21 degrees and sunny in Paris."
+ANA = [{"role": "user", "content": "Give me a JSON object for Ana, who is 30 years old and lives in Rome."}]
+SUM = [{"role": "user", "content": "What is 5 + 5?"}]
+
+
+class Person(pydantic.BaseModel):
+    name: str
+    age: int
+    city: str
+
+
+ANA_PERSON = Person(name="Ana", age=30, city="Rome")
 
 
 class OllamaClient(unittest.TestCase):
@@ -42,6 +61,21 @@ class OllamaClient(unittest.TestCase):
         self.assertIn("Paris", whole.message.content)
         streamed = "".join(p.message.content for p in self.client.chat("weft-demo", QUESTION, options=options, think=False, stream=True))
         self.assertEqual(streamed, whole.message.content)
+
+    def test_a_tool_round_trip(self):
+        ask = {"model": "weft-demo", "tools": TOOLS, "options": {"temperature": 0}, "think": False}
+        call = self.client.chat(messages=WEATHER, **ask).message
+        self.assertEqual(call.tool_calls[0].function.arguments, {"city": "Paris"})
+        result = {"role": "tool", "tool_name": "get_weather", "content": WEATHER_RESULT}
+        self.assertEqual(self.client.chat(messages=[*WEATHER, call, result], **ask).message.content, WEATHER_ANSWER)
+
+    def test_structured_output(self):
+        answer = self.client.chat("weft-demo", ANA, format=Person.model_json_schema(), options={"temperature": 0}, think=False)
+        self.assertEqual(Person.model_validate_json(answer.message.content), ANA_PERSON)
+
+    def test_thinking(self):
+        message = self.client.chat("weft-demo", SUM, options={"temperature": 0}, think=True).message
+        self.assertEqual((message.thinking, message.content), ("5 plus 5 makes 10.", "5 + 5 = 10."))
 
     def test_embed_and_embeddings(self):
         both = self.client.embed("weft-demo", ["Hello!", "A fox."]).embeddings
@@ -85,6 +119,29 @@ class OpenAIClient(unittest.TestCase):
             final = stream.get_final_completion()
         self.assertGreater(len(events), 3)
         self.assertIn("Paris", final.choices[0].message.content)
+
+    def test_a_tool_round_trip(self):
+        ask = {"model": "weft-demo", "tools": TOOLS, "temperature": 0}
+        message = self.client.chat.completions.create(messages=WEATHER, **ask).choices[0].message
+        self.assertEqual(json.loads(message.tool_calls[0].function.arguments), {"city": "Paris"})
+        result = {"role": "tool", "tool_call_id": message.tool_calls[0].id, "content": WEATHER_RESULT}
+        answer = self.client.chat.completions.create(messages=[*WEATHER, message, result], **ask)
+        self.assertEqual(answer.choices[0].message.content, WEATHER_ANSWER)
+
+    def test_the_parse_helper(self):
+        parsed = self.client.chat.completions.parse(model="weft-demo", messages=ANA, temperature=0, response_format=Person)
+        self.assertEqual(parsed.choices[0].message.parsed, ANA_PERSON)
+
+    def test_responses_whole_streamed_and_parsed(self):
+        ask = {"model": "weft-demo", "temperature": 0}
+        whole = self.client.responses.create(input="What is the capital of France?", **ask)
+        self.assertEqual(whole.output_text, "The capital of France is Paris.")
+        with self.client.responses.stream(input="What is the capital of France?", **ask) as stream:
+            events = [event.type for event in stream]
+            self.assertEqual(stream.get_final_response().output_text, whole.output_text)
+        self.assertEqual((events[0], events[-1]), ("response.created", "response.completed"))
+        parsed = self.client.responses.parse(input=ANA, text_format=Person, **ask)
+        self.assertEqual(parsed.output_parsed, ANA_PERSON)
 
     def test_completions_with_choices_stop_and_logprobs(self):
         answer = self.client.completions.create(model="weft-demo", prompt="Once upon a time", max_tokens=8, n=2, seed=1, logprobs=2)

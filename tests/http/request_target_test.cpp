@@ -69,4 +69,15 @@ TEST_CASE("an authority is a host with or without a port and nothing else") {
         CHECK_FALSE(is_valid_authority(bad));
 }
 
+TEST_CASE("a parameter of a query is decoded, the first of its name counts") {
+    CHECK(query_parameter("limit=5&after=a%2Fb+c", "limit") == "5");
+    CHECK(query_parameter("limit=5&after=a%2Fb+c", "after") == "a/b c");
+    CHECK(query_parameter("a=1&a=2", "a") == "1");
+    CHECK(query_parameter("beta", "beta") == "");
+    CHECK(query_parameter("b%65ta=1", "beta") == "1");
+    CHECK_FALSE(query_parameter("alphabet=1", "beta"));
+    CHECK_FALSE(query_parameter("", "beta"));
+    CHECK_FALSE(query_parameter("a=%zz", "a"));
+}
+
 }  // namespace weft::http::test

@@ -1,5 +1,6 @@
 #include "scheduler/batch_planner.h"
 
+#include <algorithm>
 #include <catch2/catch_test_macros.hpp>
 #include <random>
 #include <set>
@@ -51,6 +52,81 @@ TEST_CASE("the youngest is parked when cells run out, never the oldest") {
     CHECK(plan.decode_rows == 2);
 }
 
+TEST_CASE("a lower priority is parked before a younger sequence") {
+    auto budget = roomy;
+    budget.free_cells = 1;
+    auto low = decoding();
+    low.priority = 1;
+    CHECK(plan_batch({low, decoding(), decoding()}, budget).park == std::vector<std::size_t>{0});
+    CHECK(plan_batch({low, low, decoding()}, budget).park == std::vector<std::size_t>{1});
+}
+
+TEST_CASE("whoever has least left to prefill gets half of the budget, who came first the rest") {
+    const auto plan = plan_batch({decoding(), prefilling(500), prefilling(300), prefilling(40)}, roomy);
+    REQUIRE(plan.slices.size() == 3);
+    CHECK(plan.slices[1].running == 3);
+    CHECK(plan.slices[1].tokens == 8);
+    CHECK(plan.slices[2].running == 1);
+    CHECK(plan.slices[2].tokens == 8);
+}
+
+TEST_CASE("what a short prompt leaves of its half goes to the others") {
+    const auto plan = plan_batch({decoding(), prefilling(500), prefilling(3)}, roomy);
+    REQUIRE(plan.slices.size() == 3);
+    CHECK(plan.slices[1].completes);
+    CHECK(plan.slices[2].tokens == 13);
+}
+
+TEST_CASE("prompts go by priority, then by what their tenant was served") {
+    auto served = prefilling(30), low = prefilling(5);
+    served.served = 100;
+    low.priority = 1;
+    const auto plan = plan_batch({decoding(), low, served, prefilling(30)}, roomy);
+    REQUIRE(plan.slices.size() >= 2);
+    CHECK(plan.slices[1].running == 3);
+    for (const auto& slice : plan.slices) CHECK(slice.running != 1);
+}
+
+TEST_CASE("in deterministic mode a call is one sequence's, up to its next border") {
+    auto budget = roomy;
+    auto prompt = prefilling(100);
+    prompt.chunk = 40;
+    auto row = decoding();
+    row.chunk = 1;
+    for (std::uint64_t turn = 0; turn < 4; ++turn) {
+        budget.turn = turn;
+        const auto plan = plan_batch({prompt, row}, budget);
+        REQUIRE(plan.slices.size() == 1);
+        CHECK(plan.slices[0].running == turn % 2);
+        CHECK(plan.rows() == (turn % 2 == 0 ? 40 : 1));
+    }
+}
+
+TEST_CASE("in deterministic mode a chunk is whole or waits for cells") {
+    auto budget = roomy;
+    budget.turn = 0;
+    budget.free_cells = 39;
+    auto prompt = prefilling(100), other = prefilling(100);
+    prompt.chunk = other.chunk = 40;
+    const auto plan = plan_batch({prompt, other}, budget);
+    CHECK(plan.park == std::vector<std::size_t>{1});
+    CHECK(plan.prefill_tokens == 40);
+}
+
+TEST_CASE("guesses come after every decode row and before prompts, as far as there is room") {
+    auto guessing = decoding();
+    guessing.guesses = 6;
+    auto budget = roomy;
+    budget.max_rows = 12;
+    const auto plan = plan_batch({guessing, prefilling(100), guessing}, budget);
+    REQUIRE(plan.slices.size() == 2);
+    CHECK(plan.slices[0].tokens == 7);
+    CHECK(plan.slices[1].tokens == 5);
+    CHECK(plan.decode_rows == 2);
+    CHECK(plan.guessed_rows == 10);
+    CHECK(plan.rows() == 12);
+}
+
 TEST_CASE("cells that only the cache holds count as free") {
     auto budget = roomy;
     budget.free_cells = 0;
@@ -94,9 +170,12 @@ TEST_CASE("a prompt that is scored asks for no more logits than there is room fo
 }
 
 TEST_CASE("few streams leave a window to idle prefixes, many less") {
-    CHECK(idle_cell_limit(32'768, 4'096, 1) == 4'096);
-    CHECK(idle_cell_limit(32'768, 16'384, 16) == 8'192);
-    CHECK(idle_cell_limit(32'768, 4'096, 64) == 2'048);
+    CHECK(idle_cell_limit(32'768, 4'096, 1, false) == 4'096);
+    CHECK(idle_cell_limit(32'768, 16'384, 16, false) == 8'192);
+    CHECK(idle_cell_limit(32'768, 4'096, 64, false) == 2'048);
+    CHECK(idle_cell_limit(32'768, 4'096, 0, true) == 4'096);
+    CHECK(idle_cell_limit(32'768, 4'096, 1, true) == 2'048);
+    CHECK(idle_cell_limit(32'768, 4'096, 16, true) == 512);
 }
 
 TEST_CASE("every plan keeps within rows, outputs and cells, and always moves something") {
@@ -110,7 +189,10 @@ TEST_CASE("every plan keeps within rows, outputs and cells, and always moves som
                                .decodes = decodes,
                                .paused = below(5) == 0,
                                .scores_prompt = !decodes && below(8) == 0,
-                               .parkable_cells = 1 + below(40)});
+                               .parkable_cells = 1 + below(40),
+                               .priority = below(3),
+                               .served = static_cast<double>(below(3)),
+                               .guesses = decodes ? below(5) : 0});
         }
         const Budget budget{.free_cells = below(30),
                             .evictable_cells = below(30),
@@ -123,7 +205,9 @@ TEST_CASE("every plan keeps within rows, outputs and cells, and always moves som
         std::int32_t cells = budget.free_cells + budget.evictable_cells;
         std::set<std::size_t> parked(plan.park.begin(), plan.park.end());
         for (const auto i : plan.park) cells += running[i].parkable_cells;
-        CHECK_FALSE(parked.contains(0));
+        // The oldest of the highest priority stays.
+        const auto first = std::ranges::min_element(running, {}, &RunningView::priority);
+        if (first != running.end()) CHECK_FALSE(parked.contains(static_cast<std::size_t>(first - running.begin())));
         std::int32_t rows = 0, outputs = 0;
         std::set<std::size_t> used;
         for (const auto& slice : plan.slices) {
@@ -132,15 +216,15 @@ TEST_CASE("every plan keeps within rows, outputs and cells, and always moves som
             REQUIRE_FALSE(parked.contains(slice.running));
             REQUIRE_FALSE(view.paused);
             REQUIRE(slice.tokens >= 1);
-            REQUIRE(slice.tokens <= view.pending);
-            REQUIRE(slice.completes == (slice.tokens == view.pending));
+            REQUIRE(slice.tokens <= view.pending + view.guesses);
+            REQUIRE(slice.completes == (slice.tokens >= view.pending));
             rows += slice.tokens;
-            outputs += view.scores_prompt ? slice.tokens : slice.completes ? 1 : 0;
+            outputs += view.scores_prompt || view.decodes ? slice.tokens : slice.completes ? 1 : 0;
         }
         REQUIRE(rows == plan.rows());
         REQUIRE(rows <= budget.max_rows);
         REQUIRE(rows <= cells);
         REQUIRE(outputs <= budget.max_outputs);
-        if (!running.empty() && !running[0].paused && cells > 0) REQUIRE_FALSE(plan.empty());
+        if (first != running.end() && !first->paused && cells > 0) REQUIRE_FALSE(plan.empty());
     }
 }

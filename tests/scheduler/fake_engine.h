@@ -51,6 +51,7 @@ class FakeEngine final : public Engine {
         return static_cast<Token>('a' + hash % 26);
     };
     bool fail_next = false;
+    float softness = 0;  // from 0 (the next token is certain) to 20 (all are alike)
     std::function<void()> during_decode = [] {};  // what happens elsewhere while a call runs
     int saves = 0, restores = 0;
     std::vector<std::vector<BatchRow>> calls;
@@ -78,7 +79,7 @@ class FakeEngine final : public Engine {
             ++outputs;
             std::vector<Token> tokens;
             for (const auto cell : sequence) tokens.push_back(cells_.at(cell).token);
-            logits_[i].assign(257, -10.0F);
+            logits_[i].assign(257, -10.0F + softness);
             logits_[i].at(static_cast<std::size_t>(next(tokens))) = 10.0F;
         }
         assert_that(outputs <= limits_.max_outputs, "no more outputs than there is room for");

@@ -37,6 +37,7 @@ class Harness final : public EventSink {
         bool shares_prefixes = true;
         std::uint32_t gate = 1000;
         bool deterministic = false;
+        bool guesses = false;
         std::uint64_t host_bytes = 0;      // 0: nothing is kept outside the pool
         std::filesystem::path folder{};    // empty: not on disk
         std::uint64_t disk_bytes = 1 << 30;
@@ -55,18 +56,24 @@ class Harness final : public EventSink {
           spill(make_spill(s)),
           scheduler(engine, vocabulary, clock, *this, inbox, gate, pool, spill.get(),
                     {.slots = s.slots, .heartbeat_every = std::chrono::milliseconds(1),
-                     .deterministic = s.deterministic, .identity = "fake"}) {}
+                     .deterministic = s.deterministic, .guesses = s.guesses, .identity = "fake"}) {}
 
     // Puts a request into the inbox; its id.
     std::uint64_t arrive(const std::string& prompt, GenerateRequest request = {}, bool is_chat = false,
                          bool thinking_open = false) {
+        const ReplyFormat thinks{.thinking_open = "<think>", .thinking_close = "</think>"};
+        return arrive_as(prompt, std::move(request), is_chat ? thinks : ReplyFormat{}, thinking_open, false);
+    }
+    std::uint64_t arrive_as(const std::string& prompt, GenerateRequest request, ReplyFormat format, bool thinking_open,
+                            bool offers_tools) {
         const auto id = ++last_id_;
         (void)gate.try_enter();
         (void)gate.try_add_tokens(prompt.size());
         request.sampling.temperature = request.sampling.temperature == 1.0F ? 0.0F : request.sampling.temperature;
         inbox.push(std::make_shared<PreparedRequest>(PreparedRequest{
             .id = id, .prompt = tokens_of(prompt), .request = std::move(request), .window = shape.window,
-            .is_chat = is_chat, .thinking_open = thinking_open, .accepted_at = clock.time}));
+            .reply_format = std::move(format), .thinking_open = thinking_open, .offers_tools = offers_tools,
+            .accepted_at = clock.time}));
         return id;
     }
     void cancel(std::uint64_t id) { inbox.push(CancelRequest{id}); }

@@ -1,8 +1,6 @@
 #include "scheduler/scheduler.h"
 
 #include <catch2/catch_test_macros.hpp>
-#include <random>
-#include <set>
 
 #include "harness.h"
 
@@ -349,57 +347,4 @@ TEST_CASE("an idle scheduler goes on beating") {
     const int before = h.heartbeats;
     h.step(3);
     CHECK(h.heartbeats > before);
-}
-
-TEST_CASE("under random arrivals, cancels and pauses every output equals the unshared run and everything balances") {
-    for (unsigned seed = 1; seed <= 6; ++seed) {
-        std::mt19937 random(seed);
-        const auto below = [&](int n) { return static_cast<int>(random() % static_cast<unsigned>(n)); };
-        Harness h({.kv_cells = 160 + 32 * static_cast<std::int32_t>(seed),
-                   .max_sequences = 10,
-                   .max_batch_rows = 24,
-                   .max_outputs = 8,
-                   .window = 100,
-                   .slots = 6});
-        std::map<std::uint64_t, std::pair<std::string, std::uint32_t>> asked;
-        std::set<std::uint64_t> cancelled, paused;
-        for (int i = 0; i < 1500; ++i) {
-            if (below(4) == 0 && h.gate.inside() < 40) {
-                // Few different beginnings, so that prefixes are shared all the time.
-                auto prompt = words(static_cast<std::size_t>(below(60)), static_cast<char>('A' + below(3)));
-                prompt += words(1 + static_cast<std::size_t>(below(20)), static_cast<char>('0' + below(8)));
-                auto request = tokens(1 + static_cast<std::uint32_t>(below(25)));
-                request.choices = below(6) == 0 ? 3 : 1;
-                request.priority = below(3);
-                const auto n = std::min(*request.max_tokens, static_cast<std::uint32_t>(100 - prompt.size()));
-                asked[h.arrive(prompt, request)] = {prompt, n};
-            }
-            if (below(12) == 0 && !asked.empty()) {
-                const auto victim = 1 + static_cast<std::uint64_t>(below(static_cast<int>(asked.size())));
-                h.cancel(victim);
-                cancelled.insert(victim);
-            }
-            if (below(10) == 0 && !asked.empty()) {
-                const auto slow = 1 + static_cast<std::uint64_t>(below(static_cast<int>(asked.size())));
-                const bool pause = !paused.contains(slow) && paused.size() < 3;
-                h.pause(slow, pause);
-                if (pause) paused.insert(slow);
-                else paused.erase(slow);
-            }
-            h.step();
-        }
-        for (const auto id : paused) h.pause(id, false);
-        h.run();
-        for (const auto& [id, what] : asked) {
-            const auto& seen = h.seen[id];
-            REQUIRE(seen.endings == 1);
-            const auto expected = h.expected(what.first, what.second);
-            for (const auto& [choice, text] : seen.text) {
-                if (seen.done) REQUIRE(text == expected);
-                else REQUIRE(expected.starts_with(text));
-            }
-            if (!cancelled.contains(id)) REQUIRE(seen.done.has_value());
-        }
-        REQUIRE(h.gate.inside() == 0);
-    }
 }

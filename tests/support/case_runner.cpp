@@ -148,8 +148,16 @@ std::vector<Case> read_cases(const std::filesystem::path& folder) {
     return cases;
 }
 
+// 00000001 and sixteen zeros, 00000002 ...
+std::function<std::string()> counted_ids() {
+    return [n = 0]() mutable {
+        const auto digits = std::to_string(++n);
+        return std::string(8 - digits.size(), '0') + digits + std::string(16, '0');
+    };
+}
+
 CaseStage::CaseStage(const AddRoutes& add_routes)
-    : registry_(io_.get_executor()), chat_(registry_, io_.get_executor()), embed_(registry_) {
+    : registry_(io_.get_executor()), chat_(registry_, io_.get_executor(), counted_ids()), embed_(registry_) {
     add_routes(router_, registry_, chat_, embed_);
     arrange_line("model demo completion embedding");
 }

@@ -32,8 +32,9 @@ struct PromptTeller {
         const ChatPrompt usual;
         for (const auto& message : prompt.messages) tell_message(out, message);
         for (const auto& tool : prompt.tools_json) out << "tool " << tool << '\n';
-        if (prompt.tool_choice == ToolChoice::none) out << "no tool calls\n";
-        if (prompt.tool_choice == ToolChoice::required) out << "must call " << prompt.tool_choice_name << '\n';
+        if (prompt.tool_choice == ToolChoice::none) out << "tool_choice none\n";
+        if (prompt.tool_choice == ToolChoice::required)
+            out << "tool_choice required" << (prompt.tool_choice_name.empty() ? "" : " ") << prompt.tool_choice_name << '\n';
         tell(out, "parallel_tool_calls", prompt.parallel_tool_calls, usual.parallel_tool_calls);
         if (prompt.thinking) out << "thinking " << (*prompt.thinking ? "on" : "off") << '\n';
         tell(out, "template variables", prompt.template_variables_json, std::string());
@@ -86,6 +87,8 @@ std::string describe(const GenerateRequest& request) {
     if (request.format == OutputFormat::json) out << "format json\n";
     if (request.format == OutputFormat::json_schema) out << "format schema " << request.format_definition << '\n';
     if (request.format == OutputFormat::gbnf) out << "format grammar " << request.format_definition << '\n';
+    if (request.format == OutputFormat::regex) out << "format expression " << request.format_definition << '\n';
+    if (request.format_lenient) out << "format lenient\n";
     if (request.thinking_budget) out << "thinking_budget " << *request.thinking_budget << '\n';
     tell(out, "ignore_eos", request.ignore_eos, usual.ignore_eos);
     tell(out, "logprobs", request.logprobs, usual.logprobs);

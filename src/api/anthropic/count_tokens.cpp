@@ -11,7 +11,7 @@ Answered count_tokens(http::Exchange& exchange, const Services& services) {
     if (!call) co_return co_await reply_error(exchange, std::move(call).error());
     const auto model = services.registry.find(call->request.model);
     if (!model) co_return co_await reply_error(exchange, model.error());
-    (void)settle_thinking(call->request.generate, **model);
+    settle_thinking(call->request.generate, **model);
     const auto tokens = co_await services.chat.count_prompt_tokens(std::move(call->request));
     if (!tokens) co_return co_await reply_error(exchange, tokens.error());
     co_await reply_json(exchange, R"({"input_tokens":)" + std::to_string(*tokens) + "}");

@@ -19,7 +19,4 @@ Answered show_model(http::Exchange& exchange, const Services& services);
 Answered reply_json(http::Exchange& exchange, std::string body);
 Answered reply_error(http::Exchange& exchange, Error error);
 
-// Models that do not think ignore every wish about it. True when the model may think.
-[[nodiscard]] bool settle_thinking(GenerateRequest& generate, const ModelInfo& model);
-
 }  // namespace weft::api::anthropic

@@ -11,7 +11,6 @@ namespace weft::api::anthropic {
 struct AnswerHead {
     std::string id;
     std::string model;  // as the client wrote it
-    bool model_thinks = false;
     bool show_thinking = true;
     std::uint64_t max_tokens = 0;
 };
@@ -37,15 +36,17 @@ void append_usage(std::string& out, const Usage& usage);
 // Collects the events of a generation into a message that is not streamed.
 class MessageAnswer {
   public:
-    explicit MessageAnswer(AnswerHead head) : head_(std::move(head)), reply_(head_.model_thinks) {}
+    explicit MessageAnswer(AnswerHead head) : head_(std::move(head)) {}
 
+    // Before the first event.
+    void use(ReplyRules rules) { reply_.use(std::move(rules)); }
     void add(GenerationEvent event) { whole_.add(reply_.add(std::move(event))); }
     // After the last event.
     [[nodiscard]] std::string body() const;
 
   private:
     AnswerHead head_;
-    SingleReply reply_;
+    SingleReply reply_{};
     WholeReply whole_{};
 };
 

@@ -22,12 +22,16 @@ Result<void> read_format(const JsonReader& body, GenerateRequest& generate) {
         if (!schema.is_object()) return schema.absent() ? schema.missing() : schema.wrong_type("an object");
         generate.format = OutputFormat::json_schema;
         generate.format_definition = api::write_json(schema.json());
+        generate.format_field = schema.path();
+        generate.format_field = schema.path();
     }
     WEFT_TRY(auto grammar, body["grammar"].string());
     if (!grammar || grammar->empty()) return {};
     if (!format.absent()) return body["grammar"].invalid("cannot be combined with '" + format.path() + "'");
     generate.format = OutputFormat::gbnf;
+    generate.format_field = "grammar";
     generate.format_definition = std::move(*grammar);
+    generate.format_field = "grammar";
     return {};
 }
 
@@ -45,7 +49,7 @@ Result<MessageCall> read_count_call(const JsonReader& body) {
     WEFT_TRY(call.request.model, read_model(body));
     ChatPrompt prompt;
     WEFT_TRY(prompt.messages, read_conversation(body));
-    WEFT_CHECK(read_tools(body, prompt));
+    WEFT_CHECK(read_tools_and_choice(body, prompt));
     call.request.generate.prompt = std::move(prompt);
     WEFT_TRY(call.show_thinking, read_thinking(body, call.request.generate));
     return call;

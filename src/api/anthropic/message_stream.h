@@ -11,7 +11,10 @@ namespace weft::api::anthropic {
 // ping, blocks that are opened and closed one after the other, message_delta, message_stop.
 class MessageStreamWriter {
   public:
-    explicit MessageStreamWriter(AnswerHead head) : head_(std::move(head)), reply_(head_.model_thinks) {}
+    explicit MessageStreamWriter(AnswerHead head) : head_(std::move(head)) {}
+
+    // Before the first event.
+    void use(ReplyRules rules) { reply_.use(std::move(rules)); }
 
     // Appends what the event means for the client; nothing for an Error, which ends the stream in another way.
     void add(GenerationEvent event, std::string& out);
@@ -31,7 +34,7 @@ class MessageStreamWriter {
     void finish(std::string& out);
 
     AnswerHead head_;
-    SingleReply reply_;
+    SingleReply reply_{};
     bool started_ = false;
     Block block_ = Block::none;    // that is open
     std::uint32_t index_ = 0;      // of the open block, or of the next one

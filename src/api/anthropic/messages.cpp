@@ -1,3 +1,4 @@
+#include "api/caller.h"
 #include "api/anthropic/errors.h"
 #include "api/anthropic/handlers.h"
 #include "api/anthropic/message_request.h"
@@ -9,10 +10,9 @@ namespace weft::api::anthropic {
 namespace asio = boost::asio;
 namespace {
 
-AnswerHead head_of(const Services& services, const MessageCall& call, bool model_thinks) {
+AnswerHead head_of(const Services& services, const MessageCall& call) {
     return {.id = services.new_id("msg_"),
             .model = call.request.model,
-            .model_thinks = model_thinks,
             .show_thinking = call.show_thinking,
             .max_tokens = static_cast<std::uint64_t>(call.request.overrides.max_tokens.value_or(0))};
 }
@@ -34,6 +34,7 @@ asio::awaitable<void> answer_streamed(http::Exchange& exchange, const Services& 
     ReplyWaiter waiter(exchange, manners_of(services, exchange.request().id, writer));
     auto reply = co_await waiter.wait_for(services.chat.begin(std::move(call.request)));
     if (!reply) co_return co_await waiter.fail(std::move(reply).error());
+    writer.use(std::move(reply->rules));
     const auto add = [&writer](GenerationEvent event, std::string& out) { writer.add(std::move(event), out); };
     if (co_await waiter.send_all(reply->events, add)) co_await exchange.finish_stream();
 }
@@ -43,6 +44,7 @@ asio::awaitable<void> answer_whole(http::Exchange& exchange, const Services& ser
     MessageAnswer answer(std::move(head));
     auto reply = co_await wait_for_reply(exchange, services.chat.begin(std::move(call.request)));
     if (!reply) co_return co_await reply_error(exchange, std::move(reply).error());
+    answer.use(std::move(reply->rules));
     const auto add = [&answer](GenerationEvent event) { answer.add(std::move(event)); };
     if (const auto all = co_await collect(exchange, reply->events, add); !all)
         co_return co_await reply_error(exchange, all.error());
@@ -51,21 +53,17 @@ asio::awaitable<void> answer_whole(http::Exchange& exchange, const Services& ser
 
 }  // namespace
 
-bool settle_thinking(GenerateRequest& generate, const ModelInfo& model) {
-    if (model.can("thinking")) return true;
-    std::get<ChatPrompt>(generate.prompt).thinking.reset();
-    generate.thinking_budget.reset();
-    return false;
-}
-
 Answered create_message(http::Exchange& exchange, const Services& services) {
     auto body = body_of(exchange.request());
     if (!body) co_return co_await reply_error(exchange, std::move(body).error());
     auto call = read_message_call(JsonReader(*body));
     if (!call) co_return co_await reply_error(exchange, std::move(call).error());
+    if (auto caller = set_caller(exchange.request(), call->request.generate); !caller)
+        co_return co_await reply_error(exchange, std::move(caller).error());
     const auto model = services.registry.find(call->request.model);
     if (!model) co_return co_await reply_error(exchange, model.error());
-    auto head = head_of(services, *call, settle_thinking(call->request.generate, **model));
+    settle_thinking(call->request.generate, **model);
+    auto head = head_of(services, *call);
     if (call->stream)
         co_await answer_streamed(exchange, services, std::move(*call), std::move(head));
     else

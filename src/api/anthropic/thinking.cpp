@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <limits>
 
+#include "api/base64.h"
+
 namespace weft::api::anthropic {
 namespace {
 
@@ -34,19 +36,6 @@ std::uint64_t hash_of(std::string_view text, std::uint64_t hash) {
     return hash;
 }
 
-std::string base64(std::string_view bytes) {
-    constexpr std::string_view digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    std::string out;
-    for (std::size_t i = 0; i < bytes.size(); i += 3) {
-        std::uint32_t group = 0;
-        for (std::size_t j = 0; j < 3; ++j)
-            group = group << 8 | (i + j < bytes.size() ? static_cast<unsigned char>(bytes[i + j]) : 0U);
-        for (std::size_t j = 0; j < 4; ++j)
-            out += i + j <= bytes.size() ? digits[group >> (18 - 6 * j) & 63] : '=';
-    }
-    return out;
-}
-
 }  // namespace
 
 Result<bool> read_thinking(const JsonReader& body, GenerateRequest& generate) {
@@ -71,7 +60,9 @@ std::string signature_of(std::string_view thinking) {
     for (const auto seed : seeds)
         for (std::uint64_t hash = hash_of(thinking, seed), i = 0; i < 8; ++i, hash >>= 8)
             bytes += static_cast<char>(hash & 0xFF);
-    return base64(bytes);
+    std::string signature;
+    append_base64(signature, bytes);
+    return signature;
 }
 
 }  // namespace weft::api::anthropic

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "api/ollama/service_request.h"
+#include "api/tool_fields.h"
 
 namespace weft::api::ollama {
 namespace {
@@ -80,7 +81,9 @@ Result<std::vector<ChatMessage>> messages_in(const JsonReader& json) {
 
 // The model's own system message stands unless the conversation begins with one.
 ChatPrompt prompt_of(const ChatBody& body, const ModelInfo& model) {
-    ChatPrompt prompt{.messages = body.messages, .drop_oldest_to_fit = body.fields.truncate};
+    ChatPrompt prompt = body.tools;
+    prompt.messages = body.messages;
+    prompt.drop_oldest_to_fit = body.fields.truncate;
     const bool brings_system = !body.messages.empty() && body.messages.front().role == "system";
     if (!brings_system && !model.system.empty())
         prompt.messages.insert(prompt.messages.begin(), {.role = "system", .content = model.system});
@@ -94,14 +97,15 @@ Result<ChatBody> parse_chat(const JsonReader& json) {
     ChatBody body;
     WEFT_TRY(body.fields, generation_fields_in(json));
     WEFT_TRY(body.messages, messages_in(json["messages"]));
-    WEFT_TRY(const auto tools, json["tools"].array());
-    body.has_tools = tools && !tools->empty();
+    WEFT_TRY(body.tools.tools_json, read_tools(json["tools"]));
+    WEFT_CHECK(apply_tool_choice(json["tool_choice"], body.tools));
     return body;
 }
 
 Result<Generation> generation_of(const ChatBody& body, const ModelInfo& model) {
     if (!model.can("completion")) return cannot(body.fields.model, "chat");
-    if (body.has_tools) return cannot(body.fields.model, "tools");  // nobody's tool calls are served yet
+    const bool offers_tools = !body.tools.tools_json.empty() && body.tools.tool_choice != ToolChoice::none;
+    if (offers_tools && !model.can("tools")) return cannot(body.fields.model, "tools");
     if (body.fields.think.wanted() && !model.can("thinking")) return cannot(body.fields.model, "thinking");
     return Generation{.wording = Wording::chat, .fields = body.fields, .prompt = prompt_of(body, model)};
 }

@@ -8,7 +8,7 @@ namespace weft::api::ollama {
 struct ChatBody {
     GenerationFields fields;
     std::vector<ChatMessage> messages{};
-    bool has_tools = false;
+    ChatPrompt tools{};  // only what it says about tools counts
 
     [[nodiscard]] bool only_loads() const { return messages.empty(); }
 };

@@ -1,3 +1,4 @@
+#include "api/caller.h"
 #include "api/ollama/generation_answer.h"
 
 #include <algorithm>
@@ -58,6 +59,7 @@ class CancelWhenClientLeaves {
 };
 
 asio::awaitable<Result<Reply>> begin(http::Exchange& exchange, const Services& services, ChatRequest request) {
+    if (auto caller = set_caller(exchange.request(), request.generate); !caller) co_return std::unexpected(caller.error());
     auto pending = services.chat.begin(std::move(request));
     const CancelWhenClientLeaves guard(exchange, pending);
     co_return co_await pending.wait();
@@ -67,9 +69,14 @@ asio::awaitable<Result<Reply>> begin(http::Exchange& exchange, const Services& s
 void append_lines(std::string& out, ReplyWriter& writer, const ReplyBatch& batch) {
     const bool thinks = !batch.thinking.empty();
     if (thinks) writer.append_line(out, ReplyWriter::Thinking::yes, batch.thinking, batch.logprobs);
-    if (!batch.content.empty() || (!thinks && !batch.logprobs.empty()))
+    const bool only_logprobs = !thinks && batch.tool_calls.empty() && !batch.logprobs.empty();
+    if (!batch.content.empty() || only_logprobs)
         writer.append_line(out, ReplyWriter::Thinking::no, batch.content,
                            thinks ? std::vector<TokenLogprob>{} : batch.logprobs);
+    if (!batch.tool_calls.empty()) {
+        const bool told = thinks || !batch.content.empty();
+        writer.append_calls(out, batch.tool_calls, told ? std::vector<TokenLogprob>{} : batch.logprobs);
+    }
 }
 
 // What a reader of one reply works with.
@@ -116,6 +123,7 @@ asio::awaitable<void> stream_lines(Answering& a) {
 
 std::size_t bytes_of(const ReplyBatch& batch) {
     std::size_t bytes = batch.thinking.size() + batch.content.size();
+    for (const auto& call : batch.tool_calls) bytes += call.name.size() + call.arguments.size();
     for (const auto& logprob : batch.logprobs) bytes += (1 + logprob.top.size()) * sizeof(TokenAlternative);
     return bytes;
 }
@@ -123,6 +131,7 @@ std::size_t bytes_of(const ReplyBatch& batch) {
 void append(LastObject& whole, ReplyBatch& batch) {
     whole.text += batch.content;
     whole.thinking += batch.thinking;
+    std::ranges::move(batch.tool_calls, std::back_inserter(whole.tool_calls));
     std::ranges::move(batch.logprobs, std::back_inserter(whole.logprobs));
 }
 
@@ -152,11 +161,10 @@ asio::awaitable<void> answer_generation(http::Exchange& exchange, const Services
                                 to_chat_request(generation, *model, services.default_context_tokens));
     if (!reply) co_return co_await reply_error(exchange, std::move(reply).error());
     const CancelWhenClientLeaves guard(exchange, reply->events);
-    const bool thinks = model->can("thinking") && std::holds_alternative<ChatPrompt>(generation.prompt);
     Answering answering{.exchange = exchange,
                         .clock = services.clock,
                         .reply = *reply,
-                        .reader = ReplyReader(reply->events, thinks),
+                        .reader = ReplyReader(*reply),
                         .writer = ReplyWriter(generation.wording, fields.model, services.wall_clock),
                         .shows_thinking = fields.think.on.value_or(true),
                         .answers_context = generation.answers_context};

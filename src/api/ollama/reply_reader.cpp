@@ -1,23 +1,10 @@
 #include "api/ollama/reply_reader.h"
 
+#include <algorithm>
 #include <iterator>
 #include <utility>
 
 namespace weft::api::ollama {
-namespace {
-
-ReplyParser::Mode mode_for(bool thinks, bool thinking_open) {
-    if (!thinks) return ReplyParser::Mode::plain;
-    return thinking_open ? ReplyParser::Mode::inside_thinking : ReplyParser::Mode::may_think;
-}
-
-void append(ReplyBatch& batch, ReplyDelta delta) {
-    batch.thinking += delta.thinking;
-    batch.content += delta.content;
-}
-
-}  // namespace
-
 boost::asio::awaitable<ReplyBatch> ReplyReader::next() {
     ReplyBatch batch;
     take(batch, co_await events_.next());
@@ -46,11 +33,11 @@ void ReplyReader::take(ReplyBatch& batch, GenerationEvent event) {
 
 void ReplyReader::take(ReplyBatch&, PromptAccepted&& accepted) {
     tokens_ = std::move(accepted.tokens);
-    parser_.emplace(mode_for(thinks_, accepted.thinking_open));
+    parser_.emplace(rules_, accepted.thinking_open);
 }
 
 void ReplyReader::take(ReplyBatch& batch, TextPiece&& piece) {
-    if (!parser_) parser_.emplace(mode_for(thinks_, false));
+    if (!parser_) parser_.emplace(rules_, false);
     tokens_.insert(tokens_.end(), piece.tokens.begin(), piece.tokens.end());
     std::ranges::move(std::exchange(piece.logprobs, {}), std::back_inserter(batch.logprobs));
     append(batch, parser_->feed(std::move(piece)));
@@ -58,7 +45,23 @@ void ReplyReader::take(ReplyBatch& batch, TextPiece&& piece) {
 
 void ReplyReader::take(ReplyBatch& batch, ChoiceFinished&& finished) {
     finish_reason_ = finished.reason;
-    if (parser_) append(batch, parser_->finish());
+    if (!parser_) return;
+    append(batch, parser_->finish());
+    std::ranges::move(std::exchange(calls_, {}), std::back_inserter(batch.tool_calls));
+}
+
+// Calls are told whole here: one is complete when the next begins or the reply ends.
+void ReplyReader::append(ReplyBatch& batch, ReplyDelta delta) {
+    batch.thinking += delta.thinking;
+    batch.content += delta.content;
+    for (auto& call : delta.tool_calls) {
+        if (call.name.empty() && !calls_.empty()) {
+            calls_.back().arguments += call.arguments;
+            continue;
+        }
+        std::ranges::move(std::exchange(calls_, {}), std::back_inserter(batch.tool_calls));
+        calls_.push_back(std::move(call));
+    }
 }
 
 }  // namespace weft::api::ollama

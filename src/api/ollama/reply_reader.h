@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "runner/token_stream.h"
+#include "services/chat/chat_service.h"
 #include "services/chat/reply_parser.h"
 
 namespace weft::api::ollama {
@@ -15,19 +16,20 @@ namespace weft::api::ollama {
 struct ReplyBatch {
     std::string thinking{};
     std::string content{};
+    std::vector<ToolCallDelta> tool_calls{};  // complete ones
     std::vector<TokenLogprob> logprobs{};  // of every token, whatever became of its text
     std::optional<GenerationDone> done{};  // the reply ended well ...
     std::optional<Error> error{};          // ... or did not
 
-    [[nodiscard]] bool has_text() const { return !thinking.empty() || !content.empty() || !logprobs.empty(); }
+    [[nodiscard]] bool has_text() const { return !thinking.empty() || !content.empty() || !tool_calls.empty() || !logprobs.empty(); }
     [[nodiscard]] bool last() const { return done || error; }
 };
 
 // Reads the events of one choice in batches, so that a step's pieces become one write. Thread: io.
 class ReplyReader {
   public:
-    // Borrows the stream. `thinks`: the reply may begin with a thinking block.
-    ReplyReader(TokenStream& events, bool thinks) : events_(events), thinks_(thinks) {}
+    // Borrows the reply.
+    explicit ReplyReader(Reply& reply) : events_(reply.events), rules_(reply.rules) {}
 
     // Waits for the next event, then takes all that are there. Not to be called again after a batch that is last().
     [[nodiscard]] boost::asio::awaitable<ReplyBatch> next();
@@ -42,10 +44,12 @@ class ReplyReader {
     void take(ReplyBatch& batch, PromptAccepted&& accepted);
     void take(ReplyBatch& batch, TextPiece&& piece);
     void take(ReplyBatch& batch, ChoiceFinished&& finished);
+    void append(ReplyBatch& batch, ReplyDelta delta);
 
     TokenStream& events_;
-    bool thinks_;
+    const ReplyRules& rules_;
     std::optional<ReplyParser> parser_{};  // made when the prompt says whether it opened a thinking block
+    std::vector<ToolCallDelta> calls_{};     // told in part
     std::vector<Token> tokens_{};
     FinishReason finish_reason_ = FinishReason::stop;
 };

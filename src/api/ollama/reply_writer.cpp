@@ -19,11 +19,34 @@ struct LogprobItem {
     std::optional<std::vector<Alternative>> top_logprobs;
 };
 
+struct CalledFunction {
+    std::uint32_t index;
+    std::string name;
+    glz::raw_json arguments;
+};
+
+struct Call {
+    std::string id;
+    CalledFunction function;
+};
+
 struct Message {
     std::string_view role = "assistant";
     std::string content;
     std::optional<std::string> thinking;
+    std::optional<std::vector<Call>> tool_calls;
 };
+
+constexpr std::size_t id_letters = 8;
+
+std::vector<Call> calls_of(const std::vector<ToolCallDelta>& deltas) {
+    std::vector<Call> calls;
+    calls.reserve(deltas.size());
+    for (const auto& call : deltas)
+        calls.push_back({.id = "call_" + call.id.substr(0, id_letters),
+                         .function = {.index = call.index, .name = call.name, .arguments = {call.arguments}}});
+    return calls;
+}
 
 template <typename T>
 std::optional<T> unless_empty(T value) {
@@ -40,6 +63,7 @@ struct LastOfGenerate {
     std::string created_at;
     std::string response;
     std::optional<std::string> thinking;
+    std::optional<std::vector<Call>> tool_calls;
     bool done = true;
     std::string_view done_reason;
     std::optional<std::vector<Token>> context;
@@ -117,6 +141,22 @@ void ReplyWriter::append_line(std::string& out, Thinking thinking, const std::st
     write_json_text(text, scratch_);
     out += scratch_;
     out += thinks ? thinking_end_ : answer_end_;
+    end_line(out, logprobs);
+}
+
+void ReplyWriter::append_calls(std::string& out, const std::vector<ToolCallDelta>& calls,
+                               const std::vector<TokenLogprob>& logprobs) {
+    out += head_;
+    out += rfc3339(clock_());
+    out += answer_begin_;
+    out += "\"\",\"tool_calls\":";
+    write_json_text(calls_of(calls), scratch_);
+    out += scratch_;
+    out += answer_end_;
+    end_line(out, logprobs);
+}
+
+void ReplyWriter::end_line(std::string& out, const std::vector<TokenLogprob>& logprobs) {
     if (!logprobs.empty()) {
         write_json_text(items_of(logprobs), scratch_);
         out += ",\"logprobs\":";
@@ -128,14 +168,16 @@ void ReplyWriter::append_line(std::string& out, Thinking thinking, const std::st
 std::string ReplyWriter::last_object(LastObject last) {
     if (wording_ == Wording::generate) {
         LastOfGenerate object{.model = model_, .created_at = rfc3339(clock_()), .response = std::move(last.text),
-                              .thinking = unless_empty(std::move(last.thinking)), .done_reason = last.done_reason,
+                              .thinking = unless_empty(std::move(last.thinking)),
+                              .tool_calls = unless_empty(calls_of(last.tool_calls)), .done_reason = last.done_reason,
                               .context = unless_empty(std::move(last.context)),
                               .logprobs = unless_empty(items_of(last.logprobs))};
         put_metrics(object, last.metrics);
         return to_json(object);
     }
     LastOfChat object{.model = model_, .created_at = rfc3339(clock_()),
-                      .message = {.content = std::move(last.text), .thinking = unless_empty(std::move(last.thinking))},
+                      .message = {.content = std::move(last.text), .thinking = unless_empty(std::move(last.thinking)),
+                                  .tool_calls = unless_empty(calls_of(last.tool_calls))},
                       .done_reason = last.done_reason, .logprobs = unless_empty(items_of(last.logprobs))};
     put_metrics(object, last.metrics);
     return to_json(object);

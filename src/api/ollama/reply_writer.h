@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "api/ollama/generation.h"
+#include "services/chat/reply_delta.h"
 
 namespace weft::api::ollama {
 
@@ -25,6 +26,7 @@ struct Metrics {
 struct LastObject {
     std::string text{};
     std::string thinking{};
+    std::vector<ToolCallDelta> tool_calls{};  // complete ones
     std::string_view done_reason = "stop";
     Metrics metrics{};
     std::vector<Token> context{};
@@ -45,10 +47,15 @@ class ReplyWriter {
     void append_line(std::string& out, Thinking thinking, const std::string& text,
                      const std::vector<TokenLogprob>& logprobs);
 
+    // A line with calls of tools, each complete.
+    void append_calls(std::string& out, const std::vector<ToolCallDelta>& calls, const std::vector<TokenLogprob>& logprobs);
+
     // The object with done: true, without a line feed.
     [[nodiscard]] std::string last_object(LastObject last);
 
   private:
+    void end_line(std::string& out, const std::vector<TokenLogprob>& logprobs);
+
     const Wording wording_;
     const std::string model_;
     const WallClock& clock_;

@@ -18,17 +18,19 @@ Result<std::uint32_t> top_logprobs_in(const JsonReader& body) {
     return static_cast<std::uint32_t>(n);
 }
 
-// Constrained output is checked for its shape, then refused: an answer in another format would be worse than none.
-Result<void> check_format(const JsonReader& format) {
+// "json", a schema, or nothing. What the engine cannot enforce of a schema it refuses.
+Result<void> format_in(const JsonReader& format, GenerationFields& fields) {
     if (format.absent()) return {};
-    const bool empty = format.is_string() && format.json().get<std::string>().empty();
-    if (empty) return {};
-    const bool json_mode = format.is_string() && format.json().get<std::string>() == "json";
+    const std::string text = format.is_string() ? format.json().get<std::string>() : write_json(format.json());
+    if (format.is_string() && text.empty()) return {};
+    const bool json_mode = format.is_string() && text == "json";
     if (!json_mode && !format.is_object())
         return fail_field(ErrorCode::invalid_request, "format",
                           "invalid format: " + write_json(format.json()) +
                               "; expected \"json\" or a valid JSON Schema object");
-    return fail_field(ErrorCode::not_implemented, "format", "structured outputs (format) are not available yet");
+    fields.format = json_mode ? OutputFormat::json : OutputFormat::json_schema;
+    if (!json_mode) fields.format_schema = text;
+    return {};
 }
 
 Result<bool> flag_in(const JsonReader& body, std::string_view key, bool otherwise) {
@@ -90,7 +92,7 @@ Result<GenerationFields> generation_fields_in(const JsonReader& body) {
     WEFT_TRY(fields.logprobs, flag_in(body, "logprobs", false));
     WEFT_TRY(fields.top_logprobs, top_logprobs_in(body));
     WEFT_TRY(fields.render_only, flag_in(body, "_debug_render_only", false));
-    WEFT_CHECK(check_format(body["format"]));
+    WEFT_CHECK(format_in(body["format"], fields));
     return fields;
 }
 

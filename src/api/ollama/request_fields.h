@@ -44,6 +44,8 @@ struct GenerationFields {
     bool logprobs = false;
     std::uint32_t top_logprobs = 0;
     bool render_only = false;
+    OutputFormat format = OutputFormat::text;
+    std::string format_schema{};  // json_schema
 
     // A request without a prompt that says keep_alive 0 asks to unload.
     [[nodiscard]] bool unloads() const { return keep_alive && *keep_alive == KeepAlive{0}; }

@@ -46,6 +46,8 @@ ChatRequest to_chat_request(const Generation& generation, const ModelInfo& model
                         .generate = {.prompt = generation.prompt,
                                      .context_before = generation.context_before,
                                      .sampling = default_sampling(),
+                                     .format = fields.format,
+                                     .format_definition = fields.format_schema,
                                      .logprobs = fields.logprobs,
                                      .top_logprobs = fields.logprobs ? fields.top_logprobs : 0,
                                      .shift = fields.shift,

@@ -61,13 +61,24 @@ std::string_view finish_reason_json(FinishReason reason) {
     return R"("stop")";
 }
 
-void append_chat_logprobs(std::string& out, const std::vector<TokenLogprob>& logprobs) {
-    out += R"({"content":[)";
+std::string_view finish_reason_json(FinishReason reason, bool called, bool legacy_functions) {
+    if (!called) return finish_reason_json(reason);
+    return legacy_functions ? R"("function_call")" : R"("tool_calls")";
+}
+
+void append_logprob_entries(std::string& out, const std::vector<TokenLogprob>& logprobs) {
+    out += '[';
     for (std::size_t i = 0; i < logprobs.size(); ++i) {
         if (i > 0) out += ',';
         append_entry(out, logprobs[i]);
     }
-    out += R"(],"refusal":null})";
+    out += ']';
+}
+
+void append_chat_logprobs(std::string& out, const std::vector<TokenLogprob>& logprobs) {
+    out += R"({"content":)";
+    append_logprob_entries(out, logprobs);
+    out += R"(,"refusal":null})";
 }
 
 void append_logprob(std::string& out, float logprob) {

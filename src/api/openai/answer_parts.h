@@ -33,6 +33,14 @@ void append_usage(std::string& out, const Usage& usage);
 
 // "stop" or "length", quotes included.
 [[nodiscard]] std::string_view finish_reason_json(FinishReason reason);
+// The same for a chat answer: one that calls a tool ends for that reason, whatever made it end.
+[[nodiscard]] std::string_view finish_reason_json(FinishReason reason, bool called, bool legacy_functions);
+
+// A tool call's id in this dialect.
+[[nodiscard]] inline std::string call_id(std::string_view id) { return "call_" + std::string(id); }
+
+// [{"token":...}]: an entry per token.
+void append_logprob_entries(std::string& out, const std::vector<TokenLogprob>& logprobs);
 
 // A chat choice's {"content":[...],"refusal":null}. Every entry has its `top` list, empty when none was asked for.
 void append_chat_logprobs(std::string& out, const std::vector<TokenLogprob>& logprobs);

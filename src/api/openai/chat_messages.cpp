@@ -30,7 +30,8 @@ Result<std::string> read_part(const JsonReader& part, std::string_view role) {
                                 "' can have, not '" + type + "'");
 }
 
-// A string, or parts that are joined in their order. Nothing when absent.
+}  // namespace
+
 Result<std::optional<std::string>> read_content(const JsonReader& content, std::string_view role) {
     if (content.absent()) return std::nullopt;
     if (content.is_string()) return content.json().get<std::string>();
@@ -45,7 +46,6 @@ Result<std::optional<std::string>> read_content(const JsonReader& content, std::
     return text;
 }
 
-// OpenAI sends arguments as JSON text; some clients send the object itself.
 Result<std::string> read_arguments(const JsonReader& arguments) {
     if (arguments.absent()) return std::string(empty_arguments);
     if (arguments.is_object()) return api::write_json(arguments.json());
@@ -53,6 +53,8 @@ Result<std::string> read_arguments(const JsonReader& arguments) {
     if (text->find_first_not_of(" \t\r\n") == std::string::npos) return std::string(empty_arguments);
     return std::move(*text);
 }
+
+namespace {
 
 Result<ToolCall> read_function(const JsonReader& function, std::string id) {
     if (!function.is_object()) return function.absent() ? function.missing() : function.wrong_type("an object");
@@ -118,7 +120,8 @@ Result<ChatMessage> read_message(const JsonReader& message) {
                                    "'");
 }
 
-// A result that does not name its function is named after the call it answers; the last call of an id wins.
+}  // namespace
+
 void name_tool_results(std::vector<ChatMessage>& messages) {
     std::map<std::string, std::string, std::less<>> names;
     for (auto& message : messages) {
@@ -128,8 +131,6 @@ void name_tool_results(std::vector<ChatMessage>& messages) {
             message.tool_name = found->second;
     }
 }
-
-}  // namespace
 
 Result<std::vector<ChatMessage>> read_messages(const JsonReader& messages) {
     WEFT_TRY(const auto list, messages.array());

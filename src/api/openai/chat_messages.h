@@ -1,5 +1,8 @@
 #pragma once
 
+#include <optional>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "api/json_reader.h"
@@ -12,5 +15,16 @@ inline constexpr std::size_t max_messages = 100'000;
 // The conversation of a chat request: roles, text parts, tool calls and their results, reasoning. An error names the
 // message and the field ("messages[2].content[0].text").
 [[nodiscard]] Result<std::vector<ChatMessage>> read_messages(const JsonReader& messages);
+
+// Parts of it that the items of a Responses conversation have too.
+
+// A string, or parts that are joined in their order. Nothing when absent.
+[[nodiscard]] Result<std::optional<std::string>> read_content(const JsonReader& content, std::string_view role);
+
+// OpenAI sends arguments as JSON text; some clients send the object itself.
+[[nodiscard]] Result<std::string> read_arguments(const JsonReader& arguments);
+
+// A result that does not name its function is named after the call it answers; the last call of an id wins.
+void name_tool_results(std::vector<ChatMessage>& messages);
 
 }  // namespace weft::api::openai

@@ -4,6 +4,8 @@
 #include <array>
 
 #include "api/openai/chat_messages.h"
+#include "api/openai/output_format.h"
+#include "api/tool_fields.h"
 
 namespace weft::api::openai {
 namespace {
@@ -18,11 +20,27 @@ Result<std::optional<std::string>> read_effort(const JsonReader& value) {
     return effort;
 }
 
-Result<void> refuse_budget(const JsonReader& budget) {
-    WEFT_TRY(const auto tokens, budget.integer());
-    if (!tokens || *tokens < 0) return {};
-    return not_supported_yet(budget, "'" + budget.path() + "'");
+constexpr std::int64_t max_thinking_budget = 1 << 30;
+
+// Negative, as in "-1": no limit.
+Result<std::optional<std::uint32_t>> read_budget(const JsonReader& budget) {
+    WEFT_TRY(const auto tokens, budget.integer(INT64_MIN, max_thinking_budget));
+    if (!tokens || *tokens < 0) return std::nullopt;
+    return static_cast<std::uint32_t>(*tokens);
 }
+
+}  // namespace
+
+Result<std::optional<std::uint32_t>> read_thinking_budget(const JsonReader& body) {
+    for (const auto& value : {body["thinking_budget"], body["options"]["thinking_budget"], body["reasoning"]["max_tokens"],
+                              body["thinking"]["budget_tokens"]}) {
+        WEFT_TRY(const auto budget, read_budget(value));
+        if (budget) return budget;
+    }
+    return std::nullopt;
+}
+
+namespace {
 
 // `think` is Ollama's: a switch or a level.
 Result<std::optional<bool>> read_think(const JsonReader& think) {
@@ -36,7 +54,6 @@ Result<std::optional<bool>> read_think(const JsonReader& think) {
 // `thinking` as Anthropic's clients write it.
 Result<std::optional<bool>> read_thinking_object(const JsonReader& thinking) {
     WEFT_CHECK(thinking.object());
-    WEFT_CHECK(refuse_budget(thinking["budget_tokens"]));
     WEFT_TRY(const auto type, thinking["type"].string());
     if (!type) return std::nullopt;
     if (*type != "enabled" && *type != "disabled") return thinking["type"].invalid("must be enabled or disabled");
@@ -52,7 +69,6 @@ struct Thinking {
 Result<Thinking> read_thinking(const JsonReader& body) {
     const auto reasoning = body["reasoning"];
     WEFT_CHECK(reasoning.object());
-    WEFT_CHECK(refuse_budget(reasoning["max_tokens"]));
     WEFT_TRY(auto effort, read_effort(body["reasoning_effort"]));
     WEFT_TRY(auto nested_effort, read_effort(reasoning["effort"]));
     WEFT_TRY(const auto enabled, reasoning["enabled"].boolean());
@@ -81,9 +97,37 @@ Result<std::string> read_template_variables(const JsonReader& body, const Thinki
     return api::write_json(variables);
 }
 
-Result<ChatPrompt> read_prompt(const JsonReader& body) {
-    ChatPrompt prompt;
-    WEFT_TRY(prompt.messages, read_messages(body["messages"]));
+// `functions` and `function_call` are how tools were first called.
+Result<void> read_legacy_functions(const JsonReader& body, ChatPrompt& prompt) {
+    WEFT_TRY(const auto list, body["functions"].array());
+    if (list && list->size() > max_tools)
+        return body["functions"].invalid("must have at most " + std::to_string(max_tools) + " functions");
+    for (const auto& element : list.value_or(std::vector<JsonReader>{})) {
+        WEFT_TRY(auto tool, function_tool(element));
+        prompt.tools_json.push_back(std::move(tool));
+    }
+    prompt.parallel_tool_calls = false;  // an answer of this form has room for one
+    const auto choice = body["function_call"];
+    if (choice.is_object()) return force_tool(choice["name"], choice.path(), prompt);
+    return apply_tool_choice(choice, prompt);
+}
+
+bool uses_legacy_functions(const JsonReader& body) {
+    const auto functions = body["functions"];
+    return body["tools"].absent() && !functions.absent() && !(functions.is_array() && functions.json().get_array().empty());
+}
+
+Result<void> read_tool_fields(const JsonReader& body, ChatPrompt& prompt) {
+    if (uses_legacy_functions(body)) return read_legacy_functions(body, prompt);
+    WEFT_TRY(prompt.tools_json, read_tools(body["tools"]));
+    WEFT_TRY(const auto parallel, body["parallel_tool_calls"].boolean());
+    prompt.parallel_tool_calls = parallel.value_or(true);
+    return apply_tool_choice(body["tool_choice"], prompt);
+}
+
+}  // namespace
+
+Result<void> read_template_fields(const JsonReader& body, ChatPrompt& prompt) {
     WEFT_TRY(const auto thinking, read_thinking(body));
     prompt.thinking = thinking.on;
     WEFT_TRY(prompt.template_variables_json, read_template_variables(body, thinking));
@@ -91,6 +135,16 @@ Result<ChatPrompt> read_prompt(const JsonReader& body) {
     WEFT_TRY(const auto continue_final, body["continue_final_message"].boolean());
     prompt.add_generation_prompt = generation_prompt.value_or(true);
     prompt.continue_final_message = continue_final.value_or(true);
+    return {};
+}
+
+namespace {
+
+Result<ChatPrompt> read_prompt(const JsonReader& body) {
+    ChatPrompt prompt;
+    WEFT_TRY(prompt.messages, read_messages(body["messages"]));
+    WEFT_CHECK(read_tool_fields(body, prompt));
+    WEFT_CHECK(read_template_fields(body, prompt));
     return prompt;
 }
 
@@ -117,7 +171,8 @@ Result<bool> read_separate_thinking(const JsonReader& value) {
     return value.invalid("must be one of auto, deepseek, none");
 }
 
-// Accepted without an effect on the text; only what the contract bounds is checked.
+}  // namespace
+
 Result<void> check_accepted(const JsonReader& body) {
     WEFT_TRY(const auto metadata, body["metadata"].object());
     if (metadata && metadata->size() > max_metadata_pairs)
@@ -125,18 +180,19 @@ Result<void> check_accepted(const JsonReader& body) {
     return {};
 }
 
-}  // namespace
-
 Result<ChatCall> read_chat_call(const JsonReader& body) {
     ChatCall call;
     WEFT_TRY(call.request.model, read_model(body));
     WEFT_TRY(call.request.generate.prompt, read_prompt(body));
+    call.legacy_functions = uses_legacy_functions(body);
+    WEFT_TRY(call.request.generate.thinking_budget, read_thinking_budget(body));
     WEFT_CHECK(read_sampling(body, call.request));
     WEFT_CHECK(read_choices(body, call.request.generate));
     WEFT_CHECK(read_logprobs(body, call.request.generate));
     WEFT_TRY(call.stream, read_stream_fields(body));
     WEFT_TRY(call.separate_thinking, read_separate_thinking(body["reasoning_format"]));
     WEFT_CHECK(check_accepted(body));
+    WEFT_CHECK(read_output_format(body, call.request.generate));
     WEFT_CHECK(refuse_later_fields(body));
     return call;
 }

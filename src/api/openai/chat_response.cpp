@@ -12,6 +12,10 @@ void append(ReplyDelta& all, ReplyDelta delta) {
     all.thinking += delta.thinking;
     all.content += delta.content;
     std::ranges::move(delta.logprobs, std::back_inserter(all.logprobs));
+    for (auto& call : delta.tool_calls) {
+        if (call.index < all.tool_calls.size()) all.tool_calls[call.index].arguments += call.arguments;
+        else all.tool_calls.push_back(std::move(call));
+    }
 }
 
 }  // namespace
@@ -33,7 +37,7 @@ void ChatAnswer::add(GenerationEvent event) {
 
 void ChatAnswer::begin(bool thinking_open) {
     for (std::uint32_t i = 0; i < options_.choices; ++i)
-        choices_.push_back({.parser = ReplyParser(options_.thinking.mode(thinking_open))});
+        choices_.push_back({.parser = ReplyParser(options_.rules, thinking_open)});
 }
 
 std::string ChatAnswer::body(const AnswerHead& head) const {
@@ -55,21 +59,47 @@ void ChatAnswer::append_choice(std::string& out, std::size_t index) const {
     const auto& choice = choices_[index];
     if (index > 0) out += ',';
     out += R"({"index":)" + std::to_string(index) + R"(,"message":{"role":"assistant","content":)";
-    append_json_string(out, choice.reply.content);
+    if (choice.reply.content.empty() && !choice.reply.tool_calls.empty()) out += "null";
+    else append_json_string(out, choice.reply.content);
     if (!choice.reply.thinking.empty()) {
         out += R"(,"reasoning_content":)";
         append_json_string(out, choice.reply.thinking);
         out += R"(,"reasoning":)";
         append_json_string(out, choice.reply.thinking);
     }
+    if (!choice.reply.tool_calls.empty()) append_calls(out, choice.reply.tool_calls);
     out += R"(,"refusal":null,"annotations":[]},"logprobs":)";
     if (options_.logprobs)
         append_chat_logprobs(out, choice.reply.logprobs);
     else
         out += "null";
     out += R"(,"finish_reason":)";
-    out += finish_reason_json(choice.finish_reason);
+    out += finish_reason_json(choice.finish_reason, choice.parser.called(), options_.legacy_functions);
     out += '}';
+}
+
+void ChatAnswer::append_calls(std::string& out, const std::vector<ToolCallDelta>& calls) const {
+    const auto append_function = [&out](const ToolCallDelta& call) {
+        out += R"({"name":)";
+        append_json_string(out, call.name);
+        out += R"(,"arguments":)";
+        append_json_string(out, call.arguments);
+        out += '}';
+    };
+    if (options_.legacy_functions) {
+        out += R"(,"function_call":)";
+        return append_function(calls.front());
+    }
+    out += R"(,"tool_calls":[)";
+    for (const auto& call : calls) {
+        if (call.index > 0) out += ',';
+        out += R"({"id":)";
+        append_json_string(out, call_id(call.id));
+        out += R"(,"type":"function","function":)";
+        append_function(call);
+        out += '}';
+    }
+    out += ']';
 }
 
 Usage ChatAnswer::usage() const {

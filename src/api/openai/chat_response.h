@@ -10,12 +10,7 @@ namespace weft::api::openai {
 // Collects the events of one generation into a chat completion that is not streamed.
 class ChatAnswer {
   public:
-    struct Options {
-        std::uint32_t choices = 1;
-        bool logprobs = false;
-        ThinkingRule thinking{};
-    };
-    explicit ChatAnswer(Options options) : options_(options) {}
+    explicit ChatAnswer(ChatAnswerOptions options) : options_(std::move(options)) {}
 
     void add(GenerationEvent event);
     [[nodiscard]] std::string body(const AnswerHead& head) const;
@@ -29,9 +24,10 @@ class ChatAnswer {
 
     void begin(bool thinking_open);
     void append_choice(std::string& out, std::size_t index) const;
+    void append_calls(std::string& out, const std::vector<ToolCallDelta>& calls) const;
     [[nodiscard]] Usage usage() const;
 
-    Options options_;
+    ChatAnswerOptions options_;
     std::vector<Choice> choices_;
     GenerationDone done_;
 };

@@ -18,16 +18,10 @@ std::string chunk_prefix(const AnswerHead& head) {
 
 }  // namespace
 
-ReplyParser::Mode ThinkingRule::mode(bool thinking_open) const {
-    if (!separate) return ReplyParser::Mode::plain;
-    if (thinking_open) return ReplyParser::Mode::inside_thinking;
-    return model_thinks ? ReplyParser::Mode::may_think : ReplyParser::Mode::plain;
-}
-
-ChatStreamWriter::ChatStreamWriter(const AnswerHead& head, Options options)
-    : options_(options),
+ChatStreamWriter::ChatStreamWriter(const AnswerHead& head, ChatAnswerOptions options)
+    : options_(std::move(options)),
       prefix_(chunk_prefix(head)),
-      usage_null_(options.include_usage ? std::string_view(R"(,"usage":null)") : std::string_view()) {}
+      usage_null_(options_.include_usage ? std::string_view(R"(,"usage":null)") : std::string_view()) {}
 
 void ChatStreamWriter::add(GenerationEvent event, std::string& out) {
     const auto* accepted = std::get_if<PromptAccepted>(&event);
@@ -41,9 +35,8 @@ void ChatStreamWriter::add(GenerationEvent event, std::string& out) {
 }
 
 void ChatStreamWriter::begin(const PromptAccepted& accepted, std::string& out) {
-    const auto mode = options_.thinking.mode(accepted.thinking_open);
     for (std::uint32_t index = 0; index < options_.choices; ++index) {
-        choices_.push_back({.parser = ReplyParser(mode),
+        choices_.push_back({.parser = ReplyParser(options_.rules, accepted.thinking_open),
                             .before_delta = prefix_ + R"({"index":)" + std::to_string(index) + R"(,"delta":)"});
         out += choices_.back().before_delta;
         out += R"({"role":"assistant","content":""})";
@@ -67,14 +60,44 @@ void ChatStreamWriter::add_delta(Choice& choice, const ReplyDelta& delta, std::s
         out += '}';
         end_chunk("null", "null", out);
     }
-    if (delta.content.empty() && delta.logprobs.empty()) return;
-    out += choice.before_delta;
-    out += delta.content.empty() ? "{" : R"({"content":)";
-    if (!delta.content.empty()) append_json_string(out, delta.content);
-    out += '}';
-    logprobs_.clear();
-    if (options_.logprobs && !delta.logprobs.empty()) append_chat_logprobs(logprobs_, delta.logprobs);
-    end_chunk(logprobs_.empty() ? std::string_view("null") : logprobs_, "null", out);
+    if (!delta.content.empty() || !delta.logprobs.empty()) {
+        out += choice.before_delta;
+        out += delta.content.empty() ? "{" : R"({"content":)";
+        if (!delta.content.empty()) append_json_string(out, delta.content);
+        out += '}';
+        logprobs_.clear();
+        if (options_.logprobs && !delta.logprobs.empty()) append_chat_logprobs(logprobs_, delta.logprobs);
+        end_chunk(logprobs_.empty() ? std::string_view("null") : logprobs_, "null", out);
+    }
+    for (const auto& call : delta.tool_calls) add_call(choice, call, out);
+}
+
+// Who a call is for in a chunk of its own, then its arguments: clients join everything that repeats.
+void ChatStreamWriter::add_call(Choice& choice, const ToolCallDelta& call, std::string& out) {
+    const auto chunk = [&](const auto& append_function) {
+        out += choice.before_delta;
+        out += options_.legacy_functions ? R"({"function_call":{)" : R"({"tool_calls":[{"index":)" + std::to_string(call.index);
+        append_function();
+        out += options_.legacy_functions ? "}}" : "}}]}";
+        end_chunk("null", "null", out);
+    };
+    const std::string_view function = options_.legacy_functions ? "" : R"(,"function":{)";
+    if (!call.name.empty()) chunk([&] {
+        if (!options_.legacy_functions) {
+            out += R"(,"id":)";
+            append_json_string(out, call_id(call.id));
+            out += R"(,"type":"function")";
+        }
+        out += function;
+        out += R"("name":)";
+        append_json_string(out, call.name);
+        out += R"(,"arguments":"")";
+    });
+    if (!call.arguments.empty()) chunk([&] {
+        out += function;
+        out += R"("arguments":)";
+        append_json_string(out, call.arguments);
+    });
 }
 
 void ChatStreamWriter::finish_choice(const ChoiceFinished& finished, std::string& out) {
@@ -83,7 +106,7 @@ void ChatStreamWriter::finish_choice(const ChoiceFinished& finished, std::string
     add_delta(choice, choice.parser.finish(), out);
     out += choice.before_delta;
     out += "{}";
-    end_chunk("null", finish_reason_json(finished.reason), out);
+    end_chunk("null", finish_reason_json(finished.reason, choice.parser.called(), options_.legacy_functions), out);
 }
 
 void ChatStreamWriter::finish(const GenerationDone& done, std::string& out) {

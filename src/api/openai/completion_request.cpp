@@ -1,5 +1,7 @@
 #include "api/openai/completion_request.h"
 
+#include "api/openai/output_format.h"
+
 namespace weft::api::openai {
 namespace {
 
@@ -102,6 +104,7 @@ Result<CompletionCall> read_completion_call(const JsonReader& body) {
     call.echo = echo.value_or(false);
     WEFT_CHECK(check_empty_limit(body, call));
     WEFT_TRY(const auto logprobs, read_logprobs(body));
+    WEFT_CHECK(read_output_format(body, call.request.generate));
     WEFT_CHECK(refuse_later_fields(body));
 
     auto& generate = call.request.generate;

@@ -1,6 +1,7 @@
 #include <boost/asio/this_coro.hpp>
 #include <deque>
 
+#include "api/caller.h"
 #include "api/openai/completion_answer.h"
 #include "api/openai/completion_request.h"
 #include "api/openai/errors.h"
@@ -113,6 +114,8 @@ Answered completions(http::Exchange& exchange, const Services& services) {
     if (!body) co_return co_await reply_error(exchange, services, body.error());
     auto call = read_completion_call(JsonReader(*body));
     if (!call) co_return co_await reply_error(exchange, services, call.error());
+    if (auto caller = set_caller(exchange.request(), call->request.generate); !caller)
+        co_return co_await reply_error(exchange, services, std::move(caller).error());
     if (const auto model = find_model(services, call->request.model); !model)
         co_return co_await reply_error(exchange, services, model.error());
     if (call->stream.stream)

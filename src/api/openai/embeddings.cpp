@@ -2,6 +2,7 @@
 #include <bit>
 #include <charconv>
 
+#include "api/base64.h"
 #include "api/json_text.h"
 #include "api/openai/errors.h"
 #include "api/openai/handlers.h"
@@ -105,18 +106,10 @@ Result<void> check_dimensions(const EmbeddingCall& call, const ModelInfo& model)
                       ErrorReason::above_maximum);
 }
 
-// The vector's float32 values in little-endian order, as base64 with padding.
-void append_base64(std::string& out, const std::vector<float>& values) {
-    constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+// The vector's float32 values in little-endian order.
+std::string_view bytes_of(const std::vector<float>& values) {
     static_assert(std::endian::native == std::endian::little);
-    const auto* bytes = reinterpret_cast<const unsigned char*>(values.data());
-    const std::size_t size = values.size() * sizeof(float);
-    for (std::size_t i = 0; i < size; i += 3) {
-        const std::size_t left = std::min<std::size_t>(3, size - i);
-        std::uint32_t group = 0;
-        for (std::size_t k = 0; k < 3; ++k) group = group << 8 | (k < left ? bytes[i + k] : 0U);
-        for (std::size_t k = 0; k < 4; ++k) out += k <= left ? alphabet[group >> (18 - 6 * k) & 63] : '=';
-    }
+    return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)};
 }
 
 void append_floats(std::string& out, const std::vector<float>& values) {
@@ -134,7 +127,7 @@ std::string answer_of(const EmbedResult& result, const std::string& model, bool 
         out += R"({"object":"embedding","index":)" + std::to_string(i) + R"(,"embedding":)";
         out += base64 ? '"' : '[';
         if (base64)
-            append_base64(out, result.vectors[i]);
+            append_base64(out, bytes_of(result.vectors[i]));
         else
             append_floats(out, result.vectors[i]);
         out += base64 ? '"' : ']';

@@ -15,7 +15,9 @@ struct Kind {
 
 std::string_view code_of_invalid(const Error& error) {
     switch (error.reason) {
-        case ErrorReason::none: return error.field.empty() ? "" : "invalid_value";
+        case ErrorReason::none:
+            if (error.field == "previous_response_id") return "previous_response_not_found";
+            return error.field.empty() ? "" : "invalid_value";
         case ErrorReason::wrong_type: return "invalid_type";
         case ErrorReason::below_minimum: return "integer_below_min_value";
         case ErrorReason::above_maximum: return "integer_above_max_value";
@@ -23,6 +25,8 @@ std::string_view code_of_invalid(const Error& error) {
         case ErrorReason::decimal_above_maximum: return "decimal_above_max_value";
         case ErrorReason::empty_array: return "empty_array";
         case ErrorReason::malformed_json: return "";
+        case ErrorReason::invalid_schema: return "invalid_json_schema";
+        case ErrorReason::invalid_grammar: return "invalid_grammar";
     }
     return "";
 }
@@ -33,7 +37,10 @@ Kind kind_of(const Error& error) {
         case ErrorCode::missing_field: return {400, "invalid_request_error", "missing_required_parameter"};
         case ErrorCode::unsupported: return {400, "invalid_request_error", "unsupported_parameter"};
         case ErrorCode::not_implemented: return {501, "not_supported_error", "not_implemented"};
-        case ErrorCode::not_found: return {404, "invalid_request_error", "model_not_found"};
+        case ErrorCode::not_found: {
+            const bool is_model = error.field.empty() || error.field == "model";
+            return {404, "invalid_request_error", is_model ? "model_not_found" : "not_found"};
+        }
         case ErrorCode::context_overflow: return {400, "invalid_request_error", "context_length_exceeded"};
         case ErrorCode::too_large: return {413, "invalid_request_error", "request_too_large"};
         case ErrorCode::forbidden: return {403, "permission_error", "forbidden"};

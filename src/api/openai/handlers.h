@@ -17,6 +17,12 @@ Answered show_model(http::Exchange& exchange, const Services& services);
 Answered chat_completions(http::Exchange& exchange, const Services& services);
 Answered completions(http::Exchange& exchange, const Services& services);
 Answered embeddings(http::Exchange& exchange, const Services& services);
+Answered create_response(http::Exchange& exchange, const Services& services);
+Answered count_response_input(http::Exchange& exchange, const Services& services);
+Answered show_response(http::Exchange& exchange, const Services& services);
+Answered delete_response(http::Exchange& exchange, const Services& services);
+Answered cancel_response(http::Exchange& exchange, const Services& services);
+Answered list_input_items(http::Exchange& exchange, const Services& services);
 Answered rerank(http::Exchange& exchange, const Services& services);
 // Of llama-server and vLLM.
 Answered tokenize(http::Exchange& exchange, const Services& services);

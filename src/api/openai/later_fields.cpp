@@ -13,41 +13,6 @@ bool is_string(const JsonReader& value, std::string_view text) {
 
 bool is_empty_list(const JsonReader& value) { return value.is_array() && value.json().get_array().empty(); }
 
-// tools: [] is the same as none.
-Result<void> refuse_tools(const JsonReader& body) {
-    for (const auto name : {"tools", "functions"}) {
-        const auto list = body[name];
-        WEFT_CHECK(list.array());
-        // Clients look for these words to find out that they have to do without.
-        if (!list.absent() && !is_empty_list(list)) return not_supported_yet(list, "tools");
-    }
-    for (const auto name : {"tool_choice", "function_call"}) {
-        const auto choice = body[name];
-        if (choice.absent() || is_string(choice, "none") || is_string(choice, "auto")) continue;
-        if (!choice.is_string() && !choice.is_object()) return choice.wrong_type("a string or an object");
-        return refuse(choice);
-    }
-    return {};
-}
-
-Result<void> refuse_output_format(const JsonReader& body) {
-    const auto format = body["response_format"];
-    WEFT_CHECK(format.object());
-    if (!format.absent()) {
-        const auto type = format["type"];
-        WEFT_TRY(const auto name, type.string());
-        if (!name) return type.missing();
-        if (*name == "json_object" || *name == "json_schema" || *name == "grammar") return refuse(format);
-        if (*name != "text") return type.invalid("must be one of text, json_object, json_schema, grammar");
-    }
-    // Ollama's `format`: an empty string is none.
-    if (const auto native = body["format"]; !native.absent() && !is_string(native, "")) return refuse(native);
-    for (const auto name : {"grammar", "json_schema", "guided_json", "guided_regex", "guided_choice", "guided_grammar",
-                            "structured_outputs"})
-        if (const auto value = body[name]; !value.absent() && !is_string(value, "")) return refuse(value);
-    return {};
-}
-
 struct Neutral {
     std::string_view name;
     double value;  // what switches the sampler off
@@ -57,7 +22,7 @@ struct Neutral {
 constexpr std::array samplers_to_come{
     Neutral{"mirostat", 0},         Neutral{"dry_multiplier", 0},    Neutral{"xtc_probability", 0},
     Neutral{"dynatemp_range", 0},   Neutral{"min_tokens", 0},        Neutral{"tfs_z", 1},
-    Neutral{"thinking_budget", -1}, Neutral{"t_max_predict_ms", -1},
+    Neutral{"t_max_predict_ms", -1},
 };
 
 Result<void> refuse_samplers(const JsonReader& body) {
@@ -100,11 +65,13 @@ std::unexpected<Error> not_supported_yet(const JsonReader& value, std::string_vi
                       "this server does not support " + std::string(what) + " yet");
 }
 
-Result<void> refuse_later_fields(const JsonReader& body) {
-    WEFT_CHECK(refuse_tools(body));
-    WEFT_CHECK(refuse_output_format(body));
+Result<void> refuse_later_samplers(const JsonReader& body) {
     WEFT_CHECK(refuse_samplers(body));
-    WEFT_CHECK(refuse_switches(body));
+    return refuse_switches(body);
+}
+
+Result<void> refuse_later_fields(const JsonReader& body) {
+    WEFT_CHECK(refuse_later_samplers(body));
     return refuse_modalities(body);
 }
 

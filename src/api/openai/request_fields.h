@@ -24,6 +24,8 @@ struct StreamFields {
 // Fields that this server knows but cannot honour yet: an error that names the first one that is set to something that
 // would change the answer. Silence would be worse than a refusal.
 [[nodiscard]] Result<void> refuse_later_fields(const JsonReader& body);
+// The part of it about sampling alone.
+[[nodiscard]] Result<void> refuse_later_samplers(const JsonReader& body);
 // The error itself, for things that are refused elsewhere. what: a capability or a quoted field.
 [[nodiscard]] std::unexpected<Error> not_supported_yet(const JsonReader& value, std::string_view what);
 

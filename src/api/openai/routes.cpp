@@ -29,6 +29,12 @@ constexpr Route routes[] = {
     {"POST", "/chat/completions", chat_completions, true},
     {"POST", "/completions", completions, true},
     {"POST", "/embeddings", embeddings, true},
+    {"POST", "/responses", create_response, true},
+    {"POST", "/responses/input_tokens", count_response_input},
+    {"GET", "/responses/:id", show_response},
+    {"DELETE", "/responses/:id", delete_response},
+    {"POST", "/responses/:id/cancel", cancel_response},
+    {"GET", "/responses/:id/input_items", list_input_items},
     {"POST", "/rerank", rerank, true},
     {"POST", "/reranking", rerank, true},
     {"POST", "/tokenize", tokenize, true},
@@ -47,8 +53,7 @@ constexpr Route bare_routes[] = {
 
 // What OpenAI offers and this server has not (yet): known, so that a client is told 501 and not 404.
 constexpr const char* missing[] = {
-    "/responses",
-    "/responses/*rest",
+    "/responses/compact",
     "/chat/completions/*rest",
     "/files",
     "/files/*rest",
@@ -94,7 +99,6 @@ void add_routes(http::Router& router, const Services& services) {
     }
     for (const auto& route : bare_routes) add(route.method, route.pattern, route.answer);
     add("GET", "/v1/chat/completions", not_implemented);
-    add("POST", "/responses", not_implemented);
     for (const auto* pattern : missing)
         for (const auto* method : all_methods) add(method, std::string("/v1") + pattern, not_implemented);
 }

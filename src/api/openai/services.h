@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -11,6 +12,7 @@
 #include "registry/registry.h"
 #include "services/chat/chat_service.h"
 #include "services/embed/embed_service.h"
+#include "services/responses/response_store.h"
 
 namespace weft::api::openai {
 
@@ -20,6 +22,7 @@ struct Services {
     ChatService& chat;
     EmbedService& embed;
     const Clock& clock;
+    std::shared_ptr<ResponseStore> responses = std::make_shared<ResponseStore>(clock);
     std::uint32_t default_context_tokens = 4096;  // the window of a model for which nobody named one
     std::function<std::string(std::string_view prefix)> new_id = random_id;
     std::function<std::int64_t()> unix_time = system_unix_time;

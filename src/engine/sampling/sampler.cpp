@@ -22,6 +22,7 @@ constexpr float force_at = 100;
 // sequences are many, and nothing in here outlives a call of sample().
 struct Workspace {
     std::vector<float> logits;
+    std::vector<float> masked;
     std::vector<float> numbers;
     Candidates candidates;
 };
@@ -110,7 +111,29 @@ void Sampler::accept(Token token) {
 
 Result<Token> Sampler::sample(std::span<const float> logits) {
     assert_that(logits.size() == n_vocab_, "a row of logits is as long as the vocabulary");
-    logits = adjusted(logits);
+    return pick(adjusted(logits));
+}
+
+Result<Token> Sampler::sample(std::span<const float> logits, TokenFilter& filter) {
+    constexpr std::size_t asked_at_once = 128;
+    assert_that(logits.size() == n_vocab_, "a row of logits is as long as the vocabulary");
+    const auto row = adjusted(logits);
+    const auto first = pick(row);
+    if (first && filter.allows(*first)) return first;
+    auto& masked = workspace().masked;
+    masked.assign(row.begin(), row.end());
+    if (first) masked[static_cast<std::size_t>(*first)] = -infinity;
+    auto& candidates = workspace().candidates;
+    gather_top(masked, std::min(asked_at_once, masked.size()), candidates);
+    for (const auto& candidate : candidates)
+        if (!filter.allows(candidate.token)) masked[static_cast<std::size_t>(candidate.token)] = -infinity;
+    const auto second = pick(masked);
+    if (second && filter.allows(*second)) return second;
+    filter.keep_allowed(masked);
+    return pick(masked);
+}
+
+Result<Token> Sampler::pick(std::span<const float> logits) {
     const float max = max_of(logits);
     if (max == -infinity) return fail(ErrorCode::engine_failed, "the model left no possible token");
     if (greedy_ || max == infinity) return static_cast<Token>(first_equal(logits, max));

@@ -12,6 +12,15 @@
 
 namespace weft {
 
+// What the next token may be, asked while it is sampled.
+class TokenFilter {
+  public:
+    virtual ~TokenFilter() = default;
+    [[nodiscard]] virtual bool allows(Token token) = 0;
+    // Sets the logits of all others to -infinity: for when asking one by one takes too long.
+    virtual void keep_allowed(std::span<float> logits) = 0;
+};
+
 // Chooses the tokens of one sequence. One call of sample() and one of accept() per decode step:
 //
 //     WEFT_TRY(auto sampler, Sampler::create(request.sampling, n_vocab, seed));
@@ -40,12 +49,17 @@ class Sampler {
     // first of several largest. engine_failed when no token is possible.
     [[nodiscard]] Result<Token> sample(std::span<const float> logits);
 
+    // The same among the tokens that the filter allows. The token that would be sampled without it is asked for first,
+    // then the most likely ones, then all: a model that keeps to the form anyway pays for one question.
+    [[nodiscard]] Result<Token> sample(std::span<const float> logits, TokenFilter& filter);
+
   private:
     Sampler(const SamplingParams& params, std::uint32_t n_vocab, std::uint64_t seed);
 
     [[nodiscard]] std::span<const float> adjusted(std::span<const float> logits) const;
     void apply_bias(std::span<float> logits) const;
     void gather_nucleus(std::span<const float> logits, float max, Candidates& out) const;
+    [[nodiscard]] Result<Token> pick(std::span<const float> adjusted);
     [[nodiscard]] Token sample_filtered(std::span<const float> logits, float max);
     [[nodiscard]] Token sample_all(std::span<const float> logits, float max);
 

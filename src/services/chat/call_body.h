@@ -45,11 +45,8 @@ inline constexpr std::size_t max_call_header_bytes = 512;    // name and decorat
 inline constexpr std::size_t max_call_bytes = 16UL << 20U;
 inline constexpr std::size_t max_calls_per_reply = 128;
 
-// `opener`: the word that was found, one of opening_words(). Borrows the tools.
+// `opener`: the word that was found, one of call_openers(), or nothing. Borrows the tools.
 [[nodiscard]] std::unique_ptr<CallBody> make_call_body(CallStyle style, std::string_view opener, const OfferedTools& tools);
-
-// The words that begin a call in this style.
-[[nodiscard]] const std::vector<std::string>& opening_words(CallStyle style);
 
 // ---- the makers, by kind of notation ----
 

@@ -12,7 +12,7 @@ bool is_space(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; 
 std::vector<std::string> all_markers(const ReplyRules& rules) {
     std::vector<std::string> words = answer_markers(rules.format);
     if (!rules.tools) return words;
-    for (const auto* list : {&opening_words(rules.format.calls), &call_markers(rules.format.calls)})
+    for (const auto* list : {&call_openers(rules.format.calls), &call_markers(rules.format.calls)})
         words.insert(words.end(), list->begin(), list->end());
     return words;
 }
@@ -24,7 +24,7 @@ CallParser::CallParser(const ReplyRules& rules)
       tools_(rules.tools),
       max_calls_(rules.parallel_calls ? max_calls_per_reply : 1),
       new_call_id_(rules.new_call_id ? rules.new_call_id : random_call_id),
-      openers_(opening_words(style_)),
+      openers_(call_openers(style_)),
       markers_(all_markers(rules)) {
     // The prompt of this family ends with the word that opens a message to somebody.
     if (style_ == CallStyle::functionary_v32) open("");
@@ -44,10 +44,7 @@ void CallParser::feed(std::string_view text, std::vector<TokenLogprob> logprobs,
 
 void CallParser::finish(ReplyDelta& out) {
     held_.erase(0, take_text(0, true, out));
-    if (body_) {
-        if (body_->finish()) end_body(out);
-        else release_body(out);
-    }
+    if (body_ && (!body_->finish() || !end_body(out))) (void)release(*body_, true, out);
     if (calls_ == 0) {
         out.content += space_;
         settle(space_.size() - space_settled_, true, out);
@@ -64,8 +61,9 @@ std::size_t CallParser::take_text(std::size_t at, bool ended, ReplyDelta& out) {
         if (body_) {
             const auto state = body_->feed(held_[at]);
             if (state != CallBody::State::broken) ++at;
-            if (state == CallBody::State::complete) end_body(out);
-            if (state == CallBody::State::broken) release_body(out);
+            if (state == CallBody::State::more || (state == CallBody::State::complete && end_body(out))) continue;
+            const auto body = std::shared_ptr<const CallBody>(std::move(body_));
+            give_back(release(*body, false, out), body->raw(), at);
             continue;
         }
         if (begins_bare_call(held_[at])) {
@@ -94,39 +92,53 @@ void CallParser::open(std::string_view word) {
     opener_bytes_ = word.size();
 }
 
-void CallParser::end_body(ReplyDelta& out) {
-    auto calls = body_->calls();
+// False when it is no call after all.
+bool CallParser::end_body(ReplyDelta& out) {
     if (body_->addresses_reader()) {
-        const auto bytes = opener_bytes_ + body_->raw().size();
+        drop_marker(opener_bytes_ + body_->raw().size(), out);
         body_.reset();
-        return drop_marker(bytes, out);
+        return true;
     }
+    auto calls = body_->calls();
     std::erase_if(calls, [this](const ReadCall& call) { return !tools_->knows(call.name); });
-    if (calls.empty()) return release_body(out);
+    if (calls.empty()) return false;
     settle(space_.size() - space_settled_ + opener_bytes_ + body_->raw().size(), false, out);
     space_.clear();
     space_settled_ = 0;
     body_.reset();
     for (auto& call : calls) tell(std::move(call), out);
+    return true;
 }
 
-// It was no call. Of what it was, markers are left out, and nothing is looked at as a call again: linear.
-void CallParser::release_body(ReplyDelta& out) {
-    const auto body = std::exchange(body_, nullptr);
+// It was no call. Of what it was, markers are left out, and nothing is looked at as a call again: linear. How many bytes
+// at its end may be the beginning of a marker that goes on behind it.
+std::size_t CallParser::release(const CallBody& body, bool ended, ReplyDelta& out) {
     // ">>>" is an ordinary word too: of Python's prompt.
     if (style_ == CallStyle::functionary_v32)
         for (std::size_t i = 0; i < opener_bytes_; ++i) add_text('>', out);
     else drop_marker(opener_bytes_, out);
-    const std::string_view text = body->raw();
+    const std::string_view text = body.raw();
     for (std::size_t at = 0; at < text.size();) {
         ++work_;
-        if (const auto match = markers_.at(text.substr(at)); !match.word.empty()) {
+        const auto match = markers_.at(text.substr(at));
+        if (match.open && !ended) return text.size() - at;
+        if (match.word.empty()) {
+            add_text(text[at++], out);
+        } else {
             at += match.word.size();
             drop_marker(match.word.size(), out);
-        } else {
-            add_text(text[at++], out);
         }
     }
+    return 0;
+}
+
+// Makes the last bytes that were read the next ones. Those of earlier pieces are no longer held.
+void CallParser::give_back(std::size_t bytes, std::string_view last_read, std::size_t& at) {
+    if (at < bytes) {
+        held_.insert(0, last_read.substr(last_read.size() - bytes, bytes - at));
+        at = bytes;
+    }
+    at -= bytes;
 }
 
 void CallParser::tell(ReadCall call, ReplyDelta& out) {
@@ -143,6 +155,8 @@ void CallParser::add_text(char c, ReplyDelta& out) {
         space_ += c;
         return;
     }
+    if (gap_ && content_begun_ && space_.empty()) out.content += ' ';
+    gap_ = false;
     content_begun_ = true;
     out.content += space_;
     out.content += c;
@@ -152,6 +166,7 @@ void CallParser::add_text(char c, ReplyDelta& out) {
 }
 
 void CallParser::drop_marker(std::size_t bytes, ReplyDelta& out) {
+    if (bytes > 0) gap_ = true;
     settle(space_.size() - space_settled_, true, out);
     space_settled_ = space_.size();
     settle(bytes, false, out);

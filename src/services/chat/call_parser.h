@@ -17,7 +17,7 @@ namespace weft {
 //
 // Text before the first call is content, without the white space before the call; text behind it is dropped, so that
 // content never follows a call. What is marked as a call but is none (broken, of a function that was not offered, cut
-// off) is text, without its markers. A call is told whole, as soon as it is complete. Markers are never told.
+// off) is text, without its markers; a space keeps apart what a marker parted. A call is told whole, as soon as it is complete. Markers are never told.
 class CallParser {
   public:
     explicit CallParser(const ReplyRules& rules);
@@ -32,8 +32,9 @@ class CallParser {
   private:
     std::size_t take_text(std::size_t at, bool ended, ReplyDelta& out);
     void open(std::string_view word);
-    void end_body(ReplyDelta& out);
-    void release_body(ReplyDelta& out);
+    bool end_body(ReplyDelta& out);
+    std::size_t release(const CallBody& body, bool ended, ReplyDelta& out);
+    void give_back(std::size_t bytes, std::string_view last_read, std::size_t& at);
     bool begins_bare_call(char c) const;
     void tell(ReadCall call, ReplyDelta& out);
     void add_text(char c, ReplyDelta& out);
@@ -52,6 +53,7 @@ class CallParser {
     std::string space_;               // white space that may stand before a call
     std::size_t space_settled_ = 0;   // of it, in the account of logprobs
     bool content_begun_ = false;
+    bool gap_ = false;                // a marker was left out where now two texts meet
     std::uint32_t calls_ = 0;
     std::size_t work_ = 0;
 

@@ -19,7 +19,8 @@ Result<void> check_capabilities(const GenerateRequest& generate, const ModelInfo
     if (std::holds_alternative<InfillPrompt>(generate.prompt) && !model.can("insert"))
         return cannot(model, "insert", "suffix");
     if (!chat) return {};
-    if (!chat->tools_json.empty() && !model.can("tools")) return cannot(model, "tools", "tools");
+    const bool offers_tools = !chat->tools_json.empty() && chat->tool_choice != ToolChoice::none;
+    if (offers_tools && !model.can("tools")) return cannot(model, "tools", "tools");
     if (chat->thinking.value_or(false) && !model.can("thinking")) return cannot(model, "thinking", "think");
     return {};
 }

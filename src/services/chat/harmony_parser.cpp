@@ -95,6 +95,7 @@ void HarmonyParser::begin_message() {
     if (!callee_.empty()) part_ = Part::call;
     else if (header.contains("<analysis")) part_ = Part::thinking;
     else part_ = Part::content;
+    new_message_ = true;
     thought_pending_ = part_ == Part::thinking && thought_anything_;
 }
 
@@ -106,17 +107,19 @@ void HarmonyParser::end_message(ReplyDelta& out) {
 
 void HarmonyParser::tell_call(ReplyDelta& out) {
     const auto text = std::exchange(call_, {});
-    auto arguments = arguments_of(compact_json(text));
     const bool blank = text.find_first_not_of(" \t\r\n") == std::string::npos;
-    if (!tools_ || !tools_->knows(callee_) || arguments.empty() || (blank && !text.empty()))
-        return add_content(text, out);
+    auto arguments = blank ? std::string("{}") : compact_json(text);
+    if (!tools_ || !tools_->knows(callee_) || !arguments.starts_with('{')) return add_content(text, out);
     if (calls_ >= max_calls_) return;
     out.tool_calls.push_back(
         {.index = calls_++, .id = new_call_id_(), .name = callee_, .arguments = std::move(arguments)});
 }
 
 void HarmonyParser::add_content(std::string_view text, ReplyDelta& out) {
-    if (calls_ == 0) out.content += text;
+    if (calls_ > 0 || text.empty()) return;
+    // Messages to the reader are paragraphs.
+    if (std::exchange(new_message_, false) && std::exchange(said_anything_, true)) out.content += '\n';
+    out.content += text;
 }
 
 }  // namespace weft

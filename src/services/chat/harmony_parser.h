@@ -48,6 +48,8 @@ class HarmonyParser {
     std::string callee_;
     bool thought_anything_ = false;  // another analysis message is a paragraph of its own
     bool thought_pending_ = false;
+    bool said_anything_ = false;     // the same for content
+    bool new_message_ = true;
     std::uint32_t calls_ = 0;
     std::uint32_t thinking_tokens_ = 0;
     std::size_t work_ = 0;

@@ -19,7 +19,8 @@ ReplyRules reply_rules(const ModelDescription& model, const Prompt& prompt) {
     const auto* chat = std::get_if<ChatPrompt>(&prompt);
     if (chat == nullptr) return rules;
     rules.format = model.reply_format;
-    rules.parallel_calls = chat->parallel_tool_calls;
+    // Templates of this family refuse a turn with several calls: it could not be sent back.
+    rules.parallel_calls = chat->parallel_tool_calls && rules.format.calls != CallStyle::bare_json;
     if (!chat->tools_json.empty() && chat->tool_choice != ToolChoice::none)
         rules.tools = OfferedTools::read(chat->tools_json);
     return rules;

@@ -135,7 +135,8 @@ TEST_CASE("what is there at once is read at once") {
     writer.push(ChoiceFinished{.reason = FinishReason::length});
     writer.push(GenerationDone{.prompt_tokens = 1, .completion_tokens = 3});
 
-    api::ollama::ReplyReader reader(events, false);
+    Reply reply{.lease = {}, .events = std::move(events)};
+    api::ollama::ReplyReader reader(reply);
     auto batch = boost::asio::co_spawn(io, reader.next(), boost::asio::use_future);
     io.run();
     const auto all = batch.get();

@@ -1,5 +1,7 @@
 #include <catch2/catch_test_macros.hpp>
 
+#include <map>
+
 #include "api/openai/routes.h"
 #include "support/case_runner.h"
 
@@ -16,7 +18,11 @@ class FixedClock final : public Clock {
 void add_routes(http::Router& router, Registry& registry, ChatService& chat, EmbedService& embed) {
     static const FixedClock clock;
     api::openai::Services services{.registry = registry, .chat = chat, .embed = embed, .clock = clock};
-    services.new_id = [](std::string_view prefix) { return std::string(prefix) + "000000000000000000000001"; };
+    // prefix000000000000000000000001, ...2: counted per prefix.
+    services.new_id = [counts = std::map<std::string, int, std::less<>>()](std::string_view prefix) mutable {
+        const auto digits = std::to_string(++counts[std::string(prefix)]);
+        return std::string(prefix) + std::string(24 - digits.size(), '0') + digits;
+    };
     services.unix_time = [] { return std::int64_t{1'700'000'000}; };
     api::openai::add_routes(router, services);
 }

@@ -27,7 +27,7 @@ std::vector<GenerationEvent> events_of(std::uint32_t choices, const std::vector<
     return events;
 }
 
-std::string streamed(ChatStreamWriter::Options options, const std::vector<GenerationEvent>& events) {
+std::string streamed(ChatAnswerOptions options, const std::vector<GenerationEvent>& events) {
     ChatStreamWriter writer(head, options);
     std::string out;
     for (const auto& event : events) writer.add(event, out);
@@ -72,11 +72,11 @@ const std::vector<std::string> awkward{"<think>", "a\"\n", "</thi", "nk>\n",   "
 }  // namespace
 
 TEST_CASE("the deltas of a stream add up to the answer that is not streamed") {
-    const ThinkingRule thinking{.model_thinks = true};
+    const ReplyRules rules{.format = {.thinking_open = "<think>", .thinking_close = "</think>"}};
     for (const std::uint32_t choices : {1U, 3U}) {
         const auto events = events_of(choices, awkward);
-        const auto chunks = chunks_of(streamed({.choices = choices, .logprobs = true, .thinking = thinking}, events));
-        ChatAnswer answer({.choices = choices, .logprobs = true, .thinking = thinking});
+        const auto chunks = chunks_of(streamed({.choices = choices, .logprobs = true, .rules = rules}, events));
+        ChatAnswer answer({.choices = choices, .logprobs = true, .rules = rules});
         for (const auto& event : events) answer.add(event);
         const auto whole = api::parse_json(answer.body(head));
         REQUIRE(whole.has_value());

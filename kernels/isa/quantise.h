@@ -1,0 +1,75 @@
+// Activations to 8 bits. Written once for all instruction sets: V is Avx512 or Avx2.
+#pragma once
+
+#include "layout/activations.h"
+
+namespace weft::kernels {
+namespace {
+
+// Scale that maps the largest magnitude of n floats to 127, and its inverse (0 for an all-zero block).
+struct Scale {
+    float scale, inverse;
+};
+
+template <class V>
+Scale scale_of(const float* x, int n) {
+    auto largest = V::zero();
+    for (int i = 0; i < n; i += 16) largest = V::max(largest, V::magnitude(V::load(x + i)));
+    const float top = V::highest(largest);
+    return {top / 127.0f, top > 0 ? 127.0f / top : 0.0f};
+}
+
+// Writes 16 codes, returns their sum.
+template <class V>
+int quantise16(const float* x, float inverse, int8_t* out) {
+    const auto codes = V::round_to_ints(V::mul(V::load(x), V::splat(inverse)));
+    V::store_int8(out, codes);
+    return V::sum_ints(codes);
+}
+
+template <class V>
+void quantise_block(Activations kind, const float* x, int column, int columns, uint8_t* block) {
+    const Scale s = scale_of<V>(x, 32);
+    int8_t* codes = reinterpret_cast<int8_t*>(block) + 32 * column;
+    const int sum = quantise16<V>(x, s.inverse, codes) + quantise16<V>(x + 16, s.inverse, codes + 16);
+    reinterpret_cast<float*>(block + 32 * columns)[column] = s.scale;
+    if (kind.kind == PanelKind::block_sum) reinterpret_cast<float*>(block + 36 * columns)[column] = s.scale * float(sum);
+    else reinterpret_cast<int32_t*>(block + 36 * columns)[column] = -kind.offset * sum;
+}
+
+template <class V>
+void quantise_super(Activations kind, const float* x, int column, int columns, uint8_t* block) {
+    const Scale s = scale_of<V>(x, 256);
+    uint8_t* after_codes = block + 256 * columns;
+    reinterpret_cast<float*>(after_codes)[column] = s.scale;
+    auto* sums = reinterpret_cast<int16_t*>(after_codes + 4 * columns) + 8 * column;
+    auto* bias = reinterpret_cast<int32_t*>(after_codes + 4 * columns) + column;
+    for (int j = 0; j < 8; ++j) {
+        int8_t* codes = reinterpret_cast<int8_t*>(block) + 32 * (j * columns + column);
+        const int a = quantise16<V>(x + 32 * j, s.inverse, codes);
+        const int b = quantise16<V>(x + 32 * j + 16, s.inverse, codes + 16);
+        if (kind.kind == PanelKind::super_sums) {
+            sums[j] = int16_t(a + b);
+        } else {
+            bias[2 * j * columns] = -kind.offset * a;
+            bias[(2 * j + 1) * columns] = -kind.offset * b;
+        }
+    }
+}
+
+template <class V>
+void quantise_panel(Activations kind, const float* x, int64_t stride, int64_t k, int columns, uint8_t* panel) {
+    const int step = panel_block_k(kind.kind);
+    const size_t block_bytes = panel_block_bytes(kind.kind) * size_t(columns);
+    for (int c = 0; c < columns; ++c) {
+        uint8_t* block = panel;
+        for (int64_t i = 0; i < k; i += step, block += block_bytes) {
+            const float* from = x + c * stride + i;
+            if (step == 32) quantise_block<V>(kind, from, c, columns, block);
+            else quantise_super<V>(kind, from, c, columns, block);
+        }
+    }
+}
+
+}  // namespace
+}  // namespace weft::kernels

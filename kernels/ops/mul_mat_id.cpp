@@ -1,0 +1,91 @@
+#include "ops/mul_mat_id.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace weft::kernels {
+namespace {
+
+constexpr int64_t chunk_bytes = 512 * 1024;
+constexpr int64_t units_per_thread = 4;
+
+int32_t expert_of(const MulMatId& job, int64_t slot, int64_t token) {
+    int32_t id;
+    std::memcpy(&id, job.ids + token * job.ids_token + slot * job.ids_slot, sizeof id);
+    return id;
+}
+
+// Strips that one thread takes at once.
+int64_t strips_per_unit(const MulMatId& job, const ExpertPlan& plan, int threads) {
+    const int64_t strips = strips_of(job.rows), all = strips * int64_t(plan.groups.size());
+    const int64_t fit = std::max<int64_t>(1, chunk_bytes / int64_t(job.format->strip_bytes(job.k)));
+    return std::min({strips, fit, std::max<int64_t>(1, all / (threads * units_per_thread))});
+}
+
+}  // namespace
+
+void ExpertPlan::make(const MulMatId& job) {
+    columns.clear(), panels.clear(), groups.clear();
+    std::vector<int32_t> counts(size_t(job.experts) + 1, 0);
+    const auto known = [&](int32_t expert) { return expert >= 0 && expert < job.experts; };
+    for (int64_t t = 0; t < job.tokens; ++t)
+        for (int64_t s = 0; s < job.slots; ++s)
+            if (const int32_t e = expert_of(job, s, t); known(e)) ++counts[size_t(e) + 1];
+    for (size_t e = 1; e < counts.size(); ++e) counts[e] += counts[e - 1];
+    columns.resize(size_t(counts.back()));
+    auto next = counts;
+    for (int64_t t = 0; t < job.tokens; ++t)
+        for (int64_t s = 0; s < job.slots; ++s)
+            if (const int32_t e = expert_of(job, s, t); known(e))
+                columns[size_t(next[size_t(e)]++)] = {.slot = int32_t(s), .token = int32_t(t)};
+    for (int32_t e = 0; e < job.experts; ++e) {
+        const int32_t first = counts[size_t(e)], end = counts[size_t(e) + 1];
+        if (first == end) continue;
+        groups.push_back({.expert = e, .first_panel = int32_t(panels.size()), .panels = (end - first + panel_columns - 1) / panel_columns});
+        for (int32_t c = first; c < end; c += panel_columns)
+            panels.push_back({.first = c, .columns = std::min(panel_columns, end - c)});
+    }
+}
+
+void quantise_share(const Isa& isa, const MulMatId& job, const ExpertPlan& plan, const Member& member, uint8_t* panels,
+                    uint8_t* scratch) {
+    const Activations kind = job.format->activations;
+    auto* side_by_side = reinterpret_cast<float*>(scratch);
+    for (size_t p = size_t(member.thread); p < plan.panels.size(); p += size_t(member.threads)) {
+        const auto [first, columns] = plan.panels[p];
+        for (int c = 0; c < columns; ++c) {
+            const auto [slot, token] = plan.columns[size_t(first + c)];
+            std::memcpy(side_by_side + c * job.k, job.x + token * job.x_token + slot * job.x_slot, size_t(job.k) * sizeof(float));
+        }
+        isa.quantise_panel(kind, side_by_side, job.k, job.k, columns, panels + size_t(first) * column_bytes(kind.kind, job.k));
+    }
+}
+
+void multiply_share(const Isa& isa, const MulMatId& job, const ExpertPlan& plan, const Member& member, const uint8_t* panels,
+                    std::atomic<int64_t>& next_unit) {
+    const size_t column = column_bytes(job.format->activations.kind, job.k), strip = job.format->strip_bytes(job.k);
+    const int64_t strips = strips_of(job.rows), chunk = strips_per_unit(job, plan, member.threads);
+    const int64_t units_of_expert = (strips + chunk - 1) / chunk;
+    float tile[panel_columns * strip_rows];
+    for (;;) {
+        const int64_t unit = next_unit.fetch_add(1, std::memory_order_relaxed);
+        if (unit >= units_of_expert * int64_t(plan.groups.size())) return;
+        const auto& group = plan.groups[size_t(unit / units_of_expert)];
+        const int64_t begin = unit % units_of_expert * chunk, end = std::min(begin + chunk, strips);
+        for (int p = group.first_panel; p < group.first_panel + group.panels; ++p) {
+            const auto [first, columns] = plan.panels[size_t(p)];
+            const StripKernel kernel = isa.strip_kernel(job.format->type, columns);
+            for (int64_t s = begin; s < end; ++s) {
+                kernel(job.strips + size_t(group.expert * strips + s) * strip, panels + size_t(first) * column, job.k, tile,
+                       strip_rows);
+                for (int c = 0; c < columns; ++c) {
+                    const auto [slot, token] = plan.columns[size_t(first + c)];
+                    char* to = job.dst + token * job.dst_token + slot * job.dst_slot;
+                    std::memcpy(to + s * strip_rows * int64_t(sizeof(float)), tile + c * strip_rows, strip_rows * sizeof(float));
+                }
+            }
+        }
+    }
+}
+
+}  // namespace weft::kernels

@@ -1,0 +1,51 @@
+#include "plugin/guard.h"
+
+#include <catch2/catch_test_macros.hpp>
+
+#include "isa/isa.h"
+#include "plugin/self_test.h"
+
+namespace weft::kernels {
+namespace {
+
+// An instruction set whose products are a little off, as those of a broken processor or compiler would be.
+StripKernel broken_kernel(ggml_type type, int columns) {
+    static StripKernel real = nullptr;
+    real = usable_isas().front()->strip_kernel(type, columns);
+    return [](const uint8_t* strip, const uint8_t* panel, int64_t k, float* dst, int64_t stride) {
+        real(strip, panel, k, dst, stride);
+        dst[3] += 40;
+    };
+}
+
+}  // namespace
+
+TEST_CASE("on a processor with kernels, the plug-in has no objection to the ggml it was built with") {
+    if (usable_isas().empty()) SKIP("no kernels for this processor");
+    CHECK(objection() == nullptr);
+}
+
+TEST_CASE("every instruction set passes the self-test") {
+    for (const Isa* isa : usable_isas()) {
+        INFO(isa->name);
+        CHECK(self_test(*isa) == nullptr);
+    }
+}
+
+TEST_CASE("the self-test notices a wrong product and a missing kernel") {
+    if (usable_isas().empty()) SKIP("no kernels for this processor");
+    Isa isa = *usable_isas().front();
+    isa.strip_kernel = broken_kernel;
+    CHECK(self_test(isa) != nullptr);
+    isa.strip_kernel = [](ggml_type, int) -> StripKernel { return nullptr; };
+    CHECK(self_test(isa) != nullptr);
+}
+
+TEST_CASE("the self-test notices attention that does nothing") {
+    if (usable_isas().empty()) SKIP("no kernels for this processor");
+    Isa isa = *usable_isas().front();
+    isa.attend = [](const AttentionJob&, int64_t, int64_t, int64_t, bool, const AttentionScratch&) {};
+    CHECK(self_test(isa) != nullptr);
+}
+
+}  // namespace weft::kernels

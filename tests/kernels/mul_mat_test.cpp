@@ -1,0 +1,109 @@
+#include "ops/mul_mat.h"
+
+#include <catch2/catch_test_macros.hpp>
+#include <cmath>
+
+#include "noise.h"
+
+namespace weft::kernels {
+namespace {
+
+constexpr int64_t k = 512, rows = 69;  // the last strip has five rows
+constexpr int64_t most_columns = 40;
+constexpr double tolerance = 0.012;  // what 8-bit activations leave
+
+struct Weights {
+    explicit Weights(const Format& f) : format(f), strips(f.packed_bytes(k, rows)), floats(size_t(k * rows)) {
+        const auto w = normal_noise(floats.size(), 7);
+        std::vector<uint8_t> file(f.row_bytes(k) * rows);
+        ggml_quantize_chunk(f.type, w.data(), file.data(), 0, rows, k, nullptr);
+        ggml_get_type_traits(f.type)->to_float(file.data(), floats.data(), k * rows);
+        pack_rows(f, k, rows, file.data(), strips.data());
+    }
+    const Format& format;
+    AlignedBytes strips;
+    std::vector<float> floats;
+};
+
+const std::vector<float>& activations() {
+    static const auto x = normal_noise(size_t(k * most_columns), 8);
+    return x;
+}
+
+std::vector<float> product(const Isa& isa, const Weights& w, int64_t columns, int threads = 1) {
+    std::vector<float> dst(size_t(rows * columns), NAN);
+    struct Work {
+        const Isa& isa;
+        MulMat job;
+        AlignedBytes panels;
+        std::atomic<int64_t> next_unit = 0;
+    };
+    const MulMat job{.format = &w.format, .strips = w.strips.data(), .k = k, .rows = rows, .columns = columns,
+                     .x = activations().data(), .x_stride = k, .dst = dst.data(), .dst_stride = rows};
+    Work work{isa, job, AlignedBytes(job.panel_bytes())};
+    Barrier barrier;
+    run_team(threads, barrier, [](void* context, const Member& member) {
+        auto& it = *static_cast<Work*>(context);
+        quantise_share(it.isa, it.job, member, it.panels.data());
+        member.meet();
+        multiply_share(it.isa, it.job, member, it.panels.data(), it.next_unit);
+    }, &work);
+    return dst;
+}
+
+double relative_error(const Weights& w, const std::vector<float>& dst, int64_t columns) {
+    double error = 0, power = 0;
+    for (int64_t c = 0; c < columns; ++c)
+        for (int64_t r = 0; r < rows; ++r) {
+            double want = 0;
+            for (int64_t i = 0; i < k; ++i) want += double(w.floats[size_t(r * k + i)]) * activations()[size_t(c * k + i)];
+            error += std::pow(want - dst[size_t(c * rows + r)], 2);
+            power += want * want;
+        }
+    return std::sqrt(error / power);
+}
+
+}  // namespace
+
+TEST_CASE("every type, instruction set and column count agrees with ggml's dequantised weights") {
+    for (const Format& f : all_formats()) {
+        const Weights w(f);
+        for (const Isa* isa : usable_isas())
+            for (int64_t columns = 1; columns <= 17; ++columns) {
+                INFO(ggml_type_name(f.type) << ", " << isa->name << ", " << columns << " columns");
+                CHECK(relative_error(w, product(*isa, w, columns), columns) < tolerance);
+            }
+    }
+}
+
+TEST_CASE("a token's result is the same to the last bit, however many others are in the batch") {
+    for (const Format& f : all_formats()) {
+        const Weights w(f);
+        for (const Isa* isa : usable_isas()) {
+            INFO(ggml_type_name(f.type) << ", " << isa->name);
+            const auto all = product(*isa, w, most_columns);
+            for (const int64_t columns : {1, 2, 3, 7, 16, 33}) {
+                const auto some = product(*isa, w, columns);
+                CHECK(std::equal(some.begin(), some.end(), all.begin()));
+            }
+        }
+    }
+}
+
+TEST_CASE("all instruction sets compute the same") {
+    for (const Format& f : all_formats()) {
+        const Weights w(f);
+        for (const Isa* isa : usable_isas()) {
+            INFO(ggml_type_name(f.type) << ", " << isa->name);
+            CHECK(product(*isa, w, 5) == product(*usable_isas().front(), w, 5));
+        }
+    }
+}
+
+TEST_CASE("more threads than work, or than processors, change nothing") {
+    const Weights w(*find_format(GGML_TYPE_Q4_K));
+    for (const Isa* isa : usable_isas())
+        for (const int threads : {2, 3, 16}) CHECK(product(*isa, w, 20, threads) == product(*isa, w, 20));
+}
+
+}  // namespace weft::kernels
