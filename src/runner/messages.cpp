@@ -12,25 +12,43 @@ struct FrameOptions : glz::opts {
 };
 constexpr FrameOptions frame_options{{.format = glz::BEVE}};
 
+// The body: which message, as one byte, then the message. BEVE has no tags of its own: it tells the alternatives of a
+// variant apart by their shape, and several messages have the same.
 template <typename Message>
 std::string encode_frame(const Message& message) {
     std::string body;
-    if (glz::write<frame_options>(message, body)) body.clear();  // our own structs: cannot fail
+    std::visit([&](const auto& one) {
+        if (glz::write<frame_options>(one, body)) body.clear();  // our own structs: cannot fail
+    }, message);
     std::string frame(frame_header_bytes, '\0');
-    const std::uint32_t length = static_cast<std::uint32_t>(body.size());
+    const std::uint32_t length = static_cast<std::uint32_t>(body.size() + 1);
     std::memcpy(frame.data(), &frame_magic, 4);
     std::memcpy(frame.data() + 4, &frame_version, 2);
     std::memcpy(frame.data() + 8, &length, 4);
+    frame += static_cast<char>(message.index());
     frame += body;
     return frame;
 }
 
+std::unexpected<Error> unreadable() {
+    return fail(ErrorCode::engine_failed, "a message between gateway and engine could not be read");
+}
+
+template <typename Message, std::size_t I = 0>
+Result<Message> decode_as(std::size_t kind, std::string_view body) {
+    if constexpr (I < std::variant_size_v<Message>) {
+        if (kind != I) return decode_as<Message, I + 1>(kind, body);
+        std::variant_alternative_t<I, Message> one;
+        if (glz::read<frame_options>(one, body)) return unreadable();
+        return Message(std::in_place_index<I>, std::move(one));
+    }
+    return unreadable();
+}
+
 template <typename Message>
 Result<Message> decode_frame(std::string_view body) {
-    Message message;
-    if (glz::read<frame_options>(message, body))
-        return fail(ErrorCode::engine_failed, "a message between gateway and engine could not be read");
-    return message;
+    if (body.empty()) return unreadable();
+    return decode_as<Message>(static_cast<unsigned char>(body.front()), body.substr(1));
 }
 
 }  // namespace

@@ -1,8 +1,8 @@
 #pragma once
 
-// What gateway and engine process say to each other over their socketpair. Each message is one frame: a header of
-// magic, version and length, then the message as BEVE (a binary encoding of plain structs). Frames beyond
-// max_frame_bytes and other versions are refused by both sides.
+// What gateway and engine process say to each other over their socketpair. One message is one frame: a header of magic,
+// version and length, a byte that says which message, then the message as BEVE (a binary encoding of plain structs).
+// Frames beyond max_frame_bytes and other versions are refused by both sides.
 
 #include <cstdint>
 #include <string>

@@ -63,6 +63,30 @@ TEST_CASE("every kind of event keeps its place in the frame of its step") {
     CHECK(events[4].id == 3);
 }
 
+TEST_CASE("messages of the same shape are told apart") {
+    const auto to_engine = [](const ToEngine& message) {
+        const auto decoded = decode_to_engine(body_of(encode(message)));
+        return decoded ? decoded->index() : std::size_t{99};
+    };
+    CHECK(to_engine(DetokenizeMessage{1, {2, 3}}) == ToEngine(DetokenizeMessage{}).index());
+    CHECK(to_engine(PiecesMessage{1, {2, 3}}) == ToEngine(PiecesMessage{}).index());
+    const Error error{.code = ErrorCode::invalid_request, .message = "m"};
+    const auto from_engine = [&](const FromEngine& message) {
+        const auto decoded = decode_from_engine(body_of(encode(message)));
+        return decoded ? decoded->index() : std::size_t{99};
+    };
+    CHECK(from_engine(EmbedReply{1, error}) == FromEngine(EmbedReply{}).index());
+    CHECK(from_engine(TokenizeReply{1, error}) == FromEngine(TokenizeReply{}).index());
+    CHECK(from_engine(TextReply{1, error}) == FromEngine(TextReply{}).index());
+    CHECK(from_engine(PiecesReply{1, error}) == FromEngine(PiecesReply{}).index());
+    const auto text = decode_from_engine(body_of(encode(FromEngine(TextReply{1, error}))));
+    REQUIRE(text);
+    CHECK(std::get<Error>(std::get<TextReply>(*text).result).message == "m");
+    const auto pieces = decode_from_engine(body_of(encode(FromEngine(PiecesReply{1, std::vector<std::string>{"a", "\xC3"}}))));
+    REQUIRE(pieces);
+    CHECK(std::get<std::vector<std::string>>(std::get<PiecesReply>(*pieces).result).at(1) == "\xC3");
+}
+
 TEST_CASE("headers of another kind, version or size are refused") {
     auto frame = encode(ToEngine(CancelMessage{1}));
     CHECK_FALSE(decode_header(frame.substr(0, 5)));

@@ -178,7 +178,7 @@ void CaseStage::arrange_line(const std::string& line) {
         words.erase(words.begin());
         script_ = {};
         runner_ = registry_.add(name, words);
-        runner_->told.embeds = std::ranges::find(words, "embedding") != words.end();
+        runner_->told.embeds = std::ranges::contains(words, "embedding") || std::ranges::contains(words, "rerank");
         runners_.push_back(runner_);
     } else if (word == "parameter") {
         const auto end = rest.find(' ');
