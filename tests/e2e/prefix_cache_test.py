@@ -1,5 +1,6 @@
 """Prefixes outlive the process that computed them; tenants do not see each other's; what runs is told outside."""
 import json, pathlib, subprocess, tempfile, unittest
+from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from server import BINARY, ENDLESS, MODEL, Server, wait_until
 
@@ -111,15 +112,17 @@ class Tenants(unittest.TestCase):
         self.assertGreater(complete(self.server, STORY[:800], shared[1])[1], 100)
 
     def test_a_flood_of_one_key_does_not_keep_another_waiting(self):
-        flood = [self.server.stream("/v1/completions", {**ENDLESS, "stream": True}) for _ in range(6)]
+        # A stream that waits for a slot has no head yet, so each is opened by a thread of its own.
+        opening = ThreadPoolExecutor(6)
+        flood = [opening.submit(self.server.stream, "/v1/completions", {**ENDLESS, "stream": True}) for _ in range(6)]
         try:
             wait_until(lambda: metric(self.server, "weft_requests_waiting") >= 4, "the flood waits")
             answer, _ = complete(self.server, "A question", {"Authorization": "Bearer light"}, max_tokens=4)
             self.assertEqual(answer["usage"]["completion_tokens"], 4)
             self.assertGreaterEqual(metric(self.server, "weft_requests_running") + metric(self.server, "weft_requests_waiting"), 5)
         finally:
-            for stream in flood:
-                stream.connection.close()
+            for stream in as_completed(flood):
+                stream.result().connection.close()
 
     def test_a_header_that_makes_no_sense_is_refused_in_every_dialect(self):
         bad = {"x-weft-deadline-ms": "soon"}

@@ -296,10 +296,10 @@ class Generation(unittest.TestCase):
 
     def test_what_comes_later_is_refused_clearly(self):
         status, answer = self.server.post("/v1/chat/completions", {
-            "model": "weft-demo", "messages": [{"role": "user", "content": "hi"}], "response_format": {"type": "json_object"}})
+            "model": "weft-demo", "messages": [{"role": "user", "content": "hi"}], "dry_multiplier": 0.8})
         self.assertEqual(status, 400)
         self.assertIn("does not support", answer["error"]["message"])
-        self.assertEqual(answer["error"]["param"], "response_format")
+        self.assertEqual(answer["error"]["param"], "dry_multiplier")
         self.assertGreaterEqual(self.server.post("/api/pull", {"model": "x"})[0], 500)
 
 
