@@ -28,6 +28,7 @@ RUN apt-get update \
  && useradd --uid 10001 --home-dir /var/lib/weft --create-home --shell /usr/sbin/nologin weft \
  && mkdir /models
 COPY --from=build /src/build/release/weft /usr/local/bin/weft
+COPY --from=build /src/build/release/lib/weft /usr/local/lib/weft
 COPY models/*.gguf /usr/share/weft/models/
 USER weft
 ENV WEFT_HOME=/var/lib/weft
