@@ -2,8 +2,8 @@
 
 #include <chrono>
 #include <cstdio>
-#include <format>
 
+#include "base/formatted.h"
 #include "cli/format.h"
 #include "cli/text_width.h"
 
@@ -51,19 +51,19 @@ void AnswerPrinter::show(std::string_view text) {
 
 void print_statistics(const ChatPiece& last) {
     const auto line = [](std::string_view name, const std::string& value) {
-        std::fputs(std::format("{:<22}{}\n", name, value).c_str(), stderr);
+        std::fputs(formatted("{:<22}{}\n", name, value).c_str(), stderr);
     };
     const auto span = [](std::int64_t nanoseconds) { return human_duration(std::chrono::nanoseconds(nanoseconds)); };
     const auto rate = [](std::int64_t count, std::int64_t nanoseconds) {
         if (nanoseconds <= 0) return std::string("-");
-        return std::format("{:.2f} tokens/s", static_cast<double>(count) * 1e9 / static_cast<double>(nanoseconds));
+        return formatted("{:.2f} tokens/s", static_cast<double>(count) * 1e9 / static_cast<double>(nanoseconds));
     };
     line("total duration:", span(last.total_duration));
     line("load duration:", span(last.load_duration));
-    line("prompt eval count:", std::format("{} token(s)", last.prompt_eval_count));
+    line("prompt eval count:", formatted("{} token(s)", last.prompt_eval_count));
     line("prompt eval duration:", span(last.prompt_eval_duration));
     line("prompt eval rate:", rate(last.prompt_eval_count, last.prompt_eval_duration));
-    line("eval count:", std::format("{} token(s)", last.eval_count));
+    line("eval count:", formatted("{} token(s)", last.eval_count));
     line("eval duration:", span(last.eval_duration));
     line("eval rate:", rate(last.eval_count, last.eval_duration));
 }

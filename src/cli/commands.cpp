@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <chrono>
-#include <format>
 #include <vector>
 
+#include "base/formatted.h"
 #include "cli/format.h"
 #include "cli/text_width.h"
 
@@ -43,7 +43,7 @@ std::string processor(std::uint64_t bytes, std::uint64_t gpu_bytes) {
     if (gpu_bytes == 0) return "100% CPU";
     if (gpu_bytes >= bytes) return "100% GPU";
     const auto gpu_percent = static_cast<double>(gpu_bytes) * 100 / static_cast<double>(bytes);
-    return std::format("{:.0f}%/{:.0f}% CPU/GPU", 100 - gpu_percent, gpu_percent);
+    return formatted("{:.0f}%/{:.0f}% CPU/GPU", 100 - gpu_percent, gpu_percent);
 }
 
 // "architecture      llama", each line indented under the section's title.
@@ -194,11 +194,11 @@ Result<void> check_health(const OllamaClient& client) {
 Result<void> print_version(const OllamaClient& client, bool json) {
     const auto server = client.version();
     if (json)
-        return print_text(std::format(R"({{"version":"{}","server":{}}})", WEFT_VERSION,
+        return print_text(formatted(R"({{"version":"{}","server":{}}})", WEFT_VERSION,
                                       server ? R"({"api_version":)" + json_string(*server) + "}" : "null"));
     std::string text = "weft version " WEFT_VERSION "\n";
-    text += server ? std::format("server at {}: Ollama API {}\n", client.endpoint().url(), without_controls(*server))
-                   : std::format("{}\n", server.error().message);
+    text += server ? formatted("server at {}: Ollama API {}\n", client.endpoint().url(), without_controls(*server))
+                   : formatted("{}\n", server.error().message);
     return print_text(text);
 }
 

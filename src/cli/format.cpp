@@ -4,8 +4,8 @@
 #include <array>
 #include <charconv>
 #include <cmath>
-#include <format>
 
+#include "base/formatted.h"
 #include "cli/text_width.h"
 
 namespace weft::cli {
@@ -15,7 +15,7 @@ using std::chrono::nanoseconds;
 using namespace std::chrono_literals;
 
 std::string count_of(std::int64_t n, std::string_view unit) {
-    return std::format("{} {}{}", n, unit, n == 1 ? "" : "s");
+    return formatted("{} {}{}", n, unit, n == 1 ? "" : "s");
 }
 
 std::string rough_span(nanoseconds span) {
@@ -78,17 +78,17 @@ std::string human_bytes(std::uint64_t bytes) {
         value /= 1000;
         ++unit;
     }
-    if (unit == 0 || value >= 9.95) return std::format("{:.0f} {}", value, units[unit]);
-    return std::format("{:.1f} {}", value, units[unit]);
+    if (unit == 0 || value >= 9.95) return formatted("{:.0f} {}", value, units[unit]);
+    return formatted("{:.1f} {}", value, units[unit]);
 }
 
 std::string human_duration(nanoseconds duration) {
     const double seconds = std::chrono::duration<double>(duration).count();
-    if (duration < 1us) return std::format("{} ns", duration.count());
-    if (duration < 1ms) return std::format("{:.1f} µs", seconds * 1e6);
-    if (duration < 1s) return std::format("{:.1f} ms", seconds * 1e3);
-    if (duration < 1min) return std::format("{:.2f} s", seconds);
-    return std::format("{}m{}s", duration / 1min, (duration % 1min) / 1s);
+    if (duration < 1us) return formatted("{} ns", duration.count());
+    if (duration < 1ms) return formatted("{:.1f} µs", seconds * 1e6);
+    if (duration < 1s) return formatted("{:.1f} ms", seconds * 1e3);
+    if (duration < 1min) return formatted("{:.2f} s", seconds);
+    return formatted("{}m{}s", duration / 1min, (duration % 1min) / 1s);
 }
 
 std::string relative_time(WallTime time, WallTime now) {

@@ -5,8 +5,9 @@
 #include <charconv>
 #include <cmath>
 #include <cstdint>
-#include <format>
 #include <optional>
+
+#include "base/formatted.h"
 
 namespace weft::cli {
 namespace {
@@ -40,7 +41,7 @@ std::optional<T> parse_whole(std::string_view text) {
 }
 
 std::unexpected<Error> wants(std::string_view name, std::string_view what) {
-    return fail(ErrorCode::invalid_request, std::format("{} has to be {}", name, what));
+    return fail(ErrorCode::invalid_request, formatted("{} has to be {}", name, what));
 }
 
 JsonText string_array(const std::vector<std::string>& values) {
@@ -54,7 +55,7 @@ JsonText string_array(const std::vector<std::string>& values) {
 Result<JsonText> parse_parameter(std::string_view name, const std::vector<std::string>& values) {
     const auto* const parameter = std::ranges::find(parameters, name, &Parameter::name);
     if (parameter == parameters.end())
-        return fail(ErrorCode::invalid_request, std::format("there is no parameter '{}': see /? parameters", name));
+        return fail(ErrorCode::invalid_request, formatted("there is no parameter '{}': see /? parameters", name));
     if (values.empty()) return wants(name, "followed by a value");
     if (parameter->kind == Kind::strings) return string_array(values);
     if (values.size() > 1) return wants(name, "followed by one value");
@@ -65,7 +66,7 @@ Result<JsonText> parse_parameter(std::string_view name, const std::vector<std::s
             return wants(name, "a whole number");
         case Kind::number:
             if (const auto number = parse_whole<double>(value); number && std::isfinite(*number))
-                return JsonText{std::format("{}", *number)};
+                return JsonText{formatted("{}", *number)};
             return wants(name, "a number");
         case Kind::boolean:
             if (value == "true" || value == "false") return JsonText{value};

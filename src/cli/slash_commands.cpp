@@ -1,8 +1,8 @@
 #include "cli/slash_commands.h"
 
-#include <format>
 #include <utility>
 
+#include "base/formatted.h"
 #include "cli/commands.h"
 #include "cli/session_parameters.h"
 #include "cli/text_width.h"
@@ -120,7 +120,7 @@ Result<void> SlashCommands::set(const Words& words, const std::string& line) {
 Result<void> SlashCommands::set_parameter(const Words& words) {
     if (words.size() < 3) return usage("/set parameter NAME VALUE");
     WEFT_TRY(auto value, parse_parameter(words[2], {words.begin() + 3, words.end()}));
-    say(std::format("{} is {}.", words[2], value.text));
+    say(formatted("{} is {}.", words[2], value.text));
     session_.settings().options[words[2]] = std::move(value);
     return {};
 }
@@ -151,7 +151,7 @@ Result<void> SlashCommands::show_parameters() {
     std::string text;
     if (!model.parameters.empty()) text += "Of the model:\n" + without_controls(model.parameters) + "\n";
     if (!session_.settings().options.empty()) text += "Of this conversation:\n";
-    for (const auto& [name, value] : session_.settings().options) text += std::format("{:<30} {}\n", name, value.text);
+    for (const auto& [name, value] : session_.settings().options) text += formatted("{:<30} {}\n", name, value.text);
     say(text.empty() ? "All parameters have their defaults." : text);
     return {};
 }

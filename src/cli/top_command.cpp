@@ -4,9 +4,9 @@
 
 #include <algorithm>
 #include <chrono>
-#include <format>
 #include <glaze/json.hpp>
 
+#include "base/formatted.h"
 #include "cli/format.h"
 #include "cli/interrupt.h"
 #include "cli/text_width.h"
@@ -28,18 +28,18 @@ const TopModel* find(const std::vector<TopModel>& models, const std::string& nam
 }
 
 std::string rate(std::uint64_t now, std::uint64_t before, double seconds) {
-    return now < before ? "-" : std::format("{:.0f}/s", static_cast<double>(now - before) / seconds);
+    return now < before ? "-" : formatted("{:.0f}/s", static_cast<double>(now - before) / seconds);
 }
 
 std::string percent(std::uint64_t part, std::uint64_t whole) {
-    return whole == 0 ? "-" : std::format("{:.0f}%", 100.0 * static_cast<double>(part) / static_cast<double>(whole));
+    return whole == 0 ? "-" : formatted("{:.0f}%", 100.0 * static_cast<double>(part) / static_cast<double>(whole));
 }
 
 std::vector<std::string> row_of(const TopModel& model, const TopModel* before, double seconds) {
     const bool rates = before != nullptr && seconds > 0;
     const auto known = model.cached_tokens + model.prefilled_tokens;
     return {without_controls(model.model),
-            model.ready ? std::format("{}/{}", model.running, model.slots) : "loading",
+            model.ready ? formatted("{}/{}", model.running, model.slots) : "loading",
             std::to_string(model.waiting),
             std::to_string(model.parked),
             percent(model.kv_cells_used, model.kv_cells),
@@ -51,12 +51,12 @@ std::vector<std::string> row_of(const TopModel& model, const TopModel* before, d
 }
 
 std::vector<std::string> row_of(const TopSequence& one) {
-    return {std::format("{}.{}", one.request, one.choice),
+    return {formatted("{}.{}", one.request, one.choice),
             without_controls(one.state),
             one.position == 0 ? "" : std::to_string(one.position),
             std::to_string(one.priority),
             one.tenant.empty() ? "-" : without_controls(one.tenant),
-            std::format("{}/{}", one.computed_tokens, one.prompt_tokens + one.generated_tokens),
+            formatted("{}/{}", one.computed_tokens, one.prompt_tokens + one.generated_tokens),
             std::to_string(one.generated_tokens),
             human_duration(std::chrono::milliseconds(one.age_ms))};
 }

@@ -1,8 +1,8 @@
 #include "cli/word_wrap.h"
 
-#include <format>
 #include <utility>
 
+#include "base/formatted.h"
 #include "cli/text_width.h"
 
 namespace weft::cli {
@@ -70,7 +70,7 @@ void WordWrap::break_line(std::string& out) {
 }
 
 void WordWrap::move_word_to_next_line(std::string& out) {
-    if (word_width_ > 0) out += std::format("\x1b[{}D\x1b[K", word_width_);
+    if (word_width_ > 0) out += formatted("\x1b[{}D\x1b[K", word_width_);
     out += '\n';
     out += word_;
     column_ = word_width_;

@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <format>
 #include <limits>
+
+#include "base/formatted.h"
 
 namespace weft::gotemplate {
 namespace {
@@ -92,7 +93,7 @@ Result<std::size_t> place_in(const Value& index, std::size_t length, bool end_co
     if (index.kind() != Kind::integer) return wrong("cannot index with a value that is not a whole number");
     const auto at = index.as_integer();
     if (at < 0 || static_cast<std::uint64_t>(at) >= length + (end_counts ? 1 : 0))
-        return wrong(std::format("index out of range: {}", at));
+        return wrong(formatted("index out of range: {}", at));
     return static_cast<std::size_t>(at);
 }
 
@@ -181,7 +182,7 @@ Result<Value> println(const CallContext& context, Arguments a) {
 
 Value date(std::chrono::system_clock::time_point time) {
     const std::chrono::year_month_day day(std::chrono::floor<std::chrono::days>(time));
-    return Value::string(std::format("{:%Y-%m-%d}", day));
+    return Value::string(formatted("{:%Y-%m-%d}", day));
 }
 
 Result<Value> current_date(const CallContext& context, Arguments) { return date(context.now); }

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <charconv>
-#include <format>
 
+#include "base/formatted.h"
 #include "gotemplate/literal.h"
 
 namespace weft::gotemplate {
@@ -160,7 +160,7 @@ class Lexer {
             ++at_;
             add(TokenKind::declare, from);
         } else {
-            return fail_here(std::format("unexpected character '{}' in an action", is_letter(c) || c >= ' ' ? c : '?'));
+            return fail_here(formatted("unexpected character '{}' in an action", is_letter(c) || c >= ' ' ? c : '?'));
         }
         return {};
     }
@@ -201,7 +201,7 @@ class Lexer {
 Result<std::vector<Lexeme>> lex(std::string_view source) { return Lexer(source).run(); }
 
 std::unexpected<Error> fail_at(std::uint32_t line, std::string_view message) {
-    return fail(ErrorCode::invalid_request, std::format("template error: line {}: {}", line, message));
+    return fail(ErrorCode::invalid_request, formatted("template error: line {}: {}", line, message));
 }
 
 }  // namespace weft::gotemplate

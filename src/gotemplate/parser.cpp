@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <array>
-#include <format>
 #include <set>
 
+#include "base/formatted.h"
 #include "gotemplate/function.h"
 #include "gotemplate/lexer.h"
 
@@ -48,7 +48,7 @@ class Parser {
     }
     std::unexpected<Error> fail_here(std::string_view message) const { return fail_at(peek().line, message); }
     Result<void> close(std::string_view what) {
-        if (!take_if(TokenKind::close)) return fail_here(std::format("unexpected text in {}", what));
+        if (!take_if(TokenKind::close)) return fail_here(formatted("unexpected text in {}", what));
         return {};
     }
 
@@ -286,7 +286,7 @@ class Parser {
         if (word == "nil") return {};
         operand.kind = Operand::Kind::function;
         operand.function = find_function(word);
-        if (operand.function == nullptr) return fail_at(lexeme.line, std::format("function \"{}\" not defined", word));
+        if (operand.function == nullptr) return fail_at(lexeme.line, formatted("function \"{}\" not defined", word));
         return {};
     }
 
@@ -297,7 +297,7 @@ class Parser {
 
     Result<void> check_variable(const std::string& name) {
         if (std::ranges::find(variables_, name) == variables_.end())
-            return fail_here(std::format("undefined variable \"${}\"", name));
+            return fail_here(formatted("undefined variable \"${}\"", name));
         return {};
     }
 

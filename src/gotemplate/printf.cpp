@@ -1,7 +1,7 @@
 #include <algorithm>
-#include <format>
 
 #include "gotemplate/function.h"
+#include "base/formatted.h"
 #include "gotemplate/literal.h"
 
 namespace weft::gotemplate {
@@ -49,7 +49,7 @@ class Formatter {
             return {};
         }
         if (next_ >= arguments_.size()) {
-            out_ += std::format("%!{}(MISSING)", verb->letter);
+            out_ += formatted("%!{}(MISSING)", verb->letter);
             return {};
         }
         const auto text = shown(*verb, arguments_[next_++]);
@@ -130,7 +130,7 @@ class Formatter {
             else if (c == '\n') out += "\\n";
             else if (c == '\t') out += "\\t";
             else if (c == '\r') out += "\\r";
-            else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) out += std::format("\\x{:02x}", static_cast<unsigned char>(c));
+            else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) out += formatted("\\x{:02x}", static_cast<unsigned char>(c));
             else out += c;
         }
         return out + '"';
@@ -141,11 +141,11 @@ class Formatter {
         if (value.kind() != Kind::integer) return wrong(verb, value);
         const auto n = value.as_integer();
         switch (verb.letter) {
-            case 'x': return std::format("{:x}", n);
-            case 'X': return std::format("{:X}", n);
-            case 'o': return std::format("{:o}", n);
-            case 'b': return std::format("{:b}", n);
-            case 'U': return std::format("U+{:04X}", n);
+            case 'x': return formatted("{:x}", n);
+            case 'X': return formatted("{:X}", n);
+            case 'o': return formatted("{:o}", n);
+            case 'b': return formatted("{:b}", n);
+            case 'U': return formatted("U+{:04X}", n);
             case 'c': {
                 std::string text;
                 append_utf8(text, n < 0 || n > 0x10FFFF ? 0xFFFD : static_cast<char32_t>(n));
@@ -158,7 +158,7 @@ class Formatter {
     [[nodiscard]] static std::string hexadecimal(const Verb& verb, std::string_view bytes) {
         std::string out;
         for (const char c : bytes)
-            out += verb.letter == 'x' ? std::format("{:02x}", static_cast<unsigned char>(c)) : std::format("{:02X}", static_cast<unsigned char>(c));
+            out += verb.letter == 'x' ? formatted("{:02x}", static_cast<unsigned char>(c)) : formatted("{:02X}", static_cast<unsigned char>(c));
         return out;
     }
 
@@ -166,16 +166,16 @@ class Formatter {
         if (value.kind() != Kind::real) return wrong(verb, value);
         const int precision = std::min(verb.precision < 0 ? 6 : verb.precision, 100);
         std::string text;
-        if (verb.letter == 'e') text = std::format("{:.{}e}", value.as_real(), precision);
-        else if (verb.letter == 'g') text = verb.precision < 0 ? real_text(value.as_real()) : std::format("{:.{}g}", value.as_real(), precision);
-        else text = std::format("{:.{}f}", value.as_real(), precision);
+        if (verb.letter == 'e') text = formatted("{:.{}e}", value.as_real(), precision);
+        else if (verb.letter == 'g') text = verb.precision < 0 ? real_text(value.as_real()) : formatted("{:.{}g}", value.as_real(), precision);
+        else text = formatted("{:.{}f}", value.as_real(), precision);
         return verb.plus && value.as_real() >= 0 ? "+" + text : text;
     }
 
     [[nodiscard]] static std::string wrong(const Verb& verb, const Value& value) {
         constexpr std::string_view types[] = {"<nil>", "bool", "int", "float64", "string", "[]interface {}", "map[string]interface {}", "struct"};
-        if (value.is_nil()) return std::format("%!{}(<nil>)", verb.letter);
-        return std::format("%!{}({}={})", verb.letter, types[static_cast<std::size_t>(value.kind())], plain(value));
+        if (value.is_nil()) return formatted("%!{}(<nil>)", verb.letter);
+        return formatted("%!{}({}={})", verb.letter, types[static_cast<std::size_t>(value.kind())], plain(value));
     }
 
     void pad(const Verb& verb, const std::string& text) {

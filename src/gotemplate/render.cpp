@@ -1,9 +1,9 @@
 #include "gotemplate/render.h"
 
 #include <algorithm>
-#include <format>
 #include <ranges>
 
+#include "base/formatted.h"
 #include "gotemplate/function.h"
 #include "gotemplate/lexer.h"
 
@@ -158,7 +158,7 @@ class Renderer {
     Result<Flow> call_template(const Node& node, const Value& dot) {
         const auto at = syntax_.templates.find(node.text);
         if (at == syntax_.templates.end())
-            return fail(ErrorCode::invalid_request, std::format("template \"{}\" not defined", node.text));
+            return fail(ErrorCode::invalid_request, formatted("template \"{}\" not defined", node.text));
         Value argument;
         if (node.pipe) {
             WEFT_TRY(argument, evaluate(*node.pipe, dot));
@@ -208,7 +208,7 @@ class Renderer {
         const auto& function = *head.function;
         const auto count = command.operands.size() - 1 + (piped ? 1 : 0);
         if (count < function.least || count > function.most)
-            return fail(ErrorCode::invalid_request, std::format("wrong number of arguments for {}: {}", function.name, count));
+            return fail(ErrorCode::invalid_request, formatted("wrong number of arguments for {}: {}", function.name, count));
         if (function.special != Function::Special::none) return short_circuit(command, dot, piped);
         std::vector<Value> arguments;
         for (const auto& operand : command.operands | std::views::drop(1)) {
@@ -242,7 +242,7 @@ class Renderer {
             case Operand::Kind::function: {
                 const auto& function = *operand.function;
                 if (function.least > 0)
-                    return fail(ErrorCode::invalid_request, std::format("wrong number of arguments for {}: 0", function.name));
+                    return fail(ErrorCode::invalid_request, formatted("wrong number of arguments for {}: 0", function.name));
                 return function.run(context_, {});
             }
         }
@@ -264,10 +264,10 @@ class Renderer {
                 value = at == entries.end() ? Value() : Value(at->second);
             } else if (value.kind() == Kind::record) {
                 const auto* field = value.as_record().find(name);
-                if (field == nullptr) return fail(ErrorCode::invalid_request, std::format("can't evaluate field {}", name));
+                if (field == nullptr) return fail(ErrorCode::invalid_request, formatted("can't evaluate field {}", name));
                 value = Value(*field);
             } else if (!value.is_nil()) {
-                return fail(ErrorCode::invalid_request, std::format("can't evaluate field {} of a value without fields", name));
+                return fail(ErrorCode::invalid_request, formatted("can't evaluate field {} of a value without fields", name));
             }
         }
         return value;

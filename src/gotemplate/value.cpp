@@ -4,7 +4,8 @@
 #include <array>
 #include <charconv>
 #include <cmath>
-#include <format>
+
+#include "base/formatted.h"
 
 namespace weft::gotemplate {
 namespace {
@@ -160,7 +161,7 @@ void append_json_text(std::string& out, std::string_view text) {
         else if (c == '\b') out += "\\b";
         else if (c == '\f') out += "\\f";
         else if (static_cast<unsigned char>(c) < 0x20 || c == '<' || c == '>' || c == '&')
-            out += std::format("\\u{:04x}", static_cast<unsigned char>(c));
+            out += formatted("\\u{:04x}", static_cast<unsigned char>(c));
         else if (text.substr(i).starts_with("\xE2\x80\xA8") || text.substr(i).starts_with("\xE2\x80\xA9")) {
             out += text[i + 2] == '\xA8' ? "\\u2028" : "\\u2029";
             i += 2;

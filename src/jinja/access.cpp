@@ -1,8 +1,8 @@
 #include "jinja/access.h"
 
 #include <algorithm>
-#include <format>
 
+#include "base/formatted.h"
 #include "jinja/builtin.h"
 #include "jinja/python_text.h"
 #include "jinja/render.h"
@@ -20,11 +20,11 @@ bool would_change(const Value& object, std::string_view name) {
 }
 
 Value unsafe(const Value& object, std::string_view name) {
-    return Value::undefined(std::format("access to attribute '{}' of '{}' object is unsafe.", name, type_name(object)));
+    return Value::undefined(formatted("access to attribute '{}' of '{}' object is unsafe.", name, type_name(object)));
 }
 
 Value missing_attribute(const Value& object, std::string_view name) {
-    return Value::undefined(std::format("'{} object' has no attribute '{}'", type_name(object), name));
+    return Value::undefined(formatted("'{} object' has no attribute '{}'", type_name(object), name));
 }
 
 std::optional<std::size_t> position(std::int64_t index, std::size_t size) {
@@ -163,14 +163,14 @@ Outcome<Value> get_item(Render& render, const Value& object, const Value& key) {
         return missing_attribute(object, key.as_string());
     }
     WEFT_TRY(const std::string shown, to_repr(render.meter(), key));
-    return Value::undefined(std::format("{} object has no element {}", type_name(object), shown));
+    return Value::undefined(formatted("{} object has no element {}", type_name(object), shown));
 }
 
 Outcome<Value> get_slice(Render& render, const Value& object, const SliceBounds& bounds) {
     if (object.is_undefined()) return raise(object.undefined_hint());
     if (object.is_string()) return slice_text(render, object, bounds);
     if (!object.is_sequence() || !object.as_sequence().indexable())
-        return raise(std::format("'{}' object cannot be sliced", type_name(object)));
+        return raise(formatted("'{}' object cannot be sliced", type_name(object)));
     const Sequence& source = object.as_sequence();
     WEFT_TRY(const ResolvedSlice slice, resolve(bounds, source.items.size()));
     WEFT_CHECK(render.meter().work(slice.count * sizeof(Value)));
@@ -199,7 +199,7 @@ Outcome<std::shared_ptr<const Sequence>> iterate(Render& render, const Value& va
         }
         default: break;
     }
-    return raise(std::format("'{}' object is not iterable", type_name(value)));
+    return raise(formatted("'{}' object is not iterable", type_name(value)));
 }
 
 Outcome<std::int64_t> length_of(const Value& value) {
@@ -213,7 +213,7 @@ Outcome<std::int64_t> length_of(const Value& value) {
             break;
         default: break;
     }
-    return raise(std::format("object of type '{}' has no len()", type_name(value)));
+    return raise(formatted("object of type '{}' has no len()", type_name(value)));
 }
 
 }  // namespace weft::jinja

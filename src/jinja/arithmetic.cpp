@@ -1,9 +1,9 @@
 #include <cmath>
-#include <format>
 #include <limits>
 #include <optional>
 
 #include "jinja/operators.h"
+#include "base/formatted.h"
 #include "jinja/python_text.h"
 #include "jinja/text_format.h"
 
@@ -146,8 +146,8 @@ Outcome<Value> apply(Meter& meter, BinaryOperator op, const Value& a, const Valu
     for (const Value* side : {&a, &b})
         if (side->is_undefined()) return raise(side->undefined_hint());
     if (op == BinaryOperator::add && a.is_string())
-        return raise(std::format("can only concatenate str (not \"{}\") to str", type_name(b)));
-    return raise(std::format("unsupported operand type(s) for {}: '{}' and '{}'", symbol_of(op), type_name(a),
+        return raise(formatted("can only concatenate str (not \"{}\") to str", type_name(b)));
+    return raise(formatted("unsupported operand type(s) for {}: '{}' and '{}'", symbol_of(op), type_name(a),
                              type_name(b)));
 }
 
@@ -159,7 +159,7 @@ Outcome<Value> negate(const Value& value) {
         return Value::integer(result);
     }
     if (value.is_undefined()) return raise(value.undefined_hint());
-    return raise(std::format("bad operand type for unary -: '{}'", type_name(value)));
+    return raise(formatted("bad operand type for unary -: '{}'", type_name(value)));
 }
 
 std::string_view symbol_of(BinaryOperator op) {

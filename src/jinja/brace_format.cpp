@@ -1,7 +1,7 @@
 #include <charconv>
-#include <format>
 
 #include "jinja/format_spec.h"
+#include "base/formatted.h"
 #include "jinja/python_text.h"
 #include "jinja/text_format.h"
 
@@ -83,7 +83,7 @@ class BraceFormatter {
 
     Outcome<Value> positional(std::size_t number) {
         if (number >= arguments_.positional.size())
-            return raise(std::format("Replacement index {} out of range for positional args tuple", number));
+            return raise(formatted("Replacement index {} out of range for positional args tuple", number));
         return arguments_.positional[number];
     }
 

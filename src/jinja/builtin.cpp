@@ -1,8 +1,8 @@
 #include "jinja/builtin.h"
 
 #include <algorithm>
-#include <format>
 
+#include "base/formatted.h"
 #include "jinja/loop_state.h"
 #include "jinja/python_text.h"
 #include "jinja/render.h"
@@ -16,9 +16,9 @@ Outcome<void> bind_named(Call& call, const Builtin& builtin) {
     for (const auto& [name, value] : call.given.named) {
         const auto found = std::ranges::find(names, name);
         if (found == names.end())
-            return raise(std::format("{}() got an unexpected keyword argument '{}'", builtin.name, name));
+            return raise(formatted("{}() got an unexpected keyword argument '{}'", builtin.name, name));
         const Value*& place = call.bound[static_cast<std::size_t>(found - names.begin())];
-        if (place) return raise(std::format("{}() got multiple values for argument '{}'", builtin.name, name));
+        if (place) return raise(formatted("{}() got multiple values for argument '{}'", builtin.name, name));
         place = &value;
     }
     return {};
@@ -29,13 +29,13 @@ Outcome<void> bind(Call& call, const Builtin& builtin) {
     const auto& positional = call.given.positional;
     if (parameters.variadic) return {};
     if (positional.size() > parameters.count)
-        return raise(std::format("{}() takes at most {} arguments ({} given)", builtin.name, parameters.count,
+        return raise(formatted("{}() takes at most {} arguments ({} given)", builtin.name, parameters.count,
                                  positional.size()));
     for (std::size_t i = 0; i < positional.size(); ++i) call.bound[i] = &positional[i];
     if (!call.given.named.empty()) WEFT_CHECK(bind_named(call, builtin));
     for (std::size_t i = 0; i < parameters.required; ++i)
         if (!call.bound[i])
-            return raise(std::format("{}() missing required argument: '{}'", builtin.name, parameters.names[i]));
+            return raise(formatted("{}() missing required argument: '{}'", builtin.name, parameters.names[i]));
     return {};
 }
 
@@ -52,13 +52,13 @@ Meter& Call::meter() const { return render.meter(); }
 Outcome<std::int64_t> Call::integer(std::size_t parameter, std::int64_t fallback) const {
     if (!has(parameter)) return fallback;
     if (!at(parameter).is_integral())
-        return raise(std::format("'{}' object cannot be interpreted as an integer", type_name(at(parameter))));
+        return raise(formatted("'{}' object cannot be interpreted as an integer", type_name(at(parameter))));
     return at(parameter).as_integer();
 }
 
 Outcome<std::string_view> Call::text(std::size_t parameter, std::string_view fallback) const {
     if (!has(parameter)) return fallback;
-    if (!at(parameter).is_string()) return raise(std::format("expected str, got {}", type_name(at(parameter))));
+    if (!at(parameter).is_string()) return raise(formatted("expected str, got {}", type_name(at(parameter))));
     return at(parameter).as_string();
 }
 
@@ -98,7 +98,7 @@ const Builtin* find_method(const Value& object, std::string_view name) {
     }
 }
 
-std::string BuiltinObject::repr() const { return std::format("<built-in function {}>", builtin_.name); }
+std::string BuiltinObject::repr() const { return formatted("<built-in function {}>", builtin_.name); }
 
 Outcome<Value> BuiltinObject::call(Render& render, const Arguments& arguments) {
     return invoke(render, builtin_, subject_, arguments);

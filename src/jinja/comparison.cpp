@@ -1,9 +1,9 @@
 #include <algorithm>
 #include <cmath>
-#include <format>
 #include <numeric>
 
 #include "jinja/object.h"
+#include "base/formatted.h"
 #include "jinja/operators.h"
 #include "jinja/python_text.h"
 #include "jinja/unicode.h"
@@ -35,7 +35,7 @@ bool equal_sequences(const Sequence& a, const Sequence& b) {
 std::unexpected<Failure> unordered(std::string_view symbol, const Value& a, const Value& b) {
     for (const Value* side : {&a, &b})
         if (side->is_undefined()) return raise(side->undefined_hint());
-    return raise(std::format("'{}' not supported between instances of '{}' and '{}'", symbol, type_name(a),
+    return raise(formatted("'{}' not supported between instances of '{}' and '{}'", symbol, type_name(a),
                              type_name(b)));
 }
 
@@ -70,7 +70,7 @@ Outcome<bool> less_or_equal_as(std::string_view symbol, const Value& a, const Va
 
 Outcome<bool> text_contains(const Value& text, const Value& part) {
     if (!part.is_string())
-        return raise(std::format("'in <string>' requires string as left operand, not {}", type_name(part)));
+        return raise(formatted("'in <string>' requires string as left operand, not {}", type_name(part)));
     return find_text(text.as_string(), part.as_string()) != std::string_view::npos;
 }
 
@@ -110,7 +110,7 @@ Outcome<bool> contains(Meter& meter, const Value& container, const Value& item) 
         }
         default: break;
     }
-    return raise(std::format("argument of type '{}' is not a container or iterable", type_name(container)));
+    return raise(formatted("argument of type '{}' is not a container or iterable", type_name(container)));
 }
 
 Outcome<bool> compare(Meter& meter, Comparison comparison, const Value& a, const Value& b) {

@@ -1,8 +1,8 @@
 #include "jinja/format_spec.h"
 
 #include <cmath>
-#include <format>
 
+#include "base/formatted.h"
 #include "jinja/python_text.h"
 #include "jinja/text_tools.h"
 #include "jinja/unicode.h"
@@ -23,10 +23,10 @@ Outcome<std::string> digits_of_integer(const FormatSpec& spec, std::uint64_t mag
     const char* prefix = "";
     std::string digits;
     switch (spec.type) {
-        case 'x': digits = std::format("{:x}", magnitude), prefix = "0x"; break;
-        case 'X': digits = std::format("{:X}", magnitude), prefix = "0X"; break;
-        case 'o': digits = std::format("{:o}", magnitude), prefix = "0o"; break;
-        case 'b': digits = std::format("{:b}", magnitude), prefix = "0b"; break;
+        case 'x': digits = formatted("{:x}", magnitude), prefix = "0x"; break;
+        case 'X': digits = formatted("{:X}", magnitude), prefix = "0X"; break;
+        case 'o': digits = formatted("{:o}", magnitude), prefix = "0o"; break;
+        case 'b': digits = formatted("{:b}", magnitude), prefix = "0b"; break;
         case 'c':
             if (magnitude > 0x10ffff) return raise("%c arg not in range(0x110000)");
             append_utf8(digits, static_cast<char32_t>(magnitude));
@@ -39,13 +39,13 @@ Outcome<std::string> digits_of_integer(const FormatSpec& spec, std::uint64_t mag
 std::string digits_of_real(const FormatSpec& spec, double magnitude) {
     const int precision = spec.precision < 0 ? 6 : spec.precision;
     switch (spec.type) {
-        case 'e': return std::format("{:.{}e}", magnitude, precision);
-        case 'E': return std::format("{:.{}E}", magnitude, precision);
-        case 'g': return std::format("{:.{}g}", magnitude, precision);
-        case 'G': return std::format("{:.{}G}", magnitude, precision);
-        case '%': return grouped(std::format("{:.{}f}", magnitude * 100, precision), spec.grouping) + "%";
-        case '\0': return spec.precision < 0 ? grouped(real_repr(magnitude), spec.grouping) : std::format("{:.{}g}", magnitude, precision);
-        default: return grouped(std::format("{:.{}f}", magnitude, precision), spec.grouping);
+        case 'e': return formatted("{:.{}e}", magnitude, precision);
+        case 'E': return formatted("{:.{}E}", magnitude, precision);
+        case 'g': return formatted("{:.{}g}", magnitude, precision);
+        case 'G': return formatted("{:.{}G}", magnitude, precision);
+        case '%': return grouped(formatted("{:.{}f}", magnitude * 100, precision), spec.grouping) + "%";
+        case '\0': return spec.precision < 0 ? grouped(real_repr(magnitude), spec.grouping) : formatted("{:.{}g}", magnitude, precision);
+        default: return grouped(formatted("{:.{}f}", magnitude, precision), spec.grouping);
     }
 }
 
@@ -55,7 +55,7 @@ Outcome<int> read_format_number(std::string_view text, std::size_t& at) {
     int value = -1;
     for (; at < text.size() && text[at] >= '0' && text[at] <= '9'; ++at) {
         value = std::max(value, 0) * 10 + (text[at] - '0');
-        if (value > max_format_width) return raise(std::format("a format wider than {}", max_format_width));
+        if (value > max_format_width) return raise(formatted("a format wider than {}", max_format_width));
     }
     return value;
 }
@@ -93,7 +93,7 @@ Outcome<FormatSpec> parse_format_spec(std::string_view text) {
 Outcome<std::string> format_text(Meter& meter, const FormatSpec& spec, std::string_view text) {
     WEFT_CHECK(meter.work(text.size()));
     if (spec.type != '\0' && spec.type != 's')
-        return raise(std::format("Unknown format code '{}' for object of type 'str'", spec.type));
+        return raise(formatted("Unknown format code '{}' for object of type 'str'", spec.type));
     if (spec.precision >= 0) text = text.substr(0, offset_of_character(text, static_cast<std::size_t>(spec.precision)));
     const Side side = spec.align == '>' ? Side::right : spec.align == '^' ? Side::both : Side::left;
     if (side != Side::both) return padded(text, spec.width, spec.fill, side);
@@ -106,10 +106,10 @@ Outcome<std::string> format_text(Meter& meter, const FormatSpec& spec, std::stri
 Outcome<std::string> format_number(Meter& meter, const FormatSpec& spec, const Value& number) {
     const bool real_type = spec.type != '\0' && std::string_view("eEfFgG%").contains(spec.type);
     if (!real_type && spec.type != '\0' && !std::string_view("dxXobcn").contains(spec.type))
-        return raise(std::format("Unknown format code '{}' for object of type '{}'", spec.type, type_name(number)));
+        return raise(formatted("Unknown format code '{}' for object of type '{}'", spec.type, type_name(number)));
     const bool as_real = real_type || number.kind() == Kind::real;
     if (as_real && !real_type && spec.type != '\0')
-        return raise(std::format("Unknown format code '{}' for object of type 'float'", spec.type));
+        return raise(formatted("Unknown format code '{}' for object of type 'float'", spec.type));
     std::string digits;
     bool negative = false;
     if (as_real) {

@@ -1,8 +1,8 @@
 #include <time.h>
 
-#include <format>
 
 #include "jinja/access.h"
+#include "base/formatted.h"
 #include "jinja/builtin.h"
 #include "jinja/python_text.h"
 #include "jinja/render.h"
@@ -26,7 +26,7 @@ Outcome<Value> range(Call& call) {
     const std::uint64_t stride = step > 0 ? static_cast<std::uint64_t>(step) : 0 - static_cast<std::uint64_t>(step);
     const std::uint64_t count = any ? (distance - 1) / stride + 1 : 0;
     if (count > longest_range)
-        return raise(std::format("Range too big. The sandbox blocks ranges larger than MAX_RANGE ({}).", longest_range));
+        return raise(formatted("Range too big. The sandbox blocks ranges larger than MAX_RANGE ({}).", longest_range));
     Sequence numbers{SequenceType::range, {}};
     numbers.items.reserve(count);
     for (std::uint64_t i = 0; i < count; ++i)

@@ -1,8 +1,8 @@
 #include <charconv>
 #include <cmath>
-#include <format>
 
 #include "jinja/unicode.h"
+#include "base/formatted.h"
 #include "jinja/value.h"
 
 namespace weft::jinja {
@@ -22,7 +22,7 @@ class JsonReader {
 
   private:
     std::unexpected<Error> broken(std::string_view what) const {
-        return fail(ErrorCode::invalid_request, std::format("malformed JSON at byte {}: {}", at_, what));
+        return fail(ErrorCode::invalid_request, formatted("malformed JSON at byte {}: {}", at_, what));
     }
 
     void skip_space() {

@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <cmath>
-#include <format>
 
 #include "jinja/json.h"
+#include "base/formatted.h"
 #include "jinja/operators.h"
 #include "jinja/python_text.h"
 #include "jinja/unicode.h"
@@ -38,7 +38,7 @@ class JsonWriter {
 
     Outcome<void> put_unknown(const Value& value) {
         if (style_.unknown_as_null) return put("null");
-        return raise(std::format("Object of type {} is not JSON serializable", type_name(value)));
+        return raise(formatted("Object of type {} is not JSON serializable", type_name(value)));
     }
 
     static std::string json_real(double value) {
@@ -75,11 +75,11 @@ class JsonWriter {
 
     void put_escape(char32_t character) {
         if (character < 0x10000) {
-            out_ += std::format("\\u{:04x}", static_cast<unsigned>(character));
+            out_ += formatted("\\u{:04x}", static_cast<unsigned>(character));
             return;
         }
         const unsigned offset = static_cast<unsigned>(character) - 0x10000;
-        out_ += std::format("\\u{:04x}\\u{:04x}", 0xd800 + (offset >> 10), 0xdc00 + (offset & 0x3ff));
+        out_ += formatted("\\u{:04x}\\u{:04x}", 0xd800 + (offset >> 10), 0xdc00 + (offset & 0x3ff));
     }
 
     void put_line_break() {
@@ -136,7 +136,7 @@ class JsonWriter {
     Outcome<void> put_key(const Value& key) {
         if (key.is_string()) return put_string(key.as_string());
         if (!key.is_number() && !key.is_none())
-            return raise(std::format("keys must be str, int, float, bool or None, not {}", type_name(key)));
+            return raise(formatted("keys must be str, int, float, bool or None, not {}", type_name(key)));
         out_ += '"';
         WEFT_CHECK(write(key));
         return put("\"");

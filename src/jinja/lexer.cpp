@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <charconv>
-#include <format>
 
 #include "jinja/string_literal.h"
+#include "base/formatted.h"
 #include "jinja/token.h"
 #include "jinja/unicode.h"
 
@@ -223,11 +223,11 @@ class Lexer {
                                                        ",",  ";"};
         const auto found =
             std::ranges::find_if(symbols, [&](auto symbol) { return source_.substr(at_).starts_with(symbol); });
-        if (found == std::end(symbols)) return broken(std::format("unexpected char '{}'", peek()));
+        if (found == std::end(symbols)) return broken(formatted("unexpected char '{}'", peek()));
         const char c = peek();
         if (c == '(' || c == '[' || c == '{') open_brackets += c == '(' ? ')' : c == '[' ? ']' : '}';
         if (c == ')' || c == ']' || c == '}') {
-            if (open_brackets.empty() || open_brackets.back() != c) return broken(std::format("unexpected '{}'", c));
+            if (open_brackets.empty() || open_brackets.back() != c) return broken(formatted("unexpected '{}'", c));
             open_brackets.pop_back();
         }
         push(TokenType::symbol, std::string(*found));
@@ -258,7 +258,7 @@ std::string describe(const Token& token) {
         case TokenType::number: return "a number";
         case TokenType::string: return "a string";
         case TokenType::end_of_template: return "end of template";
-        default: return std::format("'{}'", token.text);
+        default: return formatted("'{}'", token.text);
     }
 }
 

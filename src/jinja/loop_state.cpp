@@ -1,14 +1,14 @@
 #include "jinja/loop_state.h"
 
-#include <format>
 
+#include "base/formatted.h"
 #include "jinja/builtin.h"
 #include "jinja/operators.h"
 #include "jinja/render.h"
 
 namespace weft::jinja {
 
-std::string LoopState::repr() const { return std::format("<LoopContext {}/{}>", index0_ + 1, items_->items.size()); }
+std::string LoopState::repr() const { return formatted("<LoopContext {}/{}>", index0_ + 1, items_->items.size()); }
 
 std::optional<Value> LoopState::attribute(std::string_view name) {
     const auto& items = items_->items;

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <format>
 
+#include "base/formatted.h"
 #include "jinja/budget.h"
 #include "jinja/failure.h"
 
@@ -19,7 +19,7 @@ class Meter {
     [[nodiscard]] Outcome<void> step(std::uint64_t steps = 1) {
         steps_ += steps;
         if (steps_ > budget_.steps) [[unlikely]]
-            return raise(std::format("the prompt template exceeded {} steps", budget_.steps));
+            return raise(formatted("the prompt template exceeded {} steps", budget_.steps));
         return {};
     }
 
@@ -27,19 +27,19 @@ class Meter {
     [[nodiscard]] Outcome<void> work(std::size_t bytes) {
         work_bytes_ += std::min(bytes, budget_.work_bytes + 1);
         if (work_bytes_ > budget_.work_bytes) [[unlikely]]
-            return raise(std::format("the prompt template handled more than {} bytes", budget_.work_bytes));
+            return raise(formatted("the prompt template handled more than {} bytes", budget_.work_bytes));
         return {};
     }
 
     [[nodiscard]] Outcome<void> output(std::size_t bytes) const {
         if (bytes > budget_.output_bytes) [[unlikely]]
-            return raise(std::format("the prompt template wrote more than {} bytes", budget_.output_bytes));
+            return raise(formatted("the prompt template wrote more than {} bytes", budget_.output_bytes));
         return {};
     }
 
     [[nodiscard]] Outcome<void> enter() {
         if (++depth_ > budget_.depth) [[unlikely]]
-            return raise(std::format("the prompt template nested deeper than {} levels", budget_.depth));
+            return raise(formatted("the prompt template nested deeper than {} levels", budget_.depth));
         return {};
     }
     void leave() { --depth_; }

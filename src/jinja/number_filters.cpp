@@ -1,8 +1,8 @@
 #include <cmath>
 #include <charconv>
-#include <format>
 
 #include "jinja/builtin.h"
+#include "base/formatted.h"
 #include "jinja/operators.h"
 #include "jinja/python_text.h"
 #include "jinja/text_tools.h"
@@ -66,7 +66,7 @@ Outcome<Value> to_real(Call& call) {
 
 Outcome<Value> absolute(Call& call) {
     if (call.subject.is_undefined()) return raise(call.subject.undefined_hint());
-    if (!call.subject.is_number()) return raise(std::format("bad operand type for abs(): '{}'", type_name(call.subject)));
+    if (!call.subject.is_number()) return raise(formatted("bad operand type for abs(): '{}'", type_name(call.subject)));
     if (call.subject.kind() == Kind::real) return Value::real(std::fabs(call.subject.as_real()));
     return call.subject.as_integer() < 0 ? negate(call.subject) : Value::integer(call.subject.as_integer());
 }
@@ -79,7 +79,7 @@ double round_to(double value, std::int64_t digits) {
         const double scale = std::pow(10.0, static_cast<double>(-digits));
         return std::nearbyint(value / scale) * scale;
     }
-    const std::string text = std::format("{:.{}f}", value, digits);
+    const std::string text = formatted("{:.{}f}", value, digits);
     double rounded = value;
     std::from_chars(text.data(), text.data() + text.size(), rounded);
     return rounded;
@@ -99,7 +99,7 @@ Outcome<Value> round(Call& call) {
     WEFT_TRY(const std::int64_t digits, call.integer(0, 0));
     WEFT_TRY(const auto method, call.text(1, "common"));
     if (method != "common" && method != "ceil" && method != "floor") return raise("method must be common, ceil or floor");
-    if (!call.subject.is_number()) return raise(std::format("type {} doesn't define __round__ method", type_name(call.subject)));
+    if (!call.subject.is_number()) return raise(formatted("type {} doesn't define __round__ method", type_name(call.subject)));
     if (method == "common") {
         if (call.subject.is_integral()) return round_integer(call.subject.as_integer(), digits);
         return Value::real(round_to(call.subject.as_real(), digits));
@@ -113,13 +113,13 @@ Outcome<Value> filesizeformat(Call& call) {
     const bool binary = call.flag(0);
     const double base = binary ? 1024 : 1000, bytes = size.as_real();
     if (bytes == 1) return Value::string("1 Byte");
-    if (bytes < base) return Value::string(std::format("{} Bytes", static_cast<std::int64_t>(bytes)));
+    if (bytes < base) return Value::string(formatted("{} Bytes", static_cast<std::int64_t>(bytes)));
     static constexpr std::string_view prefixes = "kMGTPEZY";
     double unit = base;
     std::size_t i = 0;
     for (; i + 1 < prefixes.size() && bytes >= unit * base; ++i) unit *= base;
     const char prefix = binary && i == 0 ? 'K' : prefixes[i];
-    return Value::string(std::format("{:.1f} {}{}", bytes / unit, prefix, binary ? "iB" : "B"));
+    return Value::string(formatted("{:.1f} {}{}", bytes / unit, prefix, binary ? "iB" : "B"));
 }
 
 constexpr Builtin filters[] = {

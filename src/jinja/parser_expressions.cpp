@@ -1,7 +1,7 @@
 #include <algorithm>
-#include <format>
 
 #include "jinja/ast_walk.h"
+#include "base/formatted.h"
 #include "jinja/builtin.h"
 #include "jinja/parser.h"
 
@@ -57,7 +57,7 @@ Parser::ExpressionResult Parser::parse_tuple(bool with_conditional, bool in_pare
         is_tuple = true;
     }
     if (!is_tuple && items.size() == 1) return std::move(items.front());
-    if (items.empty() && !in_parentheses) return broken(std::format("Expected an expression, got {}", describe(current())));
+    if (items.empty() && !in_parentheses) return broken(formatted("Expected an expression, got {}", describe(current())));
     return make(TupleDisplay{std::move(items)}, line);
 }
 

@@ -1,6 +1,6 @@
-#include <format>
 
 #include "jinja/builtin.h"
+#include "base/formatted.h"
 #include "jinja/parser.h"
 
 namespace weft::jinja {
@@ -124,7 +124,7 @@ Parsed<void> Parser::parse_argument(CallArguments& arguments) {
         take();
         WEFT_TRY(ExpressionPtr value, parse_expression());
         for (const auto& [other, unused] : arguments.named)
-            if (other == name) return broken(std::format("keyword argument repeated: {}", name));
+            if (other == name) return broken(formatted("keyword argument repeated: {}", name));
         arguments.named.emplace_back(std::move(name), std::move(value));
     } else {
         if (arguments.spread || arguments.spread_named || !arguments.named.empty()) return misplaced();
@@ -144,7 +144,7 @@ Parsed<std::string> Parser::parse_dotted_name() {
 }
 
 void Parser::note_unknown(std::string_view what, const std::string& name, int line) {
-    unknown_here_.push_back({std::format("No {} named '{}'", what, name), line});
+    unknown_here_.push_back({formatted("No {} named '{}'", what, name), line});
 }
 
 Parser::ExpressionResult Parser::parse_filter(ExpressionPtr subject) {

@@ -1,7 +1,7 @@
 #include <algorithm>
-#include <format>
 
 #include "jinja/builtin.h"
+#include "base/formatted.h"
 #include "jinja/parser.h"
 
 namespace weft::jinja {
@@ -25,18 +25,18 @@ bool Parser::skip_name(std::string_view name) {
 }
 
 Parsed<void> Parser::expect_symbol(std::string_view symbol) {
-    if (!skip_symbol(symbol)) return broken(std::format("expected '{}', got {}", symbol, describe(current())));
+    if (!skip_symbol(symbol)) return broken(formatted("expected '{}', got {}", symbol, describe(current())));
     return {};
 }
 
 Parsed<void> Parser::expect(TokenType type, std::string_view what) {
-    if (current().type != type) return broken(std::format("expected {}, got {}", what, describe(current())));
+    if (current().type != type) return broken(formatted("expected {}, got {}", what, describe(current())));
     take();
     return {};
 }
 
 Parsed<std::string> Parser::expect_name() {
-    if (current().type != TokenType::name) return broken(std::format("expected a name, got {}", describe(current())));
+    if (current().type != TokenType::name) return broken(formatted("expected a name, got {}", describe(current())));
     return take().text;
 }
 
@@ -45,7 +45,7 @@ std::unexpected<SyntaxError> Parser::broken(std::string message) const {
 }
 
 std::unexpected<SyntaxError> Parser::unexpected_token() const {
-    return broken(std::format("unexpected {}", describe(current())));
+    return broken(formatted("unexpected {}", describe(current())));
 }
 
 Symbol Parser::symbol_of_name(const std::string& name) {
@@ -74,7 +74,7 @@ Parsed<Body> Parser::parse_body(std::initializer_list<std::string_view> ends) {
             body.push_back({std::move(statement), line});
         }
     }
-    if (ends.size() != 0) return broken(std::format("Unexpected end of template, looking for '{}'", *(ends.end() - 1)));
+    if (ends.size() != 0) return broken(formatted("Unexpected end of template, looking for '{}'", *(ends.end() - 1)));
     return body;
 }
 
@@ -109,7 +109,7 @@ Parsed<Statement::Node> Parser::parse_statement() {
     if (tag == "generation") return parse_generation();
     if (tag == "break") return parse_loop_control(Break{});
     if (tag == "continue") return parse_loop_control(Continue{});
-    return broken(std::format("unknown or unsupported tag '{}'", tag));
+    return broken(formatted("unknown or unsupported tag '{}'", tag));
 }
 
 Parsed<Statement::Node> Parser::parse_if() {
@@ -137,7 +137,7 @@ Parsed<Statement::Node> Parser::parse_if() {
 Parsed<Statement::Node> Parser::parse_for() {
     For node;
     WEFT_TRY(node.target, parse_target(false));
-    if (!skip_name("in")) return broken(std::format("expected 'in', got {}", describe(current())));
+    if (!skip_name("in")) return broken(formatted("expected 'in', got {}", describe(current())));
     WEFT_TRY(node.items, parse_tuple(false));
     if (skip_name("if")) {
         WEFT_TRY(node.filter, parse_expression());
@@ -186,7 +186,7 @@ Parsed<std::vector<Parameter>> Parser::parse_parameters() {
         }
         const Symbol symbol = symbol_of_name(name);
         if (std::ranges::contains(parameters, symbol, &Parameter::symbol))
-            return broken(std::format("duplicate argument '{}'", name));
+            return broken(formatted("duplicate argument '{}'", name));
         parameters.push_back({symbol, std::move(name), std::move(fallback)});
         if (!skip_symbol(",")) break;
     }
@@ -283,7 +283,7 @@ Parsed<Target> Parser::parse_single_target(bool allow_attribute) {
     if (current().is_symbol("(")) return parse_target_in_parentheses(allow_attribute);
     WEFT_TRY(const std::string name, expect_name());
     static constexpr std::string_view constants[] = {"true", "false", "none", "True", "False", "None"};
-    if (std::ranges::contains(constants, name)) return broken(std::format("can't assign to '{}'", name));
+    if (std::ranges::contains(constants, name)) return broken(formatted("can't assign to '{}'", name));
     const Symbol symbol = symbol_of_name(name);
     if (!allow_attribute || !skip_symbol(".")) return Target{symbol};
     WEFT_TRY(std::string attribute, expect_name());

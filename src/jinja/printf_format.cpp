@@ -1,7 +1,7 @@
 #include <algorithm>
-#include <format>
 
 #include "jinja/format_spec.h"
+#include "base/formatted.h"
 #include "jinja/python_text.h"
 #include "jinja/text_format.h"
 
@@ -108,8 +108,8 @@ class PrintfFormatter {
         } else if (conversion == 'c' && value.is_string()) {
             WEFT_TRY(piece, format_text(meter_, spec, value.as_string()));
         } else {
-            if (!value.is_number()) return raise(std::format("%{} format: a real number is required, not {}", conversion, type_name(value)));
-            if (!std::string_view("diuxXofFeEgGc").contains(conversion)) return raise(std::format("unsupported format character '{}'", conversion));
+            if (!value.is_number()) return raise(formatted("%{} format: a real number is required, not {}", conversion, type_name(value)));
+            if (!std::string_view("diuxXofFeEgGc").contains(conversion)) return raise(formatted("unsupported format character '{}'", conversion));
             spec.type = conversion == 'i' || conversion == 'u' ? 'd' : conversion;
             const bool wants_whole = std::string_view("dxXoc").contains(spec.type);
             const bool cut = spec.type == 'd' && value.kind() == Kind::real;

@@ -2,8 +2,8 @@
 
 #include <charconv>
 #include <cmath>
-#include <format>
 
+#include "base/formatted.h"
 #include "jinja/object.h"
 #include "jinja/unicode.h"
 
@@ -34,7 +34,7 @@ void append_range(std::string& out, const std::vector<Value>& items) {
     const auto first = items.front().as_integer();
     const auto step = items.size() > 1 ? items[1].as_integer() - first : 1;
     const auto stop = items.back().as_integer() + step;
-    out += step == 1 ? std::format("range({}, {})", first, stop) : std::format("range({}, {}, {})", first, stop, step);
+    out += step == 1 ? formatted("range({}, {})", first, stop) : formatted("range({}, {}, {})", first, stop, step);
 }
 
 void append_sequence(std::string& out, const Sequence& sequence) {
@@ -81,9 +81,9 @@ void append_repr_character(std::string& out, char32_t c, std::string_view bytes,
     else if (c == '\r') out += "\\r";
     else if (c == '\t') out += "\\t";
     else if (is_printable(c)) out += bytes;
-    else if (c < 0x100) out += std::format("\\x{:02x}", static_cast<unsigned>(c));
-    else if (c < 0x10000) out += std::format("\\u{:04x}", static_cast<unsigned>(c));
-    else out += std::format("\\U{:08x}", static_cast<unsigned>(c));
+    else if (c < 0x100) out += formatted("\\x{:02x}", static_cast<unsigned>(c));
+    else if (c < 0x10000) out += formatted("\\u{:04x}", static_cast<unsigned>(c));
+    else out += formatted("\\U{:08x}", static_cast<unsigned>(c));
 }
 
 std::string_view sequence_type_name(SequenceType type) {
@@ -163,7 +163,7 @@ Outcome<std::string> to_repr(Meter& meter, const Value& value) {
 
 Outcome<void> require_hashable(const Value& value) {
     if (value.is_dict() || (value.is_sequence() && value.as_sequence().type == SequenceType::list))
-        return raise(std::format("unhashable type: '{}'", type_name(value)));
+        return raise(formatted("unhashable type: '{}'", type_name(value)));
     if (value.is_sequence())
         for (const Value& item : value.as_sequence().items) WEFT_CHECK(require_hashable(item));
     return {};

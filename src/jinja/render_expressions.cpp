@@ -1,6 +1,6 @@
-#include <format>
 
 #include "jinja/access.h"
+#include "base/formatted.h"
 #include "jinja/python_text.h"
 #include "jinja/render.h"
 
@@ -33,7 +33,7 @@ const Value& Render::global(Symbol symbol) {
     const Value* given = variables_.is_dict() ? variables_.as_dict().find(name) : nullptr;
     if (given) cached = *given;
     else if (const Builtin* builtin = find_global(name)) cached = Value::object(std::make_shared<BuiltinObject>(*builtin));
-    else cached = Value::undefined(std::format("'{}' is undefined", name));
+    else cached = Value::undefined(formatted("'{}' is undefined", name));
     return *cached;
 }
 
@@ -142,14 +142,14 @@ Outcome<Value> Render::call_with(const CallExpression& node, Arguments extra) {
 
 Outcome<Value> Render::call(const Value& callee, const Arguments& arguments) {
     if (callee.is_undefined()) return raise(callee.undefined_hint());
-    if (callee.kind() != Kind::object) return raise(std::format("'{}' object is not callable", type_name(callee)));
+    if (callee.kind() != Kind::object) return raise(formatted("'{}' object is not callable", type_name(callee)));
     DepthGuard guard(meter_);
     WEFT_CHECK(std::move(guard.entered()));
     return callee.as_object()->call(*this, arguments);
 }
 
 Outcome<Value> Render::value_of(const FilterUse& node) {
-    if (!node.filter) return raise(std::format("No filter named '{}'.", node.name));
+    if (!node.filter) return raise(formatted("No filter named '{}'.", node.name));
     Value subject;
     if (node.subject) {
         WEFT_TRY(subject, evaluate(*node.subject));
@@ -161,7 +161,7 @@ Outcome<Value> Render::value_of(const FilterUse& node) {
 }
 
 Outcome<Value> Render::value_of(const TestUse& node) {
-    if (!node.test) return raise(std::format("No test named '{}'.", node.name));
+    if (!node.test) return raise(formatted("No test named '{}'.", node.name));
     WEFT_TRY(const Value subject, evaluate(*node.subject));
     WEFT_TRY(const Arguments arguments, evaluate(node.arguments));
     return invoke(*this, *node.test, subject, arguments);
@@ -177,7 +177,7 @@ Outcome<Value> Render::value_of(const Plus& node) {
     if (operand.is_boolean()) return Value::integer(operand.as_integer());
     if (operand.is_number()) return operand;
     if (operand.is_undefined()) return raise(operand.undefined_hint());
-    return raise(std::format("bad operand type for unary +: '{}'", type_name(operand)));
+    return raise(formatted("bad operand type for unary +: '{}'", type_name(operand)));
 }
 
 Outcome<Value> Render::value_of(const Not& node) {

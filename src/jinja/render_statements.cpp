@@ -1,6 +1,6 @@
-#include <format>
 
 #include "jinja/access.h"
+#include "base/formatted.h"
 #include "jinja/loop_state.h"
 #include "jinja/python_text.h"
 #include "jinja/render.h"
@@ -213,7 +213,7 @@ Outcome<void> Render::assign(const Target& target, Value value) {
 Outcome<void> Render::unpack(const std::vector<Target>& targets, const Value& value) {
     WEFT_TRY(const auto items, iterate(*this, value));
     if (items->items.size() != targets.size())
-        return raise(std::format("expected {} values to unpack, got {}", targets.size(), items->items.size()));
+        return raise(formatted("expected {} values to unpack, got {}", targets.size(), items->items.size()));
     for (std::size_t i = 0; i < targets.size(); ++i) WEFT_CHECK(assign(targets[i], items->items[i]));
     return {};
 }

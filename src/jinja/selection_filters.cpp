@@ -1,6 +1,6 @@
-#include <format>
 
 #include "jinja/access.h"
+#include "base/formatted.h"
 #include "jinja/builtin.h"
 #include "jinja/key_of.h"
 #include "jinja/operators.h"
@@ -30,7 +30,7 @@ Outcome<Value> default_value(Call& call) {
 Outcome<Value> attr(Call& call) {
     WEFT_TRY(const auto name, call.text(0));
     if (auto attribute = find_attribute(call.subject, name)) return std::move(*attribute);
-    return Value::undefined(std::format("'{}' object has no attribute '{}'", type_name(call.subject), name));
+    return Value::undefined(formatted("'{}' object has no attribute '{}'", type_name(call.subject), name));
 }
 
 // Python's filters of this kind are generators: whatever goes wrong with an item is only noticed by who gets that far.
@@ -48,7 +48,7 @@ Outcome<Value> each(Call& call, const Sequence& items, Visit visit) {
 
 Outcome<Value> map_attribute(Call& call, const Sequence& items, const Value& attribute) {
     for (const auto& [name, unused] : call.given.named)
-        if (name != "attribute" && name != "default") return raise(std::format("Unexpected keyword argument '{}'", name));
+        if (name != "attribute" && name != "default") return raise(formatted("Unexpected keyword argument '{}'", name));
     const AttributePath path(&attribute);
     const Value* fallback = named(call, "default");
     if (fallback && fallback->is_none()) fallback = nullptr;
@@ -93,7 +93,7 @@ Outcome<Condition> condition_of(const Call& call, std::size_t at) {
     if (call.given.positional.size() <= at) return Condition{};
     const Value& name = call.given.positional[at];
     const Builtin* test = name.is_string() ? find_test(name.as_string()) : nullptr;
-    if (!test) return raise(std::format("No test named {}.", name.is_string() ? name.as_string() : type_name(name)));
+    if (!test) return raise(formatted("No test named {}.", name.is_string() ? name.as_string() : type_name(name)));
     return Condition{test, without_first(call.given, at + 1)};
 }
 

@@ -1,7 +1,7 @@
 #include <algorithm>
-#include <format>
 
 #include "jinja/access.h"
+#include "base/formatted.h"
 #include "jinja/builtin.h"
 #include "jinja/key_of.h"
 #include "jinja/operators.h"
@@ -29,7 +29,7 @@ Outcome<Value> first(Call& call) {
 }
 
 Outcome<Value> last(Call& call) {
-    if (call.subject.kind() == Kind::object) return raise(std::format("'{}' object is not reversible", type_name(call.subject)));
+    if (call.subject.kind() == Kind::object) return raise(formatted("'{}' object is not reversible", type_name(call.subject)));
     if (call.subject.is_undefined()) return raise("'Undefined' object is not reversible");
     WEFT_TRY(const auto items, iterate(call.render, call.subject));
     return items->items.empty() ? Value::undefined("No last item, sequence was empty.") : items->items.back();
@@ -89,7 +89,7 @@ std::vector<Value> in_order(const std::vector<Value>& items, const std::vector<s
 }
 
 Outcome<Value> dictsort(Call& call) {
-    if (!call.subject.is_dict()) return raise(std::format("'{}' object has no attribute 'items'", type_name(call.subject)));
+    if (!call.subject.is_dict()) return raise(formatted("'{}' object has no attribute 'items'", type_name(call.subject)));
     WEFT_TRY(const auto by, call.text(1, "key"));
     if (by != "key" && by != "value") return raise("You can only sort by either \"key\" or \"value\"");
     std::vector<Value> keys, pairs;

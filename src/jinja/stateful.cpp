@@ -1,8 +1,8 @@
 #include "jinja/stateful.h"
 
 #include <algorithm>
-#include <format>
 
+#include "base/formatted.h"
 #include "jinja/builtin.h"
 #include "jinja/render.h"
 
@@ -45,7 +45,7 @@ Outcome<void> Macro::bind(Render& render, const Arguments& arguments, Scope& loc
         const auto named = std::ranges::find(arguments.named, parameter.name, [](const auto& a) { return a.first; });
         if (i < arguments.positional.size()) {
             if (named != arguments.named.end() && !definition_->kwargs)
-                return raise(std::format("macro '{}' takes no keyword argument '{}'", definition_->name, parameter.name));
+                return raise(formatted("macro '{}' takes no keyword argument '{}'", definition_->name, parameter.name));
             locals.set(parameter.symbol, arguments.positional[i]);
         } else if (named != arguments.named.end()) {
             locals.set(parameter.symbol, named->second);
@@ -54,7 +54,7 @@ Outcome<void> Macro::bind(Render& render, const Arguments& arguments, Scope& loc
             locals.set(parameter.symbol, std::move(fallback));
         } else {
             locals.set(parameter.symbol,
-                       Value::undefined(std::format("parameter '{}' was not provided", parameter.name)));
+                       Value::undefined(formatted("parameter '{}' was not provided", parameter.name)));
         }
     }
     return {};
@@ -69,7 +69,7 @@ Outcome<void> Macro::bind_rest(Render& render, const Arguments& arguments, Scope
         if (has_parameter(name)) continue;
         if (takes_caller && name == "caller") locals.set(*definition_->caller, value);
         else if (definition_->kwargs) rest.set(name, value);
-        else return raise(std::format("macro '{}' takes no keyword argument '{}'", definition_->name, name));
+        else return raise(formatted("macro '{}' takes no keyword argument '{}'", definition_->name, name));
     }
     if (definition_->kwargs) {
         WEFT_TRY(Value entries, render.new_dict(std::move(rest)));
@@ -82,7 +82,7 @@ Outcome<void> Macro::bind_rest(Render& render, const Arguments& arguments, Scope
         WEFT_TRY(Value items, render.new_sequence({SequenceType::tuple, std::move(extra)}));
         locals.set(*definition_->varargs, std::move(items));
     } else if (arguments.positional.size() > taken) {
-        return raise(std::format("macro '{}' takes not more than {} argument(s)", definition_->name,
+        return raise(formatted("macro '{}' takes not more than {} argument(s)", definition_->name,
                                  definition_->parameters.size()));
     }
     return {};
@@ -143,7 +143,7 @@ Outcome<Value> Joiner::call(Render&, const Arguments&) {
 }
 
 Outcome<Value> Object::call(Render&, const Arguments&) {
-    return raise(std::format("'{}' object is not callable", type_name()));
+    return raise(formatted("'{}' object is not callable", type_name()));
 }
 
 std::optional<Value> Object::attribute(std::string_view) { return std::nullopt; }

@@ -1,7 +1,7 @@
 #include <algorithm>
-#include <format>
 
 #include "jinja/access.h"
+#include "base/formatted.h"
 #include "jinja/builtin.h"
 #include "jinja/python_text.h"
 #include "jinja/render.h"
@@ -97,7 +97,7 @@ Outcome<Value> join(Call& call) {
     for (std::size_t i = 0; i < items->items.size(); ++i) {
         const Value& item = items->items[i];
         if (!item.is_string() && !call.subject.is_markup())
-            return raise(std::format("sequence item {}: expected str instance, {} found", i, type_name(item)));
+            return raise(formatted("sequence item {}: expected str instance, {} found", i, type_name(item)));
         WEFT_CHECK(call.meter().work(subject(call).size() + item.weight()));
         if (i) out += subject(call);
         if (call.subject.is_markup()) {

@@ -1,7 +1,7 @@
 #include <algorithm>
-#include <format>
 
 #include "jinja/builtin.h"
+#include "base/formatted.h"
 #include "jinja/meter.h"
 #include "jinja/python_text.h"
 #include "jinja/text_tools.h"
@@ -69,7 +69,7 @@ Outcome<Value> count(Call& call) {
 template <bool at_end>
 Outcome<bool> matches(const Window& window, const Value& affix) {
     if (!affix.is_string())
-        return raise(std::format("{} first arg must be str or a tuple of str, not {}", at_end ? "endswith" : "startswith",
+        return raise(formatted("{} first arg must be str or a tuple of str, not {}", at_end ? "endswith" : "startswith",
                                  type_name(affix)));
     return window.valid &&
            (at_end ? window.text.ends_with(affix.as_string()) : window.text.starts_with(affix.as_string()));

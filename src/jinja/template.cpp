@@ -1,8 +1,8 @@
 #include "jinja/template.h"
 
 #include <algorithm>
-#include <format>
 
+#include "base/formatted.h"
 #include "jinja/parser.h"
 #include "jinja/render.h"
 #include "jinja/token.h"
@@ -12,12 +12,12 @@ namespace weft::jinja {
 namespace {
 
 std::unexpected<Error> syntax_error(const SyntaxError& error) {
-    return fail(ErrorCode::invalid_request, std::format("prompt template, line {}: {}", error.line, error.message));
+    return fail(ErrorCode::invalid_request, formatted("prompt template, line {}: {}", error.line, error.message));
 }
 
 std::unexpected<Error> render_error(const Failure& failure, int line) {
     if (failure.from_template()) return fail(ErrorCode::invalid_request, failure.message());
-    return fail(ErrorCode::invalid_request, std::format("prompt template, line {}: {}", line, failure.message()));
+    return fail(ErrorCode::invalid_request, formatted("prompt template, line {}: {}", line, failure.message()));
 }
 
 }  // namespace
@@ -25,7 +25,7 @@ std::unexpected<Error> render_error(const Failure& failure, int line) {
 Result<Template> Template::parse(std::string_view source) {
     if (source.size() > max_template_bytes)
         return fail(ErrorCode::invalid_request,
-                    std::format("the prompt template is longer than {} bytes", max_template_bytes));
+                    formatted("the prompt template is longer than {} bytes", max_template_bytes));
     auto tokens = tokenize(source);
     if (!tokens) return syntax_error(tokens.error());
     auto syntax = Parser(std::move(*tokens)).parse_template();

@@ -1,6 +1,6 @@
-#include <format>
 
 #include "jinja/access.h"
+#include "base/formatted.h"
 #include "jinja/builtin.h"
 #include "jinja/meter.h"
 #include "jinja/object.h"

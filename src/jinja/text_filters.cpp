@@ -1,7 +1,7 @@
 #include <algorithm>
-#include <format>
 
 #include "jinja/builtin.h"
+#include "base/formatted.h"
 #include "jinja/json.h"
 #include "jinja/python_text.h"
 #include "jinja/render.h"
@@ -75,7 +75,7 @@ Outcome<Value> replace(Call& call) {
 }
 
 Outcome<Value> indent(Call& call) {
-    if (!call.subject.is_string()) return raise(std::format("indent of {}", type_name(call.subject)));
+    if (!call.subject.is_string()) return raise(formatted("indent of {}", type_name(call.subject)));
     std::string indention(4, ' ');
     if (call.has(0) && call.at(0).is_string()) {
         indention = call.at(0).as_string();

@@ -1,10 +1,10 @@
 #include <algorithm>
 #include <charconv>
-#include <format>
 
 #include "api/anthropic/handlers.h"
 #include "api/json_reader.h"
 #include "api/model_listing.h"
+#include "base/formatted.h"
 #include "http/request_target.h"
 
 namespace weft::api::anthropic {
@@ -19,7 +19,7 @@ Json entry_of(const ModelInfo& model, const std::vector<ResidentModel>& resident
     entry["type"] = "model";
     entry["id"] = model.name;
     entry["display_name"] = model.name;
-    entry["created_at"] = std::format("{:%FT%TZ}", std::chrono::floor<std::chrono::seconds>(model.modified_at));
+    entry["created_at"] = formatted("{:%FT%TZ}", std::chrono::floor<std::chrono::seconds>(model.modified_at));
     entry["max_input_tokens"] = window;
     entry["max_tokens"] = window;
     entry["capabilities"] = nullptr;

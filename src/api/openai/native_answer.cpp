@@ -1,12 +1,12 @@
 #include "api/openai/native_answer.h"
 
 #include <algorithm>
-#include <format>
 #include <iterator>
 #include <utility>
 
 #include "api/json_text.h"
 #include "api/openai/answer_parts.h"
+#include "base/formatted.h"
 
 namespace weft::api::openai {
 namespace {
@@ -55,7 +55,7 @@ void append_timings(std::string& out, const GenerationDone& done) {
     const auto part = [&out](std::string_view name, std::uint32_t n, std::uint64_t ns) {
         const double ms = milliseconds(ns);
         const double per_second = ms > 0 ? n / ms * 1000 : 0;
-        out += std::format(R"("{}_n":{},"{}_ms":{:.3f},"{}_per_token_ms":{:.3f},"{}_per_second":{:.3f})", name, n, name, ms, name,
+        out += formatted(R"("{}_n":{},"{}_ms":{:.3f},"{}_per_token_ms":{:.3f},"{}_per_second":{:.3f})", name, n, name, ms, name,
                            n > 0 ? ms / n : 0, name, per_second);
     };
     out += R"({"cache_n":)" + std::to_string(done.cached_tokens) + ',';
