@@ -649,11 +649,11 @@ class WithServer(WithHome):
 
     def test_the_requests_of_the_readme_work_as_typed(self):
         blocks = re.findall(r"```sh\n(curl .*?)```", (SOURCE / "README.md").read_text(), re.DOTALL)
-        self.assertEqual(len(blocks), 2)
+        self.assertEqual(len(blocks), 3)
         for block in blocks:
             self.assertIn("127.0.0.1:11434", block)
             result = subprocess.run(["bash", "-c", block.replace("127.0.0.1:11434", self.server)], capture_output=True, text=True, timeout=PATIENCE)
-            pieces = re.findall(r'"content":"([^"]*)"', result.stdout)
+            pieces = re.findall(r'"(?:content|text)":"([^"]*)"', result.stdout)
             self.assertIn("Paris", "".join(pieces), result.stdout + result.stderr)
 
     def test_a_conversation_on_a_terminal(self):

@@ -81,7 +81,8 @@ class Restart(unittest.TestCase):
         again, cached = complete(server, story)
         self.assertGreater(cached, 100)
         self.assert_alike(again, fresh)
-        self.assertGreater(metric(server, "weft_prefix_cache_spilled_blocks_total"), 0)
+        # Metrics are at most a heartbeat old.
+        wait_until(lambda: metric(server, "weft_prefix_cache_spilled_blocks_total") > 0, "blocks are told to have been copied")
         self.assertEqual(list(self.folder.rglob("*.kv")), [])
 
     def test_deterministic_answers_do_not_depend_on_company(self):
