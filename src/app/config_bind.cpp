@@ -251,7 +251,7 @@ void bind_model_setting(const std::string& place, std::string_view path, const s
                         Config& config, std::vector<ConfigProblem>& problems) {
     // Names may hold dots, so the key is looked for at the end: "llama3.2.parameters.top_k", "llama3.2.context".
     const auto dot = path.rfind('.');
-    const auto cut = [&](std::size_t at) { return at == std::string_view::npos ? std::string_view() : path.substr(at + 1); };
+    const auto last = dot == std::string_view::npos ? std::string_view() : path.substr(dot + 1);
     ConfigNode inner = std::string(value);
     std::string_view name = path;
     if (const auto parameter = path.rfind(".parameters."); parameter != std::string_view::npos && parameter > 0) {
@@ -259,8 +259,8 @@ void bind_model_setting(const std::string& place, std::string_view path, const s
         inner = ConfigNode(ConfigNode::object_t{
             {"parameters", ConfigNode(ConfigNode::object_t{{std::string(key), std::move(inner)}})}});
         name = path.substr(0, parameter);
-    } else if (dot != std::string_view::npos && std::ranges::contains(model_keys, cut(dot))) {
-        inner = ConfigNode(ConfigNode::object_t{{std::string(cut(dot)), std::move(inner)}});
+    } else if (std::ranges::contains(model_keys, last)) {
+        inner = ConfigNode(ConfigNode::object_t{{std::string(last), std::move(inner)}});
         name = path.substr(0, dot);
     }
     ConfigFile file{.name = place};
