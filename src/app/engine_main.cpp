@@ -88,7 +88,7 @@ ModelDescription describe(const LoadedModel& model, const EngineLimits* limits, 
 // Copies of prefixes outside the KV pool; null when none are wanted or the model's memory cannot be taken apart. Without
 // its folder there is memory only.
 std::unique_ptr<SpillStore> make_spill_store(const LoadMessage& load, const LlamaEngine& engine, Inbox& inbox) {
-    if (load.cache_host_bytes == 0 || !engine.limits().shares_prefixes) return nullptr;
+    if (load.cache_host_bytes == 0 || engine.limits().memory == MemoryKind::none) return nullptr;
     std::unique_ptr<BlockFiles> files;
     if (!load.cache_folder.empty() && load.cache_disk_bytes > 0) {
         auto opened = BlockFiles::open(load.cache_folder, engine.identity(), load.cache_disk_bytes);
@@ -139,7 +139,7 @@ int run_engine(int descriptor) {
                          .target_itl = std::chrono::milliseconds(load.target_itl_ms),
                          .deterministic = load.deterministic,
                          .checks_prefixes = load.check_prefixes,
-                         .guesses = load.speculation,
+                         .guesses = {.looks_up = load.speculation},
                          .identity = (*engine)->identity()});
     (void)link.write(encode(FromEngine(ReadyMessage{describe(**model, &(*engine)->limits(), load)})));
     {

@@ -14,6 +14,8 @@ std::int32_t wanted_rows(const RunningView& view) { return view.paused ? 0 : vie
 
 // Beyond this many rows, rows times idle cells stays the same.
 constexpr std::int32_t rows_for_full_cache = 4;
+// Tenants whose served tokens differ by no more than this have the same claim.
+constexpr double served_alike = 512;
 // Copying a cell back takes about as long as ten rows take to look past it.
 constexpr std::int32_t cells_beside_copies = 2048;
 
@@ -77,7 +79,8 @@ struct Filling {
         const auto slice = std::ranges::find(plan.slices, i, &Slice::running);
         const std::int32_t have = slice == plan.slices.end() ? 0 : slice->tokens;
         if (have > 0 && (slice->completes || view.chunk > 0)) return 0;
-        std::int32_t tokens = std::min({view.pending - have, most, cells, rows});
+        const std::int32_t wanted = view.until_border > 0 ? std::min(view.until_border, view.pending) : view.pending;
+        std::int32_t tokens = std::min({wanted - have, most, cells, rows});
         if (view.chunk > 0 && tokens < std::min(view.chunk, view.pending)) return 0;
         if (view.chunk > 0) tokens = std::min(view.chunk, view.pending);
         if (view.scores_prompt) tokens = std::min(tokens, outputs);
@@ -159,7 +162,10 @@ BatchPlan plan_batch(const std::vector<RunningView>& running, const Budget& budg
     if (shortest != order[0]) prefill -= filling.prefill(shortest, prefill / 2);
     for (const auto i : order) {
         if (prefill <= 0) break;
+        if (plan.holds_back && running[i].served > running[order[0]].served + served_alike) break;
         prefill -= filling.prefill(i, prefill);
+        const bool first_is_done = i == order[0] && !plan.slices.empty() && plan.slices.back().running == i && plan.slices.back().completes;
+        plan.holds_back = plan.holds_back || (first_is_done && budget.may_hold_back);
     }
     return plan;
 }

@@ -34,7 +34,7 @@ class Harness final : public EventSink {
         std::int32_t max_outputs = 16;
         std::int32_t window = 128;
         std::int32_t slots = 8;
-        bool shares_prefixes = true;
+        MemoryKind memory = MemoryKind::tree;
         std::uint32_t gate = 1000;
         bool deterministic = false;
         bool guesses = false;
@@ -51,13 +51,13 @@ class Harness final : public EventSink {
                   .max_batch_rows = s.max_batch_rows,
                   .max_outputs = s.max_outputs,
                   .context_tokens = s.window,
-                  .shares_prefixes = s.shares_prefixes}),
+                  .memory = s.memory}),
           gate(s.gate),
           pool(2),
           spill(make_spill(s)),
           scheduler(engine, vocabulary, clock, *this, inbox, gate, pool, spill.get(),
                     {.slots = s.slots, .heartbeat_every = std::chrono::milliseconds(1),
-                     .deterministic = s.deterministic, .checks_prefixes = s.checks_prefixes, .guesses = s.guesses, .identity = "fake"}) {}
+                     .deterministic = s.deterministic, .checks_prefixes = s.checks_prefixes, .guesses = {.looks_up = s.guesses}, .identity = "fake"}) {}
 
     // Puts a request into the inbox; its id.
     std::uint64_t arrive(const std::string& prompt, GenerateRequest request = {}, bool is_chat = false,

@@ -159,7 +159,7 @@ TEST_CASE("the same in deterministic mode") {
     for (unsigned seed = 21; seed <= 22; ++seed) {
         auto shape = shape_for(seed);
         shape.deterministic = true;
-        shape.shares_prefixes = false;
+        shape.memory = MemoryKind::none;
         Workload(seed, shape).run(1500);
     }
 }

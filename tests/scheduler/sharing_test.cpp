@@ -370,13 +370,13 @@ TEST_CASE("in deterministic mode a request's rows are computed in the same calls
     const auto prompt = words(150);
     std::vector<std::vector<std::pair<std::int32_t, std::size_t>>> alone;
     {
-        Harness h({.kv_cells = 2048, .max_batch_rows = 128, .window = 512, .shares_prefixes = false, .deterministic = true});
+        Harness h({.kv_cells = 2048, .max_batch_rows = 128, .window = 512, .memory = MemoryKind::none, .deterministic = true});
         const auto id = h.arrive(prompt, tokens(10));
         h.run();
         CHECK(h.seen[id].text.at(0) == h.expected(prompt, 10));
         alone = calls_of(h, SequenceId{0});
     }
-    Harness h({.kv_cells = 2048, .max_batch_rows = 128, .window = 512, .shares_prefixes = false, .deterministic = true});
+    Harness h({.kv_cells = 2048, .max_batch_rows = 128, .window = 512, .memory = MemoryKind::none, .deterministic = true});
     const auto id = h.arrive(prompt, tokens(10));  // gets id 0
     for (int i = 0; i < 6; ++i) h.arrive(words(40 + static_cast<std::size_t>(i) * 17, static_cast<char>('a' + i)), tokens(12));
     while (!h.seen[id].done) h.step();
@@ -391,7 +391,7 @@ TEST_CASE("in deterministic mode a request's rows are computed in the same calls
 }
 
 TEST_CASE("in deterministic mode a parked sequence is computed again in the same chunks, row by row where it was generated") {
-    Harness h({.kv_cells = 2048, .max_batch_rows = 128, .window = 512, .slots = 1, .shares_prefixes = false, .deterministic = true});
+    Harness h({.kv_cells = 2048, .max_batch_rows = 128, .window = 512, .slots = 1, .memory = MemoryKind::none, .deterministic = true});
     auto low = tokens(20);
     low.priority = 1;
     const auto parked = h.arrive(words(100), low);
