@@ -14,8 +14,6 @@ std::int32_t wanted_rows(const RunningView& view) { return view.paused ? 0 : vie
 
 // Beyond this many rows, rows times idle cells stays the same.
 constexpr std::int32_t rows_for_full_cache = 4;
-// Tenants whose served tokens differ by no more than this have the same claim.
-constexpr double served_alike = 512;
 // Copying a cell back takes about as long as ten rows take to look past it.
 constexpr std::int32_t cells_beside_copies = 2048;
 
@@ -159,13 +157,14 @@ BatchPlan plan_batch(const std::vector<RunningView>& running, const Budget& budg
     const auto same_priority = std::ranges::count(order, running[order[0]].priority, [&](auto i) { return running[i].priority; });
     const auto shortest = *std::ranges::min_element(order.begin(), order.begin() + same_priority, {},
                                                     [&](std::size_t i) { return running[i].pending; });
-    if (shortest != order[0]) prefill -= filling.prefill(shortest, prefill / 2);
+    const bool first_completes = running[order[0]].pending <= std::min({prefill, filling.rows, filling.cells});
+    const bool holds_back = budget.may_hold_back && first_completes;
+    if (shortest != order[0] && !(holds_back && running[shortest].places > running[order[0]].places))
+        prefill -= filling.prefill(shortest, prefill / 2);
     for (const auto i : order) {
         if (prefill <= 0) break;
-        if (plan.holds_back && running[i].served > running[order[0]].served + served_alike) break;
-        prefill -= filling.prefill(i, prefill);
-        const bool first_is_done = i == order[0] && !plan.slices.empty() && plan.slices.back().running == i && plan.slices.back().completes;
-        plan.holds_back = plan.holds_back || (first_is_done && budget.may_hold_back);
+        if (holds_back && running[i].places > running[order[0]].places) plan.holds_back = true;
+        else prefill -= filling.prefill(i, prefill);
     }
     return plan;
 }

@@ -16,6 +16,7 @@ struct RunningView {
     std::int32_t parkable_cells = 0; // cells that parking it would free
     std::int32_t priority = 0;       // smaller first
     double served = 0;               // what its tenant was served already, see FairShare
+    std::int32_t places = 1;         // running sequences of its tenant
     std::int32_t guesses = 0;        // of a sequence that decodes: tokens it would like to try beyond the pending one
     std::int32_t chunk = 0;          // deterministic mode: tokens up to the next fixed border; 0 = any number
     std::int32_t until_border = 0;   // a state is kept behind that many more tokens: a chunk ends there; 0 = nowhere
@@ -57,8 +58,8 @@ struct BatchPlan {
     std::int32_t decode_rows = 0;
     std::int32_t prefill_tokens = 0;
     std::int32_t guessed_rows = 0;
-    // Prompts of tenants that were served more wait for the next step, because the first token of one that was served less
-    // comes with this one. Never twice in a row, so that they move on.
+    // Prompts of tenants with more places wait for the next step, because the first token of one with fewer comes with this
+    // one. Never twice in a row, so that they move on.
     bool holds_back = false;
     [[nodiscard]] bool empty() const { return slices.empty() && park.empty(); }
     [[nodiscard]] std::int32_t rows() const { return decode_rows + guessed_rows + prefill_tokens; }
@@ -66,8 +67,8 @@ struct BatchPlan {
 
 // Decode rows first, one per decoding sequence, oldest first, then their guesses; then prefill chunks within the prefill budget: by priority,
 // then the tenant that was served least, then age; but half of the budget goes to whoever of the same priority has least
-// left, so that short prompts pass long ones and no prompt stands still. Who was served a good deal less than others and
-// completes its prompt shares the step with nobody's prompt but those of tenants like it, where `may_hold_back` says so. When cells do not suffice even with the cache
+// left, so that short prompts pass long ones and no prompt stands still. When the first
+// of them completes its prompt, those of tenants with more places wait for the next step, where `may_hold_back` says so. When cells do not suffice even with the cache
 // evicted, sequences are parked until they do: the youngest of the lowest priority first; the oldest of the highest never
 // is. `running` is in order of arrival. Pure.
 [[nodiscard]] BatchPlan plan_batch(const std::vector<RunningView>& running, const Budget& budget);

@@ -58,8 +58,8 @@ void Scheduler::keep_for_next_start() {
 void Scheduler::step() {
     thread_.check();
     take_arrivals();    // inbox -> waiting_
-    drop_cancelled();   // frees slots and KV cells before anything is planned
     drop_late();
+    drop_cancelled();   // frees slots and KV cells before anything is planned
     admit();            // waiting_ -> running_, with the longest prefix that is there
     if (!options_.deterministic && kv_.shares()) guesser_.guess(running_);
     const BatchPlan plan = plan_batch(running_views(), budget());  // pure: no llama_*, no clock
@@ -172,16 +172,14 @@ Result<void> Scheduler::can_be_in_time(const PreparedRequest& prepared, const Se
 
 void Scheduler::drop_late() {
     const auto now = clock_.now();
-    waiting_.erase_if([&](const SequencePtr& sequence) {
+    for (const auto& sequence : waiting_) {
         auto& request = *sequence->request;
         const auto deadline = request.request().deadline_ms;
         if (deadline == 0 || request.planned_at || now - request.prepared->accepted_at <= std::chrono::milliseconds(deadline))
-            return false;
+            continue;
         reporter_.refused_deadline(request, {.code = ErrorCode::timeout, .message = "the deadline passed before the request could start"});
-        sequence->finish_with(FinishReason::cancelled);
-        end_choice(*sequence);
-        return true;
-    });
+        request.cancelled = true;  // ends all its choices, those that have a place already, too
+    }
 }
 
 void Scheduler::drop_cancelled() {
@@ -217,7 +215,7 @@ void Scheduler::admit() {
 bool Scheduler::start_some(Sequence*& head) {
     if (waiting_.empty()) return true;
     const auto free_slots = static_cast<std::size_t>(options_.slots) - running_.size();
-    const auto order = waiting_.order(fair_, std::min(waiting_.size(), free_slots + admission_lookahead));
+    const auto order = waiting_.order(fair_, running_, std::min(waiting_.size(), free_slots + admission_lookahead));
     std::vector<WaitingView> views;
     for (const auto i : order) views.push_back(waiting_view(waiting_[i]));
     const auto admitted = plan_admission(running_views(), views, budget());
@@ -235,7 +233,7 @@ bool Scheduler::start_some(Sequence*& head) {
 }
 
 bool Scheduler::preempt_for(const Sequence& head) {
-    FairViews fair(fair_);
+    FairViews fair(fair_, running_);
     const auto wants = fair.of(head);
     std::vector<QueuedView> views;
     for (const auto& sequence : running_) views.push_back(fair.of(*sequence));
@@ -261,15 +259,17 @@ bool Scheduler::start(Sequence& sequence) {
 std::vector<RunningView> Scheduler::running_views() const {
     std::vector<RunningView> views;
     views.reserve(running_.size());
+    FairViews fair(fair_, running_);
     for (const auto& sequence : running_) {
-        const auto& request = sequence->request->request();
+        const auto claim = fair.of(*sequence);
         views.push_back({.pending = sequence->pending(),
                          .decodes = sequence->decodes(),
                          .paused = sequence->request->paused,
                          .scores_prompt = sequence->scores_prompt(),
                          .parkable_cells = kv_.ledger().exclusive_cells(sequence->id),
-                         .priority = request.priority,
-                         .served = fair_.served(request.tenant),
+                         .priority = claim.priority,
+                         .served = fair.served()[claim.tenant],
+                         .places = fair.places(claim),
                          .guesses = static_cast<std::int32_t>(sequence->guesses.size()),
                          .chunk = options_.deterministic ? fixed_chunk(*sequence) : 0,
                          .until_border = sequence->until_border()});
@@ -528,7 +528,7 @@ void Scheduler::beat() {
 }
 
 EngineHeartbeat Scheduler::snapshot() const {
-    auto heartbeat = reporter_.heartbeat(running_, waiting_, waiting_.order(fair_, max_queue_entries), kv_);
+    auto heartbeat = reporter_.heartbeat(running_, waiting_, waiting_.order(fair_, running_, max_queue_entries), kv_);
     if (const auto* draft = guesser_.draft_model()) heartbeat.metrics.draft_steps = draft->steps();
     return heartbeat;
 }

@@ -17,8 +17,9 @@ class WaitingQueue {
   public:
     void insert(SequencePtr sequence);
 
-    // In which order they should start, the first `limit` of them: indices.
-    [[nodiscard]] std::vector<std::size_t> order(const FairShare& fair, std::size_t limit) const;
+    // In which order they should start beside those that run, the first `limit` of them: indices.
+    [[nodiscard]] std::vector<std::size_t> order(const FairShare& fair, const std::vector<SequencePtr>& running,
+                                                 std::size_t limit) const;
 
     // Takes one out; its place stays empty until drop_empty(), so that indices keep their meaning.
     [[nodiscard]] SequencePtr take(std::size_t i) { return std::move(sequences_[i]); }
@@ -37,17 +38,21 @@ class WaitingQueue {
     std::deque<SequencePtr> sequences_;
 };
 
-// Sequences as fairness sees them: tenants as small numbers, and what each was served. One for each comparison.
+// Sequences as fairness sees them: tenants as small numbers, and what each was served, the token counted that each of its
+// running sequences is about to get. One for each comparison.
 class FairViews {
   public:
-    explicit FairViews(const FairShare& fair) : fair_(fair) {}
+    FairViews(const FairShare& fair, const std::vector<SequencePtr>& running);
     [[nodiscard]] QueuedView of(const Sequence& sequence);
     [[nodiscard]] const std::vector<double>& served() const { return served_; }
+    // Running sequences of its tenant.
+    [[nodiscard]] std::int32_t places(const QueuedView& view) const { return places_[view.tenant]; }
 
   private:
     const FairShare& fair_;
     std::unordered_map<std::string, std::size_t> tenants_;
     std::vector<double> served_;
+    std::vector<std::int32_t> places_;
 };
 
 }  // namespace weft
