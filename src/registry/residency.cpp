@@ -18,7 +18,7 @@ namespace {
 enum class Phase { waiting, loading, ready, stopping };
 
 constexpr double share_of_memory = 0.8;
-constexpr auto for_ever = std::chrono::years{100};
+constexpr auto longest_timer = std::chrono::years{100};
 constexpr std::uint32_t smallest_window = 4;
 constexpr std::uint32_t windows_in_pool = 4;  // as the engine chooses by itself
 
@@ -172,7 +172,7 @@ void Residency::keep_alive_ended(const ModelPtr& model) {
 // A timer that was stopped or started anew meanwhile does nothing, even when its end is already on its way.
 void Residency::start_timer(const ModelPtr& model, nanoseconds after, void (Residency::*then)(const ModelPtr&)) {
     model->stop_timer();
-    model->timer.expires_after(std::min<nanoseconds>(after, for_ever));
+    model->timer.expires_after(std::min<nanoseconds>(after, longest_timer));
     model->timer.async_wait([weak = weak_from_this(), weak_model = std::weak_ptr(model), round = model->timer_round,
                              then](const boost::system::error_code& error) {
         const auto self = weak.lock();
@@ -392,7 +392,7 @@ std::vector<ResidentModel> Residency::resident() const {
         if (model->idle() && left > KeepAlive{0}) left = model->timer.expiry() - std::chrono::steady_clock::now();
         if (model->phase == Phase::stopping) left = std::chrono::seconds{-1};
         const bool stays = model->phase != Phase::stopping && model->keep_alive < KeepAlive{0};
-        one.expires_at = now + (stays ? nanoseconds(for_ever) : std::min<nanoseconds>(left, for_ever));
+        one.expires_at = now + (stays ? nanoseconds(longest_timer) : std::min<nanoseconds>(left, longest_timer));
         all.push_back(std::move(one));
     }
     return all;

@@ -12,7 +12,7 @@ namespace {
 // Copying runs on the step thread: about 10 ms at memory speed.
 constexpr std::uint64_t copied_bytes_per_step = 64ULL << 20;
 
-std::size_t index_of(SequenceId id) { return static_cast<std::size_t>(id); }
+std::size_t slot_of(SequenceId id) { return static_cast<std::size_t>(id); }
 
 }  // namespace
 
@@ -29,11 +29,11 @@ std::int32_t KvPool::evictable_cells(const std::vector<SequenceId>& running) con
 
 SequenceId KvPool::start(PrefixMatch& match) {
     if (match.from_cache && match.whole) {
-        hits_[index_of(match.holder)] = cache_.take(match.holder)->hits + 1;
+        hits_[slot_of(match.holder)] = cache_.take(match.holder)->hits + 1;
         return match.holder;
     }
     if (match.from_cache) cache_.touch(match.holder);
-    else if (match.tokens > 0) ++hits_[index_of(match.holder)];
+    else if (match.tokens > 0) ++hits_[slot_of(match.holder)];
     auto id = ledger_.claim();
     std::uint64_t copied = 0;
     while (id == SequenceId{-1}) {
@@ -63,7 +63,7 @@ void KvPool::truncate(SequenceId id, std::int32_t tokens) {
 void KvPool::release(SequenceId id) {
     engine_.remove(id);
     ledger_.release(id);
-    hits_[index_of(id)] = 0;
+    hits_[slot_of(id)] = 0;
 }
 
 void KvPool::keep(SequenceId id, std::vector<Token> tokens, const std::string& scope) {
@@ -74,7 +74,7 @@ void KvPool::keep(SequenceId id, std::vector<Token> tokens, const std::string& s
     if (!shares() || tokens.empty()) return release(id);
     const auto held = ledger_.length(id);
     assert_that(held == static_cast<std::int32_t>(tokens.size()), "a cached prefix holds one cell per token");
-    const auto hits = std::exchange(hits_[index_of(id)], 0);
+    const auto hits = std::exchange(hits_[slot_of(id)], 0);
     for (const auto superfluous : cache_.insert({.id = id, .tokens = std::move(tokens), .scope = scope, .hits = hits}))
         release(superfluous);
 }
