@@ -93,13 +93,27 @@ void unpack_super(const uint8_t* in, uint8_t* const* rows) {
     }
 }
 
+// --- strip blocks without scales ----------------------------------------------------------------------------------------
+
+template <class T>
+void pack_plain(const uint8_t* const* rows, uint8_t* out) {
+    for (int u = 0; u < T::units; ++u)
+        for (int r = 0; r < strip_rows; ++r, out += T::unit_bytes) std::memcpy(out, rows[r] + T::unit_bytes * u, T::unit_bytes);
+}
+
+template <class T>
+void unpack_plain(const uint8_t* in, uint8_t* const* rows) {
+    for (int u = 0; u < T::units; ++u)
+        for (int r = 0; r < strip_rows; ++r, in += T::unit_bytes) std::memcpy(rows[r] + T::unit_bytes * u, in, T::unit_bytes);
+}
+
 template <class T>
 constexpr Format format_of() {
-    constexpr bool blocks = T::family == Family::block;
     static_assert(T::strip_block_bytes % 64 == 0 && T::file_bytes * (T::strip_k / T::row_k) <= int(largest_row_block));
     Format f{.type = T::type, .strip_k = T::strip_k, .row_block_bytes = size_t(T::file_bytes) * (T::strip_k / T::row_k),
              .strip_block_bytes = T::strip_block_bytes, .activations = T::activations, .pack = nullptr, .unpack = nullptr};
-    if constexpr (blocks) f.pack = pack_blocks<T>, f.unpack = unpack_blocks<T>;
+    if constexpr (T::family == Family::block) f.pack = pack_blocks<T>, f.unpack = unpack_blocks<T>;
+    else if constexpr (T::family == Family::plain) f.pack = pack_plain<T>, f.unpack = unpack_plain<T>;
     else f.pack = pack_super<T>, f.unpack = unpack_super<T>;
     return f;
 }
@@ -127,6 +141,11 @@ const Format* find_format(ggml_type type) {
     for (const Format& f : all_formats())
         if (f.type == type) return &f;
     return nullptr;
+}
+
+void to_floats(ggml_type type, const void* file_layout, float* floats, int64_t n) {
+    if (type == GGML_TYPE_F32) std::memcpy(floats, file_layout, size_t(n) * sizeof(float));  // ggml has no function for it
+    else ggml_get_type_traits(type)->to_float(file_layout, floats, n);
 }
 
 void pack_rows(const Format& f, int64_t k, int64_t rows, const void* file_layout, void* strips) {

@@ -41,6 +41,9 @@ std::span<const Format> all_formats();
 // Null when there is no kernel for the type.
 const Format* find_format(ggml_type type);
 
+// n weights in a file's layout as floats; n is a multiple of the type's block.
+void to_floats(ggml_type type, const void* file_layout, float* floats, int64_t n);
+
 // Packing is shared among OpenMP's threads; rows past the end are zeros.
 void pack_rows(const Format& format, int64_t k, int64_t rows, const void* file_layout, void* strips);
 void unpack_rows(const Format& format, int64_t k, int64_t rows, const void* strips, void* file_layout);

@@ -1,12 +1,9 @@
 #include "ops/get_rows.h"
 
-#include <cstring>
-
 namespace weft::kernels {
 
 void get_rows_share(const GetRows& job, const Member& member) {
     const Format& f = *job.format;
-    const auto to_float = ggml_get_type_traits(f.type)->to_float;
     uint8_t wanted[largest_row_block], ignored[largest_row_block];
     for (int64_t i = member.thread; i < job.n_ids; i += member.threads) {
         const int64_t row = job.ids[i];
@@ -16,7 +13,7 @@ void get_rows_share(const GetRows& job, const Member& member) {
         const uint8_t* block = job.strips + size_t(row / strip_rows) * f.strip_bytes(job.k);
         for (int64_t k = 0; k < job.k; k += f.strip_k, block += f.strip_block_bytes) {
             f.unpack(block, places);
-            to_float(wanted, job.dst + i * job.k + k, f.strip_k);
+            to_floats(f.type, wanted, job.dst + i * job.k + k, f.strip_k);
         }
     }
 }
