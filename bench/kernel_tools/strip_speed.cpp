@@ -49,10 +49,10 @@ double best_seconds(Jobs& jobs, int rounds) {
             for (size_t i = 0; i < it.jobs.size(); ++i) {
                 if (i > 0) member.meet();
                 if (member.first()) it.next_unit[(i + 1) % 2] = 0;
-                quantise_share(it.isa, it.jobs[i], member, it.panels);
+                uint8_t* scratch = it.scratch + it.scratch_bytes * size_t(member.thread);
+                quantise_share(it.isa, it.jobs[i], member, it.panels, scratch);
                 member.meet();
-                multiply_share(it.isa, it.jobs[i], member, it.panels, it.next_unit[i % 2],
-                               it.scratch + it.scratch_bytes * size_t(member.thread));
+                multiply_share(it.isa, it.jobs[i], member, it.panels, it.next_unit[i % 2], scratch);
             }
         }, &jobs);
         best = std::min(best, now() - start);

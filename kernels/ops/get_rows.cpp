@@ -1,5 +1,7 @@
 #include "ops/get_rows.h"
 
+#include <algorithm>
+
 namespace weft::kernels {
 
 void get_rows_share(const GetRows& job, const Member& member) {
@@ -13,7 +15,7 @@ void get_rows_share(const GetRows& job, const Member& member) {
         const uint8_t* block = job.strips + size_t(row / strip_rows) * f.strip_bytes(job.k);
         for (int64_t k = 0; k < job.k; k += f.strip_k, block += f.strip_block_bytes) {
             f.unpack(block, places);
-            to_floats(f.type, wanted, job.dst + i * job.k + k, f.strip_k);
+            to_floats(f.type, wanted, job.dst + i * job.k + k, std::min<int64_t>(f.strip_k, job.k - k));
         }
     }
 }

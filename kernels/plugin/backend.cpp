@@ -39,6 +39,11 @@ struct Backend {
 
 Backend* of(ggml_backend_t b) { return static_cast<Backend*>(b->context); }
 
+// Weights of 32 bits are kept whole: what chooses a mixture's experts is such a matrix.
+bool on_tiles(const Isa& isa, ggml_type type, int64_t columns) {
+    return isa.tiles && columns >= least_tile_columns && type != GGML_TYPE_F32 && !settings().deterministic;
+}
+
 MulMat job_of(const ggml_tensor* node, const Isa& isa) {
     const ggml_tensor *w = node->src[0], *x = node->src[1];
     const int64_t columns = ggml_nrows(x);
@@ -51,7 +56,7 @@ MulMat job_of(const ggml_tensor* node, const Isa& isa) {
             .x_stride = x->ne[0],
             .dst = static_cast<float*>(node->data),
             .dst_stride = node->ne[0],
-            .tiles = isa.tiles && columns >= least_tile_columns && !settings().deterministic};
+            .tiles = on_tiles(isa, w->type, columns)};
 }
 
 MulMatId experts_job_of(const ggml_tensor* node) {
@@ -131,7 +136,10 @@ void Backend::collect(ggml_cgraph* graph) {
                 scratch_needed = std::max(scratch_needed, rounded(job.scratch_bytes()));
                 break;
             }
-            case GGML_OP_FLASH_ATTN_EXT: scratch_needed = std::max(scratch_needed, attention_scratch_bytes(node)); break;
+            case GGML_OP_FLASH_ATTN_EXT:
+                panels_needed = std::max(panels_needed, rounded(attention_shared_bytes(node, settings().deterministic, threads)));
+                scratch_needed = std::max(scratch_needed, attention_scratch_bytes(node));
+                break;
             case GGML_OP_GET_ROWS: break;
             default: continue;
         }
@@ -167,15 +175,15 @@ class Walk {
             case GGML_OP_MUL_MAT: return multiply(job_of(node, b_.isa), next_unit);
             case GGML_OP_MUL_MAT_ID: return multiply(experts_job_of(node), next_unit);
             case GGML_OP_GET_ROWS: return get_rows_share(rows_job_of(node), member_);
-            default: return attend(b_.isa, node, settings().deterministic, member_, next_unit, scratch_);
+            default: return attend(node, next_unit);
         }
     }
 
     void multiply(const MulMat& job, std::atomic<int64_t>& next_unit) {
         // Neighbours such as Q, K and V or gate and up read the same activations: quantised once.
         if (!quantised_ || !same_panels(job, last_)) {
-            quantise_share(b_.isa, job, member_, b_.panels);
-            member_.meet();
+            quantise_share(b_.isa, job, member_, b_.panels, scratch_);
+            if (!job.own_panels()) member_.meet();
         }
         multiply_share(b_.isa, job, member_, b_.panels, next_unit, scratch_);
         last_ = job;
@@ -189,6 +197,11 @@ class Walk {
         quantise_share(b_.isa, job, b_.experts, member_, b_.panels, scratch_);
         member_.meet();
         multiply_share(b_.isa, job, b_.experts, member_, b_.panels, next_unit);
+    }
+
+    void attend(const ggml_tensor* node, std::atomic<int64_t>& next_unit) {
+        quantised_ = false;  // it uses the same memory
+        kernels::attend(b_.isa, node, settings().deterministic, member_, next_unit, reinterpret_cast<float*>(b_.panels), scratch_);
     }
 
     Backend& b_;

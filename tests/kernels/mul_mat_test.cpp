@@ -45,10 +45,10 @@ std::vector<float> product(const Isa& isa, const Weights& w, int64_t columns, in
     Barrier barrier;
     run_team(threads, barrier, [](void* context, const Member& member) {
         auto& it = *static_cast<Work*>(context);
-        quantise_share(it.isa, it.job, member, it.panels.data());
+        uint8_t* scratch = it.scratch.data() + (it.job.scratch_bytes() + 63) / 64 * 64 * size_t(member.thread);
+        quantise_share(it.isa, it.job, member, it.panels.data(), scratch);
         member.meet();
-        multiply_share(it.isa, it.job, member, it.panels.data(), it.next_unit,
-                       it.scratch.data() + (it.job.scratch_bytes() + 64) * size_t(member.thread));
+        multiply_share(it.isa, it.job, member, it.panels.data(), it.next_unit, scratch);
     }, &work);
     return dst;
 }
