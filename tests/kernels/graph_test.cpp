@@ -180,6 +180,20 @@ TEST_CASE("rows are read from packed matrices of every type") {
     }
 }
 
+TEST_CASE("rows that do not exist come out as zeros") {
+    if (!chosen_isa()) SKIP("no kernels for this processor");
+    Graph graph;
+    ggml_tensor *w = graph.weight(GGML_TYPE_Q8_0, 64, 5), *ids = graph.numbers(4);
+    ggml_tensor* out = ggml_get_rows(graph.context(), w, ids);
+    graph.add(out);
+    graph.allocate();
+    fill(w, 1);
+    const int32_t none[] = {5, -1, 1855488, INT32_MIN};
+    ggml_backend_tensor_set(ids, none, 0, sizeof none);
+    graph.compute(1);
+    CHECK(result(out) == std::vector<float>(4 * 64, 0.0f));
+}
+
 TEST_CASE("a long context is shared among threads, and the parts put together come to the whole") {
     if (!chosen_isa()) SKIP("no kernels for this processor");
     for (const int64_t cells : {33, 1000, 5000})
