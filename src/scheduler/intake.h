@@ -9,6 +9,7 @@
 #include "engine/loaded_model.h"
 #include "runner/link.h"
 #include "runner/messages.h"
+#include "scheduler/cancel_board.h"
 #include "scheduler/event_sink.h"
 #include "scheduler/inbox.h"
 
@@ -48,9 +49,13 @@ class Intake {
     // PiecesMessage or RenderMessage. Thread: reader.
     void submit(ToEngine message);
 
+    // A GenerateMessage that is still in here goes no further; false when it is not (any more). Thread: reader.
+    [[nodiscard]] bool cancel(std::uint64_t id) { return board_.cancel(id); }
+
   private:
     void work();
     void prepare(GenerateMessage& message);
+    void forget(std::uint64_t id);  // of a GenerateMessage that goes no further
     void refuse(const ToEngine& message, const Error& error);
     void answer(const TokenizeMessage& message);
     void answer(const DetokenizeMessage& message);
@@ -63,6 +68,7 @@ class Intake {
 
     Parts parts_;
     ConstraintCache constraints_;
+    CancelBoard board_;  // of the GenerateMessages in here
     Channel<ToEngine> queue_;
     std::vector<std::jthread> threads_;
 };
