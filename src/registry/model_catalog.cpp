@@ -59,7 +59,37 @@ class Scan {
         info->parameters_text = model.parameters_text;
         info->context_tokens = model.context_tokens;
         info->keep_alive = model.keep_alive;
-        add_adapters(catalog_.entries.at(entry->key), std::move(info), model.adapters);
+        auto& fresh = catalog_.entries.at(entry->key);
+        add_adapters(fresh, std::move(info), model.adapters);
+        if (fresh.model) add_projector(fresh, std::make_shared<ModelInfo>(*fresh.model), model.projector);
+    }
+
+    // One that does not fit makes its model one that cannot be loaded: whoever configured it wants images to work.
+    void add_projector(ModelCatalog::Entry& entry, std::shared_ptr<ModelInfo> info, const fs::path& projector) {
+        forget_projector(entry, *info);
+        if (!projector.empty()) {
+            entry.files.push_back(mark(projector));
+            const auto header = read_gguf(projector);
+            const auto fits = header ? check_projector(*header) : Result<void>(std::unexpected(header.error()));
+            if (!fits) {
+                entry.model.reset();
+                entry.error = fits.error();
+                entry.error.message = "model '" + info->name + "' cannot be loaded: projector: " + fits.error().message;
+                return note(projector, "projector_broken", fits.error().message + " " + fits.error().detail);
+            }
+            info->projector = projector;
+            info->projector_bytes = header->file_bytes;
+            info->capabilities.emplace_back("vision");
+            info->digest = mixed(info->digest, header->digest, 1);
+        }
+        entry.model = std::move(info);
+    }
+
+    static void forget_projector(ModelCatalog::Entry& entry, ModelInfo& info) {
+        std::erase_if(entry.files, [&](const Mark& file) { return !info.projector.empty() && file.path == info.projector; });
+        std::erase(info.capabilities, "vision");
+        info.projector.clear();
+        info.projector_bytes = 0;
     }
 
     // An adapter that does not fit makes its model one that cannot be loaded: without it, it would be another model.
@@ -173,6 +203,7 @@ class Scan {
             info->system.clear();  // the other name's configuration is not this one's
             info->parameters_text.clear();
             info->adapters.clear();
+            forget_projector(entry, *info);
             if (info->header) info->digest = info->header->digest;
             info->context_tokens = 0;
             info->keep_alive.reset();

@@ -80,6 +80,7 @@ struct Filling {
         std::int32_t tokens = std::min({view.pending - have, most, cells, rows});
         if (view.chunk > 0 && tokens < std::min(view.chunk, view.pending)) return 0;
         if (view.chunk > 0) tokens = std::min(view.chunk, view.pending);
+        if (view.segment > 0) tokens = std::min(tokens, view.segment - have);
         if (view.scores_prompt) tokens = std::min(tokens, outputs);
         bool completes = have + tokens == view.pending;
         // Without room for its logits the last token waits for the next step.

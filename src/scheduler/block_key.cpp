@@ -1,7 +1,10 @@
 #include "scheduler/block_key.h"
 
+#include <algorithm>
 #include <boost/hash2/sha2.hpp>
 #include <cstring>
+
+#include "engine/image_run.h"
 
 namespace weft {
 
@@ -41,7 +44,8 @@ BlockChain::BlockChain(std::string_view identity, std::string_view scope)
     : root_(sha256(std::array<std::string_view, 3>{"weft kv blocks 1", identity, scope})) {}
 
 std::span<const BlockKey> BlockChain::keys(std::span<const Token> tokens) {
-    const auto whole = tokens.size() / block_tokens;
+    const auto words = static_cast<std::size_t>(std::ranges::find_if(tokens, is_image) - tokens.begin());
+    const auto whole = words / block_tokens;
     while (keys_.size() < whole) {
         const auto& parent = keys_.empty() ? root_ : keys_.back();
         const auto block = tokens.subspan(keys_.size() * block_tokens, block_tokens);

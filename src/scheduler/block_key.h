@@ -33,7 +33,8 @@ class BlockChain {
     // `identity` is the model's, `scope` whose tokens they are.
     BlockChain(std::string_view identity, std::string_view scope);
 
-    // The keys of all whole blocks of `tokens`, which may only have grown since the last call.
+    // The keys of all whole blocks of `tokens`, which may only have grown since the last call. Only of those in front of
+    // the first image: its cells stay in the pool.
     [[nodiscard]] std::span<const BlockKey> keys(std::span<const Token> tokens);
 
   private:

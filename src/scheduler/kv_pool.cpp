@@ -44,7 +44,7 @@ SequenceId KvPool::start(PrefixMatch& match) {
         id = ledger_.claim();
     }
     if (match.tokens > 0) {
-        engine_.share_prefix(match.holder, id, match.tokens);
+        engine_.share_prefix(match.holder, id, match.positions);
         ledger_.share_prefix(match.holder, id, match.tokens);
     }
     return id;
@@ -55,8 +55,8 @@ void KvPool::clear(SequenceId id) {
     ledger_.truncate(id, 0);
 }
 
-void KvPool::truncate(SequenceId id, std::int32_t tokens) {
-    (void)engine_.truncate(id, tokens);
+void KvPool::truncate(SequenceId id, std::int32_t tokens, std::int32_t position) {
+    (void)engine_.truncate(id, position);
     ledger_.truncate(id, tokens);
 }
 

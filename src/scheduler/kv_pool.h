@@ -34,7 +34,8 @@ class KvPool {
 
     // An id that holds the first match.tokens tokens of the match; evicts for it if need be. SequenceId{-1}: none left.
     [[nodiscard]] SequenceId start(PrefixMatch& match);
-    void truncate(SequenceId id, std::int32_t tokens);
+    // `position`: of the first token that goes.
+    void truncate(SequenceId id, std::int32_t tokens, std::int32_t position);
     void append(SequenceId id, std::int32_t cells) { ledger_.append(id, cells); }
     // What it had is in doubt: nothing is kept of it but its id.
     void clear(SequenceId id);
