@@ -89,7 +89,8 @@ def add_layer(writer, random, name, outputs, inputs, strength=0.3):
 def tiny_projector(model, path, width=32, hidden=64, side=32, patch=8, strength=1.0):
     """Sixteen rows for every image, as LLaVA's: what they say is random, but it is the image's own."""
     source = gguf.GGUFReader(model)
-    embedding = int(source.fields["llama.embedding_length"].contents())
+    architecture = source.fields["general.architecture"].contents()
+    embedding = int(source.fields[architecture + ".embedding_length"].contents())
     random = numpy.random.default_rng(3)
     writer = gguf.GGUFWriter(path, "clip")
     vision_tower(writer, random, width, hidden, side, patch, 2, "mlp")
@@ -104,11 +105,11 @@ def tiny_projector(model, path, width=32, hidden=64, side=32, patch=8, strength=
     write(writer)
 
 
-def tiny_qwen2vl(model, path, width=64, hidden=128, heads=4, layers=2):
-    """A model with the demo model's vocabulary and positions in several dimensions (M-RoPE); it has learnt nothing."""
+def tiny_qwen2(model, path, width=64, hidden=128, heads=4, layers=2, architecture="qwen2"):
+    """A model with the demo model's vocabulary that has learnt nothing: whatever it reads changes what it says."""
     source = gguf.GGUFReader(model)
     random = numpy.random.default_rng(4)
-    writer = gguf.GGUFWriter(path, "qwen2vl")
+    writer = gguf.GGUFWriter(path, architecture)
     for key, field in source.fields.items():
         if not key.startswith(SKIPPED):
             writer.add_key_value(key, field.contents(), field.types[0], sub_type=field.types[-1] if len(field.types) > 1 else None)
@@ -121,8 +122,9 @@ def tiny_qwen2vl(model, path, width=64, hidden=128, heads=4, layers=2):
     writer.add_head_count_kv(heads // 2)
     writer.add_layer_norm_rms_eps(1e-6)
     writer.add_rope_freq_base(10000.0)
-    quarter = width // heads // 8
-    writer.add_array("qwen2vl.rope.dimension_sections", [2 * quarter, quarter, quarter, 0])
+    if architecture == "qwen2vl":  # positions have several dimensions (M-RoPE)
+        quarter = width // heads // 8
+        writer.add_array("qwen2vl.rope.dimension_sections", [2 * quarter, quarter, quarter, 0])
     shapes = {"token_embd": (words, width), "output_norm": (width,), "output": (words, width)}
     for i in range(layers):
         shapes |= {f"blk.{i}.{name}": shape for name, shape in {

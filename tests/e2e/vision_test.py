@@ -1,5 +1,5 @@
-"""Images through every door, with a projector of random weights: what the model says of one means nothing, but it is
-always the same of the same image, and another of another one."""
+"""Images through every door, with a model and a projector of random weights: what is said of one means nothing, but it
+is always the same of the same image, and another of another one."""
 import base64, json, os, pathlib, shutil, struct, subprocess, tempfile, unittest, zlib
 
 import made_models
@@ -37,9 +37,10 @@ class Vision(unittest.TestCase):
     def setUpClass(cls):
         cls.folder = tempfile.TemporaryDirectory()
         folder = pathlib.Path(cls.folder.name)
-        made_models.tiny_projector(MODEL, folder / "eyes.gguf")
+        made_models.tiny_qwen2(MODEL, folder / "model.gguf")
+        made_models.tiny_projector(folder / "model.gguf", folder / "eyes.gguf")
         config = folder / "weft.yaml"
-        config.write_text(f"defaults: {{context: 2048}}\nmodels:\n  seer: {{path: {MODEL}, projector: eyes.gguf}}\n"
+        config.write_text(f"defaults: {{context: 2048}}\nmodels:\n  seer: {{path: model.gguf, projector: eyes.gguf}}\n"
                           f"  broken: {{path: {MODEL}, projector: {MODEL}}}\n")
         cls.server = Server("--config", str(config))
 
@@ -183,13 +184,13 @@ class BesideLlamaCpp(unittest.TestCase):
         picture = folder / "picture.png"
         picture.write_bytes(image)
         theirs = subprocess.run(["llama-mtmd-cli", "-m", model, "--mmproj", eyes, "--image", picture, "-p", QUESTION, "-n", "12", "--temp", "0",
-                                 "-c", "1024", "--no-warmup"], capture_output=True, text=True, timeout=120).stdout.strip()
+                                 "-c", "1024", "--no-warmup"], capture_output=True, encoding="utf-8", errors="ignore", timeout=120).stdout.strip()
         self.assertTrue(theirs)
         with Server("--model", f"seer={model}", "--mmproj", str(eyes), "--context", "1024", models=[]) as server:
             for _ in range(2):  # computed, and from the cache
                 status, answer = server.post("/v1/chat/completions", {
                     "model": "seer", "temperature": 0, "max_tokens": 12, "separate_reasoning": False,
-                    "chat_template_kwargs": {"enable_thinking": True},
+                    "chat_template_kwargs": {"enable_thinking": False},
                     "messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": text(image)}}, {"type": "text", "text": QUESTION}]}]})
                 self.assertEqual(status, 200, answer)
                 message = answer["choices"][0]["message"]
@@ -200,13 +201,14 @@ class BesideLlamaCpp(unittest.TestCase):
     def test_rows_one_after_the_other(self):
         with tempfile.TemporaryDirectory() as name:
             folder = pathlib.Path(name)
-            made_models.tiny_projector(MODEL, folder / "eyes.gguf")
-            self.check_same(MODEL, folder / "eyes.gguf", STRIPES, folder)
+            made_models.tiny_qwen2(MODEL, folder / "model.gguf")
+            made_models.tiny_projector(folder / "model.gguf", folder / "eyes.gguf")
+            self.check_same(folder / "model.gguf", folder / "eyes.gguf", STRIPES, folder)
 
     def test_positions_in_two_dimensions(self):
         with tempfile.TemporaryDirectory() as name:
             folder = pathlib.Path(name)
-            made_models.tiny_qwen2vl(MODEL, folder / "model.gguf")
+            made_models.tiny_qwen2(MODEL, folder / "model.gguf", architecture="qwen2vl")
             made_models.tiny_qwen2vl_projector(folder / "eyes.gguf")
             self.check_same(folder / "model.gguf", folder / "eyes.gguf", png(200, 100, lambda x, y: (x, y, 0)), folder)
 
