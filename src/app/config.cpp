@@ -50,10 +50,17 @@ ConfiguredModel named_model(const std::string& text) {
     return {.name = text.substr(0, equals), .path = fs::absolute(text.substr(equals + 1))};
 }
 
+void bind_projector(const ConfigSources& sources, LoadedConfig& loaded) {
+    if (!sources.projector) return;
+    if (sources.models.size() == 1) loaded.config.models.front().projector = fs::absolute(*sources.projector);
+    else loaded.problems.push_back({"--mmproj", "needs exactly one --model whose images it is for", "command line"});
+}
+
 void bind_command_line(const ConfigSources& sources, LoadedConfig& loaded) {
     auto& models = loaded.config.models;
     for (std::size_t i = 0; i < sources.models.size(); ++i)
         models.insert(models.begin() + static_cast<std::ptrdiff_t>(i), named_model(sources.models[i]));
+    bind_projector(sources, loaded);
     for (const auto& [name, value] : sources.command_line) {
         if (name.starts_with("models.")) {
             bind_model_setting("command line", name.substr(7), value, fs::current_path(), loaded.config, loaded.problems);

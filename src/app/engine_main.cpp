@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <filesystem>
+#include <system_error>
 #include <thread>
 
 #include "app/embed_worker.h"
@@ -11,6 +13,7 @@
 #include "base/log.h"
 #include "engine/llama_engine.h"
 #include "engine/loaded_model.h"
+#include "engine/projector.h"
 #include "registry/gguf.h"
 #include "runner/link.h"
 #include "scheduler/intake.h"
@@ -41,6 +44,8 @@ ModelDescription describe(const LoadedModel& model, const EngineLimits* limits, 
     description.kv_cells = static_cast<std::uint32_t>(limits->kv_cells);
     description.slots = message.slots;
     description.memory_bytes += model.kv_bytes_per_token(kv_type(message.kv_cache_type)) * description.kv_cells;
+    std::error_code ignored;
+    if (!message.projector.empty()) description.memory_bytes += std::filesystem::file_size(message.projector, ignored);
     return description;
 }
 
@@ -59,7 +64,7 @@ std::unique_ptr<SpillStore> make_spill_store(const LoadMessage& load, const Llam
 
 // Our own reader sees every file before libllama does; also when the engine is started again, for files change.
 Result<void> check_files(const LoadMessage& load) {
-    std::vector<std::string> files{load.path, load.draft_path};
+    std::vector<std::string> files{load.path, load.draft_path, load.projector};
     for (const auto& adapter : load.adapters) files.push_back(adapter.path);
     std::erase(files, "");
     for (const auto& file : files) WEFT_CHECK(read_gguf(file));
@@ -95,6 +100,7 @@ Result<Draft> load_draft(const LoadMessage& load, const LoadedModel& model, cons
     auto message = load;
     message.path = load.draft_path;
     message.adapters.clear();
+    message.projector.clear();
     message.context_tokens = static_cast<std::uint32_t>(limits.context_tokens);
     message.slots = drafted_windows;
     message.kv_cells = static_cast<std::uint32_t>(std::min(limits.kv_cells, drafted_windows * limits.context_tokens));
@@ -141,6 +147,12 @@ int run_engine(int descriptor) {
     if (!model) return load_failed(link, model.error());
     auto engine = LlamaEngine::create(*model, load);
     if (!engine) return load_failed(link, engine.error());
+    std::unique_ptr<Projector> projector;
+    if (!load.projector.empty()) {
+        auto opened = Projector::open(load, **model);
+        if (!opened) return load_failed(link, opened.error());
+        projector = std::move(*opened);
+    }
 
     auto draft = load_draft(load, **model, (*engine)->limits());
     if (!draft) return load_failed(link, draft.error());
@@ -167,10 +179,12 @@ int run_engine(int descriptor) {
     auto description = describe(**model, &(*engine)->limits(), load);
     description.memory_bytes += draft->bytes;
     description.slots = static_cast<std::uint32_t>(slots);
+    description.sees = projector != nullptr;
     (void)link.write(encode(FromEngine(ReadyMessage{std::move(description)})));
     {
         Intake intake({.model = *model, .window = (*engine)->limits().context_tokens,
-                       .shared_cache = load.shared_cache, .marks_messages = memory == MemoryKind::states, .inbox = inbox, .gate = gate,
+                       .shared_cache = load.shared_cache, .marks_messages = memory == MemoryKind::states,
+                       .eyes = {.projector = projector.get(), .most_rows = (*engine)->limits().max_batch_rows}, .inbox = inbox, .gate = gate,
                        .sink = sink, .link = link},
                       intake_threads);
         EmbedWorker embeds(*model, load, link);

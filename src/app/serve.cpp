@@ -115,6 +115,7 @@ int serve(const cli::ServeOptions& options) {
     ConfigSources sources{.environment = process_environment(), .command_line = settings_of(options)};
     if (options.config) sources.file = *options.config;
     for (const auto& model : options.models) sources.models.emplace_back(model);
+    if (options.projector) sources.projector = *options.projector;
     const auto loaded = load_config(sources);
     for (const auto& problem : loaded.problems) std::fprintf(stderr, "weft: %s\n", problem.text().c_str());
     for (const auto& model : options.models)

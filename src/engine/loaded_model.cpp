@@ -92,6 +92,13 @@ LoadedModel::LoadedModel(ModelHandle model) : model_(std::move(model)), vocab_(l
         const bool shown = !control || markup_.back() != Markup::none;
         bytes_.push_back(shown ? piece_of(vocab_, token, true) : std::string());
     }
+    std::vector<std::string> special;
+    for (Token token = 0; token < n; ++token) {
+        // These are what llama_tokenize() looks for only when it is asked to parse special tokens.
+        const auto kinds = LLAMA_TOKEN_ATTR_CONTROL | LLAMA_TOKEN_ATTR_UNKNOWN;
+        if ((llama_vocab_get_attr(vocab_, token) & kinds) != 0) special.emplace_back(llama_vocab_get_text(vocab_, token));
+    }
+    special_texts_ = SpecialTexts(special);
     const InfillTokens infill{llama_vocab_fim_pre(vocab_), llama_vocab_fim_suf(vocab_), llama_vocab_fim_mid(vocab_),
                               llama_vocab_fim_rep(vocab_), llama_vocab_fim_sep(vocab_)};
     if (is_token(infill.prefix) && is_token(infill.suffix) && is_token(infill.middle)) infill_ = infill;

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "engine/prompt_template.h"
+#include "engine/special_texts.h"
 #include "engine/vocabulary.h"
 #include "runner/messages.h"
 
@@ -62,6 +63,9 @@ class LoadedModel final : public Vocabulary {
     };
     [[nodiscard]] const std::optional<InfillTokens>& infill() const { return infill_; }
 
+    // Of the tokens that only templates and raw prompts may write.
+    [[nodiscard]] const SpecialTexts& special_texts() const { return special_texts_; }
+
     // ---- what it is ----
     [[nodiscard]] const ReplyFormat& reply_format() const { return reply_format_; }
     [[nodiscard]] const std::string& architecture() const { return architecture_; }
@@ -92,6 +96,7 @@ class LoadedModel final : public Vocabulary {
     ReplyFormat reply_format_{};      // as the prompt template tells
     std::vector<std::string> bytes_;  // of every token
     std::vector<Markup> markup_;      // the same
+    SpecialTexts special_texts_{{}};
     std::optional<InfillTokens> infill_;
     std::optional<PromptTemplate> template_;
     std::string template_problem_;

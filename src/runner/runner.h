@@ -53,8 +53,10 @@ class Runner {
     virtual void detokenize(std::vector<Token> tokens, std::function<void(Result<std::string>)> done) = 0;
     // The bytes of each token, special ones as their text.
     virtual void pieces(std::vector<Token> tokens, std::function<void(Result<std::vector<std::string>>)> done) = 0;
-    // The text that a chat prompt renders to.
+    // The text that a chat prompt renders to. An image is "<__media__>".
     virtual void render(ChatPrompt prompt, std::function<void(Result<std::string>)> done) = 0;
+    // How many tokens a chat prompt is, images included, as PromptAccepted would tell.
+    virtual void count(ChatPrompt prompt, std::function<void(Result<std::uint32_t>)> done) = 0;
 
     [[nodiscard]] virtual RunnerStats stats() const = 0;
 };

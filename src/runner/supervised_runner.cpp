@@ -87,6 +87,7 @@ EngineProcess::Hooks SupervisedRunner::hooks() {
         .on_tokenize = [=](TokenizeReply r) { with_self([&](auto& self) { self.answer(self.tokenizes_, std::move(r)); }); },
         .on_text = [=](TextReply r) { with_self([&](auto& self) { self.answer(self.texts_, std::move(r)); }); },
         .on_pieces = [=](PiecesReply r) { with_self([&](auto& self) { self.answer(self.pieces_, std::move(r)); }); },
+        .on_count = [=](CountReply r) { with_self([&](auto& self) { self.answer(self.counts_, std::move(r)); }); },
     };
 }
 
@@ -186,6 +187,7 @@ void SupervisedRunner::fail_all(const Error& error) {
     fail_in(tokenizes_);
     fail_in(texts_);
     fail_in(pieces_);
+    fail_in(counts_);
 }
 
 Result<void> SupervisedRunner::send_or_hold(std::uint64_t id, ToEngine message) {
@@ -278,6 +280,11 @@ void SupervisedRunner::pieces(std::vector<Token> tokens, std::function<void(Resu
 void SupervisedRunner::render(ChatPrompt prompt, std::function<void(Result<std::string>)> done) {
     const auto id = next_id_++;
     ask(texts_, id, RenderMessage{id, std::move(prompt)}, std::move(done));
+}
+
+void SupervisedRunner::count(ChatPrompt prompt, std::function<void(Result<std::uint32_t>)> done) {
+    const auto id = next_id_++;
+    ask(counts_, id, CountMessage{id, std::move(prompt)}, std::move(done));
 }
 
 }  // namespace weft

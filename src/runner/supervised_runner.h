@@ -45,6 +45,7 @@ class SupervisedRunner final : public Runner, public std::enable_shared_from_thi
     void detokenize(std::vector<Token> tokens, std::function<void(Result<std::string>)> done) override;
     void pieces(std::vector<Token> tokens, std::function<void(Result<std::vector<std::string>>)> done) override;
     void render(ChatPrompt prompt, std::function<void(Result<std::string>)> done) override;
+    void count(ChatPrompt prompt, std::function<void(Result<std::uint32_t>)> done) override;
     [[nodiscard]] RunnerStats stats() const override { return stats_; }
 
     // Ends the engine; requests that it still has get an error. `ended` is called when its memory is free again.
@@ -95,6 +96,7 @@ class SupervisedRunner final : public Runner, public std::enable_shared_from_thi
     std::unordered_map<std::uint64_t, std::function<void(Result<std::vector<Token>>)>> tokenizes_;
     std::unordered_map<std::uint64_t, std::function<void(Result<std::string>)>> texts_;
     std::unordered_map<std::uint64_t, std::function<void(Result<std::vector<std::string>>)>> pieces_;
+    std::unordered_map<std::uint64_t, std::function<void(Result<std::uint32_t>)>> counts_;
     std::vector<std::pair<std::uint64_t, ToEngine>> held_;
 };
 

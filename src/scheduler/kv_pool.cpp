@@ -44,7 +44,7 @@ SequenceId KvPool::start(PrefixMatch& match) {
         id = ledger_.claim();
     }
     if (match.tokens > 0) {
-        engine_.share_prefix(match.holder, id, match.tokens);
+        engine_.share_prefix(match.holder, id, match.positions);
         ledger_.share_prefix(match.holder, id, match.tokens);
     }
     return id;
@@ -55,8 +55,8 @@ void KvPool::clear(SequenceId id) {
     ledger_.truncate(id, 0);
 }
 
-void KvPool::truncate(SequenceId id, std::int32_t tokens) {
-    (void)engine_.truncate(id, tokens);
+void KvPool::truncate(SequenceId id, std::int32_t tokens, std::int32_t position) {
+    (void)engine_.truncate(id, position);
     ledger_.truncate(id, tokens);
 }
 
@@ -160,7 +160,7 @@ std::int32_t KvPool::restore(SequenceId id, std::int32_t computed, std::span<con
 // ---- whole states ---------------------------------------------------------------------------------------------------
 
 void KvPool::save_state(SequenceId id, std::span<const Token> tokens, std::int32_t n, BlockChain& chain) {
-    if (!keeps_states() || n < least_state_tokens) return;
+    if (!keeps_states() || n < least_state_tokens || static_cast<std::size_t>(n) > words_in_front(tokens)) return;
     assert_that(ledger_.length(id) == n, "a state is copied where it is");
     const auto key = chain.state_key(tokens, static_cast<std::size_t>(n));
     if (!spill_->contains(key)) {
@@ -178,12 +178,13 @@ std::vector<StateName> KvPool::states_of(std::span<const Token> tokens, std::spa
     std::vector<StateName> found;
     const auto blocks = chain.keys(tokens);
     if (!keeps_states() || blocks.empty()) return found;
+    const auto most = std::min(limit, static_cast<std::int32_t>(words_in_front(tokens)));
     std::vector<std::int32_t> lengths(borders.begin(), borders.end());
     lengths.append_range(states_.lengths(blocks.front()));
     std::ranges::sort(lengths, std::ranges::greater{});
     lengths.erase(std::ranges::unique(lengths).begin(), lengths.end());
     for (const auto n : lengths) {
-        if (n > limit || n < least_state_tokens) continue;
+        if (n > most || n < least_state_tokens) continue;
         const StateName name{n, chain.state_key(tokens, static_cast<std::size_t>(n))};
         if (spill_->contains(name.key)) found.push_back(name);
     }

@@ -498,4 +498,20 @@ TEST_CASE("adapters that are none are told with their key") {
     CHECK(problems("{path: /a, weight: 1}") == Texts{"models.m.adapters.weight: unknown key, expected 'path' or 'scale' (weft.yaml line 4)"});
 }
 
+TEST_CASE("a model's projector is a file beside the configuration, or the command line's for its one model") {
+    Scene scene;
+    const auto loaded = scene.load("weft.yaml", "models:\n  seer: {path: a.gguf, projector: eyes.gguf}\n");
+    REQUIRE(loaded.config.models.size() == 1);
+    CHECK(loaded.config.models[0].projector == scene.folder.path() / "work" / "eyes.gguf");
+    CHECK(scene.load("weft.yaml", "models:\n  seer: {path: a.gguf, projector: [eyes.gguf]}\n").problems.size() == 1);
+
+    Scene line;
+    line.sources.projector = "/eyes.gguf";
+    CHECK(texts(line.load().problems) == Texts{"--mmproj: needs exactly one --model whose images it is for (command line)"});
+    line.sources.models = {"seer=/a.gguf"};
+    CHECK(line.load().config.models.at(0).projector == "/eyes.gguf");
+    line.sources.models = {"seer=/a.gguf", "/b.gguf"};
+    CHECK(line.load().problems.size() == 1);
+}
+
 }  // namespace weft::test

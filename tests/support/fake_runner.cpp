@@ -225,9 +225,24 @@ void FakeRunner::pieces(std::vector<Token> tokens, std::function<void(Result<std
     asio::post(io_, [done = std::move(done), texts = std::move(texts)] { done(texts); });
 }
 
-void FakeRunner::render(ChatPrompt prompt, std::function<void(Result<std::string>)> done) {
+namespace {
+
+std::string plainly(const ChatPrompt& prompt) {
     std::string text;
     for (const auto& message : prompt.messages) text += message.role + ": " + message.content + "\n";
+    return text;
+}
+
+}  // namespace
+
+void FakeRunner::count(ChatPrompt prompt, std::function<void(Result<std::uint32_t>)> done) {
+    const auto tokens = static_cast<std::uint32_t>(plainly(prompt).size());
+    rendered.push_back(std::move(prompt));
+    asio::post(io_, [done = std::move(done), tokens] { done(tokens); });
+}
+
+void FakeRunner::render(ChatPrompt prompt, std::function<void(Result<std::string>)> done) {
+    auto text = plainly(prompt);
     rendered.push_back(std::move(prompt));
     asio::post(io_, [done = std::move(done), text = std::move(text)] { done(text); });
 }

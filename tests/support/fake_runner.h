@@ -78,6 +78,8 @@ class FakeRunner final : public Runner {
     void pieces(std::vector<Token> tokens, std::function<void(Result<std::vector<std::string>>)> done) override;
     // "role: content\n" per message.
     void render(ChatPrompt prompt, std::function<void(Result<std::string>)> done) override;
+    // As many as the rendered text has bytes.
+    void count(ChatPrompt prompt, std::function<void(Result<std::uint32_t>)> done) override;
     RunnerStats stats() const override;
 
   private:

@@ -27,6 +27,8 @@ std::string_view code_of_invalid(const Error& error) {
         case ErrorReason::malformed_json: return "";
         case ErrorReason::invalid_schema: return "invalid_json_schema";
         case ErrorReason::invalid_grammar: return "invalid_grammar";
+        case ErrorReason::invalid_image: return "invalid_image";
+        case ErrorReason::invalid_image_url: return "invalid_image_url";
     }
     return "";
 }
