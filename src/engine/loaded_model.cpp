@@ -91,6 +91,7 @@ LoadedModel::LoadedModel(ModelHandle model) : model_(std::move(model)), vocab_(l
         markup_.push_back(control ? markup_of_text(llama_vocab_get_text(vocab_, token), reply_format_) : Markup::none);
         const bool shown = !control || markup_.back() != Markup::none;
         bytes_.push_back(shown ? piece_of(vocab_, token, true) : std::string());
+        longest_token_ = std::max(longest_token_, bytes_.back().size());
     }
     std::vector<std::string> special;
     for (Token token = 0; token < n; ++token) {

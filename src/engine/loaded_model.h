@@ -55,6 +55,8 @@ class LoadedModel final : public Vocabulary {
     // The text that the tokens stand for, special ones as theirs: what tokenize() made of a text gives that text, without
     // the space that some vocabularies put in front of it.
     [[nodiscard]] std::string text_of(const std::vector<Token>& tokens) const;
+    // Bytes of the longest token.
+    [[nodiscard]] std::size_t longest_token() const { return longest_token_; }
     [[nodiscard]] bool is_token(Token token) const { return token >= 0 && token < size(); }
 
     struct InfillTokens {
@@ -95,6 +97,7 @@ class LoadedModel final : public Vocabulary {
     const llama_vocab* vocab_;
     ReplyFormat reply_format_{};      // as the prompt template tells
     std::vector<std::string> bytes_;  // of every token
+    std::size_t longest_token_ = 0;
     std::vector<Markup> markup_;      // the same
     SpecialTexts special_texts_{{}};
     std::optional<InfillTokens> infill_;

@@ -20,6 +20,21 @@ Error overflow(std::size_t prompt_tokens, std::int32_t window) {
             .context_tokens = window};
 }
 
+// No more of a text than could fill several windows, whatever its tokens: its beginning and its end, which is what a cut
+// keeps of it. A text of many megabytes would take minutes to tokenize.
+std::string within_reach(const LoadedModel& model, std::string text, std::int32_t window) {
+    constexpr std::size_t windows = 4;
+    const auto most = windows * static_cast<std::size_t>(window) * std::max<std::size_t>(model.longest_token(), 1);
+    if (text.size() <= most) return text;
+    const auto is_inside = [&](std::size_t at) { return (static_cast<unsigned char>(text[at]) & 0xC0U) == 0x80U; };
+    auto from = most / 2;
+    auto to = text.size() - most / 2;
+    while (from > 0 && is_inside(from)) --from;
+    while (to < text.size() && is_inside(to)) ++to;
+    text.erase(from, to - from);
+    return text;
+}
+
 Result<std::string> render_marked(const LoadedModel& model, const ChatPrompt& prompt) {
     if (!prompt.go_template.empty()) return render_go_template(prompt.go_template, prompt);
     if (const auto* prompt_template = model.prompt_template()) return prompt_template->render(prompt);
@@ -122,13 +137,13 @@ ChatPrompt without_oldest(const ChatPrompt& prompt, std::size_t count) {
 // The conversation with as few of its oldest messages dropped as make it fit; by halves, because each try renders it.
 Result<PreparedPrompt> fitting_chat_tokens(const LoadedModel& model, const GenerateRequest& request, const ChatPrompt& prompt,
                                            std::int32_t window, const ImageEyes& eyes) {
-    WEFT_TRY(auto whole, chat_tokens(model, prompt, eyes));
+    WEFT_TRY(auto whole, chat_tokens(model, prompt, eyes, window));
     if (!prompt.drop_oldest_to_fit || fits(request.context_before, whole.tokens, window)) return whole;
     const auto most = droppable(prompt.messages);
     // Some templates insist on a first turn by the user: then one more goes.
     const auto dropped = [&](std::size_t count) {
-        auto fewer = chat_tokens(model, without_oldest(prompt, count), eyes);
-        return fewer || count == most ? fewer : chat_tokens(model, without_oldest(prompt, count + 1), eyes);
+        auto fewer = chat_tokens(model, without_oldest(prompt, count), eyes, window);
+        return fewer || count == most ? fewer : chat_tokens(model, without_oldest(prompt, count + 1), eyes, window);
     };
     auto best = std::move(whole);
     std::size_t too_few = 0;
@@ -144,7 +159,8 @@ Result<PreparedPrompt> fitting_chat_tokens(const LoadedModel& model, const Gener
 }
 
 // Other files, as models are trained on repositories; as plain text for those that know no marks for it.
-std::vector<Token> file_tokens(const LoadedModel& model, const LoadedModel::InfillTokens& marks, const InfillPrompt& prompt) {
+std::vector<Token> file_tokens(const LoadedModel& model, const LoadedModel::InfillTokens& marks, const InfillPrompt& prompt,
+                               std::int32_t window) {
     std::vector<Token> tokens;
     const auto append = [&](const std::vector<Token>& more) { tokens.insert(tokens.end(), more.begin(), more.end()); };
     if (prompt.files.empty()) return tokens;
@@ -159,7 +175,7 @@ std::vector<Token> file_tokens(const LoadedModel& model, const LoadedModel::Infi
         } else {
             append(model.tokenize("\n\n--- snippet ---\n\n", false));
         }
-        append(model.tokenize(file.text, false));
+        append(model.tokenize(within_reach(model, file.text, window), false));
     }
     if (model.is_token(marks.file)) {
         tokens.push_back(marks.file);
@@ -186,9 +202,9 @@ Result<std::vector<Token>> infill_tokens(const LoadedModel& model, const Generat
                                          std::int32_t window) {
     if (!model.infill()) return fail_field(ErrorCode::unsupported, "suffix", "the model does not support insert");
     const auto& marks = *model.infill();
-    auto files = file_tokens(model, marks, prompt);
-    auto prefix = model.tokenize(prompt.prefix, false);
-    auto suffix = model.tokenize(prompt.suffix, false);
+    auto files = file_tokens(model, marks, prompt, window);
+    auto prefix = model.tokenize(within_reach(model, prompt.prefix, window), false);
+    auto suffix = model.tokenize(within_reach(model, prompt.suffix, window), false);
     constexpr std::size_t marks_and_bos = 4;
     const auto all = files.size() + prefix.size() + suffix.size() + marks_and_bos + request.context_before.size();
     if (request.truncate && all >= static_cast<std::size_t>(window)) {
@@ -209,7 +225,7 @@ Result<std::vector<Token>> infill_tokens(const LoadedModel& model, const Generat
 // Of a prompt without images.
 Result<std::vector<Token>> text_tokens(const LoadedModel& model, const GenerateRequest& request, std::int32_t window) {
     if (const auto* text = std::get_if<TextPrompt>(&request.prompt))
-        return model.with_bos(model.tokenize(text->text, true));
+        return model.with_bos(model.tokenize(within_reach(model, text->text, window), true));
     if (const auto* infill = std::get_if<InfillPrompt>(&request.prompt)) return infill_tokens(model, request, *infill, window);
     const auto& tokens = std::get<TokenPrompt>(request.prompt).tokens;
     for (const auto token : tokens)
@@ -258,9 +274,9 @@ Result<std::string> render_chat(const LoadedModel& model, const ChatPrompt& prom
     return unmarked(text);
 }
 
-Result<PreparedPrompt> chat_tokens(const LoadedModel& model, const ChatPrompt& prompt, const ImageEyes& eyes) {
-    WEFT_TRY(const auto text, render_marked(model, marked_for(model, prompt)));
-    return PromptAssembly(model, images_of(prompt), eyes).assemble(text);
+Result<PreparedPrompt> chat_tokens(const LoadedModel& model, const ChatPrompt& prompt, const ImageEyes& eyes, std::int32_t window) {
+    WEFT_TRY(auto text, render_marked(model, marked_for(model, prompt)));
+    return PromptAssembly(model, images_of(prompt), eyes).assemble(window == 0 ? text : within_reach(model, std::move(text), window));
 }
 
 Result<PreparedPrompt> prepare_prompt(const LoadedModel& model, const GenerateRequest& request, std::int32_t window,

@@ -31,7 +31,8 @@ struct PreparedPrompt {
 [[nodiscard]] Result<PreparedPrompt> prepare_prompt(const LoadedModel& model, const GenerateRequest& request,
                                                     std::int32_t window, const ImageEyes& eyes = {});
 
-// The whole of a chat prompt, however long.
-[[nodiscard]] Result<PreparedPrompt> chat_tokens(const LoadedModel& model, const ChatPrompt& prompt, const ImageEyes& eyes = {});
+// The whole of a chat prompt, however long; with a window, of what is many times longer only the beginning and the end.
+[[nodiscard]] Result<PreparedPrompt> chat_tokens(const LoadedModel& model, const ChatPrompt& prompt, const ImageEyes& eyes = {},
+                                                 std::int32_t window = 0);
 
 }  // namespace weft

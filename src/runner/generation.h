@@ -143,6 +143,8 @@ struct GenerateRequest {
     bool format_lenient = false;              // json_schema: keywords that cannot be enforced are not refused
     std::optional<std::uint32_t> thinking_budget{};  // tokens after which a thinking block is closed; 0 = at once
     bool ignore_eos = false;
+    std::uint32_t max_repeats = 0;            // a token that comes so many times more in a row, but for white space, ends
+                                              // the answer with `stop`: the model goes round in circles; 0 = it may
     bool logprobs = false;
     std::uint32_t top_logprobs = 0;           // 0..max_top_logprobs alternatives per token
     bool prompt_logprobs = false;             // also score the prompt (completions with echo + logprobs)

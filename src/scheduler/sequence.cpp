@@ -83,9 +83,19 @@ void Sequence::sample(std::span<const float> logits, const Vocabulary& vocabular
     collect(token, vocabulary, logits);
     append_text(utf8_.feed(text_of(token, vocabulary)));
     if (finished()) return;
+    if (asked.max_repeats != 0 && repeats_of(vocabulary.bytes_of(token)) > asked.max_repeats) return end(FinishReason::stop);
     if (guard_ && guard_->ended()) return end(FinishReason::stop);
     if (asked.max_tokens && generated_ >= *asked.max_tokens) return end(FinishReason::length);
     if (window_full() && !asked.shift) return end(FinishReason::length);
+}
+
+std::uint32_t Sequence::repeats_of(std::string_view text) {
+    constexpr std::string_view white = " \n\t\r";
+    text.remove_prefix(std::min(text.find_first_not_of(white), text.size()));
+    text = text.substr(0, text.find_last_not_of(white) + 1);
+    if (text == last_word_) return ++repeats_;
+    last_word_ = text;
+    return repeats_ = 0;
 }
 
 std::string_view Sequence::text_of(Token token, const Vocabulary& vocabulary) const {

@@ -134,6 +134,8 @@ class Sequence {
     // The same for tool calls: how much of the text stands before the first of them.
     [[nodiscard]] std::size_t part_before_calls(std::string_view text);
     [[nodiscard]] std::string_view text_of(Token token, const Vocabulary& vocabulary) const;
+    // How often the same text, but for white space, came again in a row.
+    [[nodiscard]] std::uint32_t repeats_of(std::string_view text);
     void collect(Token token, const Vocabulary& vocabulary, std::span<const float> logits);
     void end(FinishReason reason);
     void drop_unsent_logprobs();
@@ -152,6 +154,8 @@ class Sequence {
     std::size_t bytes_seen_ = 0;             // of the answer: sampled ...
     std::size_t bytes_sent_ = 0;             // ... and cleared for sending
     std::uint32_t generated_ = 0;
+    std::string last_word_;                  // text of the last token without white space ...
+    std::uint32_t repeats_ = 0;              // ... and how often it came again
     bool prompt_scored_ = false;
     std::optional<ChoiceFinished> finish_;
     std::optional<Error> error_;

@@ -92,6 +92,7 @@ std::string describe(const GenerateRequest& request) {
     if (request.format == OutputFormat::regex) out << "format expression " << request.format_definition << '\n';
     if (request.format_lenient) out << "format lenient\n";
     if (request.thinking_budget) out << "thinking_budget " << *request.thinking_budget << '\n';
+    tell(out, "max_repeats", request.max_repeats, usual.max_repeats);
     tell(out, "ignore_eos", request.ignore_eos, usual.ignore_eos);
     tell(out, "logprobs", request.logprobs, usual.logprobs);
     tell(out, "top_logprobs", request.top_logprobs, usual.top_logprobs);

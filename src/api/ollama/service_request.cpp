@@ -10,6 +10,7 @@ constexpr SamplingParams default_sampling() {
 }
 
 constexpr std::uint32_t default_keep_tokens = 4;
+constexpr std::uint32_t max_repeats = 30;
 // An answer without any other limit ends after this many windows, so that a model that never stops does.
 constexpr std::uint64_t max_windows_per_answer = 10;
 // When neither request, model nor server names a window.
@@ -57,6 +58,8 @@ ChatRequest to_chat_request(const Generation& generation, const ModelInfo& model
                         .keep_alive = fields.keep_alive};
     // A conversation loses old messages first; tokens are cut only if the window may move on anyway.
     request.generate.truncate = fields.truncate && (generation.wording == Wording::generate || fields.shift);
+
+    if (std::holds_alternative<ChatPrompt>(generation.prompt)) request.generate.max_repeats = max_repeats;
 
     const auto window = expected_window(generation, model, default_context_tokens);
     const auto most = static_cast<std::uint32_t>(std::min<std::uint64_t>(max_windows_per_answer * window, UINT32_MAX));
