@@ -40,7 +40,9 @@ bool is_gguf(const fs::path& path) {
 class Scan {
   public:
     Scan(const ModelSources& sources, const ModelCatalog& previous) : sources_(sources), previous_(previous) {
-        for (const auto& [key, entry] : previous.entries) by_path_.emplace(entry.files.front().path, &entry);
+        // What is wrong with one name's adapter says nothing about the file, which other names may have.
+        for (const auto& [key, entry] : previous.entries)
+            if (!entry.part_broken) by_path_.emplace(entry.files.front().path, &entry);
     }
 
     ModelCatalog run() {
@@ -73,6 +75,7 @@ class Scan {
             const auto fits = header ? check_projector(*header) : Result<void>(std::unexpected(header.error()));
             if (!fits) {
                 entry.model.reset();
+                entry.part_broken = true;
                 entry.error = fits.error();
                 entry.error.message = "model '" + info->name + "' cannot be loaded: projector: " + fits.error().message;
                 return note(projector, "projector_broken", fits.error().message + " " + fits.error().detail);
@@ -103,6 +106,7 @@ class Scan {
             const auto fits = header ? check_adapter(*header, *info->header) : Result<void>(std::unexpected(header.error()));
             if (!fits) {
                 entry.model.reset();
+                entry.part_broken = true;
                 entry.error = fits.error();
                 entry.error.message = "model '" + info->name + "' cannot be loaded: adapter: " + fits.error().message;
                 return note(adapter.path, "adapter_broken", fits.error().message + " " + fits.error().detail);

@@ -183,9 +183,15 @@ class BesideLlamaCpp(unittest.TestCase):
     def check_same(self, model, eyes, image, folder):
         picture = folder / "picture.png"
         picture.write_bytes(image)
-        theirs = subprocess.run(["llama-mtmd-cli", "-m", model, "--mmproj", eyes, "--image", picture, "-p", QUESTION, "-n", "12", "--temp", "0",
-                                 "-c", "1024", "--no-warmup"], capture_output=True, encoding="utf-8", errors="ignore", timeout=120).stdout.strip()
-        self.assertTrue(theirs)
+        # That program sometimes ends before it has written all: what it says is a beginning.
+        theirs = ""
+        for _ in range(20):
+            said = subprocess.run(["llama-mtmd-cli", "-m", model, "--mmproj", eyes, "--image", picture, "-p", QUESTION, "-n", "12", "--temp", "0",
+                                   "-c", "1024", "--no-warmup"], capture_output=True, encoding="utf-8", errors="ignore", timeout=120).stdout.strip()
+            theirs = max(theirs, said, key=len)
+            if len(theirs) >= 20:
+                break
+        self.assertGreaterEqual(len(theirs), 7, theirs)
         with Server("--model", f"seer={model}", "--mmproj", str(eyes), "--context", "1024", models=[]) as server:
             for _ in range(2):  # computed, and from the cache
                 status, answer = server.post("/v1/chat/completions", {
