@@ -91,6 +91,7 @@ class Vision(unittest.TestCase):
         self.assertIn("vision", self.server.post("/api/show", {"model": "seer"})[1]["capabilities"])
         self.assertNotIn("vision", self.server.post("/api/show", {"model": "weft-demo"})[1]["capabilities"])
         models = {m["id"]: m for m in self.server.get("/v1/models")[1]["data"]}
+        self.assertTrue(self.server.get("/props?model=seer")[1]["modalities"]["vision"])
         self.assertIn("image", models["seer:latest"]["architecture"]["input_modalities"])
 
     def test_equal_images_give_equal_answers_and_other_images_others(self):
