@@ -121,6 +121,9 @@ LoadedConfig load_config(const ConfigSources& sources) {
     if (const auto text = value_of(sources.environment, "WEFT_MODELS"); !text.empty())
         bind_models_text("environment variable WEFT_MODELS", text, fs::current_path(), loaded.config, loaded.problems);
     bind_command_line(sources, loaded);
+    const auto& defaults = loaded.config.defaults;
+    if (!defaults.flash_attention && defaults.kv_cache_type != "f16")
+        loaded.problems.push_back({"defaults.kv_cache_type", "'" + defaults.kv_cache_type + "' needs flash attention, which defaults.flash_attention switches off", "all sources together"});
     if (loaded.config.models_dir.empty()) loaded.config.models_dir.push_back((loaded.home / "models").string());
     return loaded;
 }
@@ -138,6 +141,7 @@ ResidencyLimits residency_limits(const Config& config) {
             .kv_cells = config.defaults.kv_cells,
             .kv_bytes_per_value = kv_bytes_per_value(config.defaults.kv_cache_type),
             .memory_bytes = config.limits.memory.resolve(usable_memory()),
+            .cache_host_bytes = config.cache.host_bytes.bytes,
             .max_models = config.limits.loaded_models,
             .max_waiting = config.limits.load_queue,
             .wait_for_room = in_ms(config.limits.room_timeout),

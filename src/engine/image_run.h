@@ -47,6 +47,11 @@ struct ImageSpan {
     return words;
 }
 
+// How many tokens stand in front of the first image.
+[[nodiscard]] inline std::size_t words_in_front(std::span<const Token> tokens) {
+    return static_cast<std::size_t>(std::ranges::find_if(tokens, is_image) - tokens.begin());
+}
+
 // Position of the token at `index`, or of the one behind the last.
 [[nodiscard]] inline std::int32_t position_of(std::int32_t index, std::span<const ImageSpan> images) {
     std::int32_t position = index;

@@ -46,6 +46,7 @@ struct LoadMessage {
     bool cpu_kernels = true;              // the project's own, where they run
     std::int32_t gpu_layers = -1;
     std::vector<LoadedAdapter> adapters{};
+    std::string draft_path{};                 // a smaller model that guesses; empty = none
     std::string projector{};                  // file that turns images into embeddings; empty = none
     std::string digest{};                     // of the model file; names its prefixes on disk
     std::uint64_t max_queue_tokens = 0;       // prompt tokens of all requests inside; 0 = no bound
@@ -115,6 +116,7 @@ struct EventFrame {  // all events of one step
 struct EmbedReply {
     std::uint64_t id = 0;
     std::variant<EmbedResult, Error> result;
+    std::uint64_t more_memory_bytes = 0;  // what embedding takes from now on; said once
 };
 struct TokenizeReply {
     std::uint64_t id = 0;

@@ -37,6 +37,9 @@ class BlockChain {
     // the first image: its cells stay in the pool.
     [[nodiscard]] std::span<const BlockKey> keys(std::span<const Token> tokens);
 
+    // The key of the whole state after the first `n` of these tokens, whatever n is, but in front of the first image.
+    [[nodiscard]] BlockKey state_key(std::span<const Token> tokens, std::size_t n);
+
   private:
     BlockKey root_;
     std::vector<BlockKey> keys_;

@@ -175,6 +175,52 @@ TEST_CASE("cells behind an image are not copied out of the pool") {
     CHECK(h.seen[id].done->cached_tokens <= 64);  // the one whole block of words in front of the image
 }
 
+TEST_CASE("with memory of whole states, what stands in front of the first image is gone on from") {
+    Images h({.kv_cells = 4096, .max_sequences = 8, .max_batch_rows = 128, .window = 512, .memory = MemoryKind::states, .host_bytes = 1 << 20});
+    const std::string words(150, 'w');
+    const auto cached = [&](Token content, const std::string& question) {
+        const auto id = h.look({{words, image(content, 80)}, {question}}, 20);
+        const auto expected = h.alone(20);
+        h.run();
+        CHECK(h.said(id) == expected);
+        return h.seen[id].done->cached_tokens;
+    };
+    CHECK(cached(1, "what is it?") == 0);
+    CHECK(cached(2, "what is it?") == 150);
+    CHECK(cached(1, "what is it?") == 150);
+    CHECK(cached(1, "and " + words) == 150);
+    std::vector<std::pair<std::uint64_t, std::string>> together;
+    for (int i = 0; i < 4; ++i) {
+        const auto id = h.look({{std::string(200, 'z'), image(9, 80)}, {std::string(static_cast<std::size_t>(70 + i), 'q')}}, 20);
+        together.emplace_back(id, h.alone(20));
+    }
+    h.run();
+    for (const auto& [id, expected] : together) CHECK(h.said(id) == expected);
+    h.look({{"", image(3, 100)}, {words}});
+    const auto expected = h.alone();
+    h.run();
+    CHECK(h.seen.rbegin()->second.text[0] == expected);
+    h.check_calls();
+}
+
+TEST_CASE("behind an image words are guessed from the text before, but not by a draft model, which sees none") {
+    Images h({.kv_cells = 2048, .max_batch_rows = 64, .max_outputs = 64, .window = 512, .guesses = true, .draft_cells = 1024});
+    h.engine.next = [](const std::vector<Token>& tokens) { return static_cast<Token>('a' + tokens.size() % 5); };
+    const auto id = h.look({{"abcdeabcde", image(1, 20)}, {"what is it?"}}, 60);
+    const auto expected = h.alone(60);
+    h.run();
+    CHECK(h.said(id) == expected);
+    CHECK(h.scheduler.snapshot().metrics.accepted_tokens > 20);
+    CHECK(h.draft_engine.calls.empty());
+    const auto talker = h.arrive("xyz", {.prompt = TokenPrompt{}, .max_tokens = 40});
+    const auto looker = h.look({{"see", image(2, 90)}, {"?"}}, 60);
+    const auto seen = h.alone(60);
+    h.run();
+    CHECK(h.said(talker) == h.expected("xyz", 40));
+    CHECK(h.said(looker) == seen);
+    CHECK(!h.draft_engine.calls.empty());
+}
+
 TEST_CASE("positions behind an image of two dimensions go on from its longer side") {
     auto run = std::make_shared<ImageRun>(*image(1, 12));
     run->positions = 4;

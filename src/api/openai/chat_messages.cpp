@@ -11,12 +11,6 @@ namespace {
 
 constexpr std::string_view empty_arguments = "{}";
 
-Result<std::string> required_string(const JsonReader& value) {
-    WEFT_TRY(auto text, value.string());
-    if (!text) return value.missing();
-    return std::move(*text);
-}
-
 // The URL is a member of an object, or bare.
 Result<ChatImage> read_image_part(const JsonReader& part) {
     const auto image = part["image_url"];
