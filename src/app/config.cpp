@@ -121,6 +121,9 @@ LoadedConfig load_config(const ConfigSources& sources) {
     if (const auto text = value_of(sources.environment, "WEFT_MODELS"); !text.empty())
         bind_models_text("environment variable WEFT_MODELS", text, fs::current_path(), loaded.config, loaded.problems);
     bind_command_line(sources, loaded);
+    const auto& defaults = loaded.config.defaults;
+    if (!defaults.flash_attention && defaults.kv_cache_type != "f16")
+        loaded.problems.push_back({"defaults.kv_cache_type", "'" + defaults.kv_cache_type + "' needs flash attention, which defaults.flash_attention switches off", "all sources together"});
     if (loaded.config.models_dir.empty()) loaded.config.models_dir.push_back((loaded.home / "models").string());
     return loaded;
 }

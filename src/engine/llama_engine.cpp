@@ -17,13 +17,6 @@ constexpr std::uint32_t unshared_slots = 8;       // each costs a whole window o
 constexpr Token probe_token = 0;
 constexpr std::uint32_t fewest_sequence_ids = 64;
 
-ggml_type kv_type(const std::string& name) {
-    if (name == "q8_0") return GGML_TYPE_Q8_0;
-    if (name == "q4_0") return GGML_TYPE_Q4_0;
-    if (name == "f32") return GGML_TYPE_F32;
-    return GGML_TYPE_F16;
-}
-
 std::string name_of(MemoryKind kind) {
     switch (kind) {
         case MemoryKind::tree: return "tree";
@@ -120,7 +113,7 @@ Result<std::unique_ptr<LlamaEngine>> LlamaEngine::create(std::shared_ptr<const L
     if (model->trained_context() > 0) window = std::min(window, model->trained_context());
     window = std::max(window, 4U);
     std::uint32_t cells = message.kv_cells;
-    if (cells == 0) cells = choose_kv_cells(window, model->kv_bytes_per_token(), available_memory_bytes());
+    if (cells == 0) cells = choose_kv_cells(window, model->kv_bytes_per_token(kv_type(message.kv_cache_type)), available_memory_bytes());
     cells = rounded_up(std::max(cells, window));
     const auto slots = shares ? message.slots : std::min(message.slots, unshared_slots);
     if (own_cells) cells = slots * rounded_up(window);

@@ -23,6 +23,9 @@ using ModelHandle = std::unique_ptr<llama_model, ModelDeleter>;
 // cpu_kernels: with the project's own kernels, where they run.
 void initialise_backends(bool cpu_kernels);
 
+// A KV cache type by its name in LoadMessage; f16 for any other.
+[[nodiscard]] ggml_type kv_type(const std::string& name);
+
 // What a model is: weights, vocabulary, prompt template. Constant after load; any thread.
 class LoadedModel final : public Vocabulary {
   public:
@@ -78,8 +81,8 @@ class LoadedModel final : public Vocabulary {
     [[nodiscard]] bool is_recurrent() const;
     // A token with a meaning of its own, such as the beginning of a message, and not text.
     [[nodiscard]] bool is_control(Token token) const { return llama_vocab_is_control(vocab_, token); }
-    // Estimated bytes of KV cache for one token, at 16 bits.
-    [[nodiscard]] std::uint64_t kv_bytes_per_token() const;
+    // Estimated bytes of KV cache for one token.
+    [[nodiscard]] std::uint64_t kv_bytes_per_token(ggml_type type) const;
     // A metadata value as text; empty when it is absent.
     [[nodiscard]] std::string metadata(const std::string& key) const;
     [[nodiscard]] ModelDescription describe() const;

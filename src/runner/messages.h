@@ -116,6 +116,7 @@ struct EventFrame {  // all events of one step
 struct EmbedReply {
     std::uint64_t id = 0;
     std::variant<EmbedResult, Error> result;
+    std::uint64_t more_memory_bytes = 0;  // what embedding takes from now on; said once
 };
 struct TokenizeReply {
     std::uint64_t id = 0;

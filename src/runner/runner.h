@@ -43,7 +43,9 @@ class Runner {
     // before that cancels the request; the scheduler forgets it before it plans its next batch.
     [[nodiscard]] virtual TokenStream start(GenerateRequest request) = 0;
 
-    virtual void embed(EmbedRequest request, std::function<void(Result<EmbedResult>)> done) = 0;
+    // Calling what comes back gives up: done is then not called, unless it was already, and the engine stops within one
+    // step.
+    virtual std::function<void()> embed(EmbedRequest request, std::function<void(Result<EmbedResult>)> done) = 0;
 
     // add_special: BOS/EOS as the vocabulary asks. parse_special: "<|im_start|>" in the text is that token.
     virtual void tokenize(std::string text, bool add_special, bool parse_special,

@@ -39,7 +39,7 @@ class SupervisedRunner final : public Runner, public std::enable_shared_from_thi
 
     [[nodiscard]] const ModelDescription& description() const override { return description_; }
     [[nodiscard]] TokenStream start(GenerateRequest request) override;
-    void embed(EmbedRequest request, std::function<void(Result<EmbedResult>)> done) override;
+    std::function<void()> embed(EmbedRequest request, std::function<void(Result<EmbedResult>)> done) override;
     void tokenize(std::string text, bool add_special, bool parse_special,
                   std::function<void(Result<std::vector<Token>>)> done) override;
     void detokenize(std::vector<Token> tokens, std::function<void(Result<std::string>)> done) override;
@@ -68,6 +68,7 @@ class SupervisedRunner final : public Runner, public std::enable_shared_from_thi
     void died(Error error);
     void give_up(Error error);
     void fail_all(const Error& error);
+    void cancel(std::uint64_t id);  // of a request that nobody waits for any more
     void deliver(std::uint64_t id, GenerationEvent event);
     // Sends now, or when the engine is back. The error when neither is possible.
     [[nodiscard]] Result<void> send_or_hold(std::uint64_t id, ToEngine message);

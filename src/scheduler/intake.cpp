@@ -12,6 +12,8 @@ namespace {
 constexpr std::size_t max_queued = 4096;
 // Of the files of images that wait to be looked at, of all requests together.
 constexpr std::size_t max_waiting_image_bytes = 512U << 20;
+// Of one question; some seconds of work.
+constexpr std::size_t max_tokenized_bytes = std::size_t{4} << 20;
 
 // Whether a rendered chat prompt has opened a thinking block that the answer will continue.
 bool ends_thinking(const LoadedModel& model, const std::vector<Token>& prompt) {
@@ -67,15 +69,20 @@ Intake::~Intake() {
 }
 
 void Intake::submit(ToEngine message) {
-    const bool generates = std::holds_alternative<GenerateMessage>(message);
-    if (generates && !parts_.gate.try_enter())
+    const auto* generates = std::get_if<GenerateMessage>(&message);
+    const auto id = generates == nullptr ? 0 : generates->id;
+    if (generates != nullptr && !parts_.gate.try_enter())
         return refuse(message, {.code = ErrorCode::overloaded, .message = "the model's queue is full, please try again"});
+    if (generates != nullptr) board_.enter(id);
     const auto bytes = image_bytes(message);
     auto& queue = parts_.eyes.projector != nullptr && bytes > 0 ? image_queue_ : queue_;
     const bool fits = waiting_image_bytes_.fetch_add(bytes) + bytes <= max_waiting_image_bytes || bytes == 0;
     if (fits && queue.try_push(std::move(message))) return;
     waiting_image_bytes_ -= bytes;
-    if (generates) parts_.gate.leave();
+    if (generates != nullptr) {
+        board_.leave(id);
+        parts_.gate.leave();
+    }
     refuse(message, {.code = ErrorCode::overloaded, .message = "the model is busy, please try again"});
 }
 
@@ -95,8 +102,9 @@ void Intake::work(Channel<ToEngine>& queue) {
 void Intake::prepare(GenerateMessage& message) {
     const auto accepted_at = std::chrono::steady_clock::now();
     auto& request = message.request;
+    if (board_.cancelled(message.id)) return forget(message.id);
     const auto refuse_it = [&](const Error& error) {
-        parts_.gate.leave();
+        forget(message.id);
         refuse(ToEngine(GenerateMessage{.id = message.id, .request = {}}), error);
     };
     if (!parts_.model->generates())
@@ -111,6 +119,8 @@ void Intake::prepare(GenerateMessage& message) {
     if (!prepared) return refuse_it(prepared.error());
     auto* prompt = &prepared->tokens;
     if (!prepared->images.empty()) settle_images(request);
+    // From here on the scheduler is who cancels.
+    if (board_.leave(message.id)) return parts_.gate.leave();
     if (!parts_.gate.try_add_tokens(prompt->size()))
         return refuse_it({.code = ErrorCode::overloaded,
                           .message = "the prompts that wait for this model are too many tokens, please try again"});
@@ -145,6 +155,11 @@ void Intake::prepare(GenerateMessage& message) {
                                                                         .message_borders = std::move(borders),
                                                                         .thinking_closing = std::move(closing),
                                                                         .accepted_at = accepted_at}));
+}
+
+void Intake::forget(std::uint64_t id) {
+    board_.leave(id);
+    parts_.gate.leave();
 }
 
 // Calls of tools and the form of the text are one grammar where both are asked for.
@@ -189,6 +204,11 @@ void Intake::refuse(const ToEngine& message, const Error& error) {
 }
 
 void Intake::answer(const TokenizeMessage& message) {
+    if (message.text.size() > max_tokenized_bytes)
+        return refuse(ToEngine(TokenizeMessage{.id = message.id, .text = {}}),
+                      {.code = ErrorCode::too_large,
+                       .message = "the text is longer than " + std::to_string(max_tokenized_bytes) + " bytes",
+                       .field = "content"});
     auto tokens = parts_.model->tokenize(message.text, message.parse_special);
     if (message.add_special) tokens = parts_.model->with_specials(std::move(tokens));
     (void)parts_.link.write(encode(FromEngine(TokenizeReply{message.id, std::move(tokens)})));

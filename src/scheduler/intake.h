@@ -11,6 +11,7 @@
 #include "engine/prompt.h"
 #include "runner/link.h"
 #include "runner/messages.h"
+#include "scheduler/cancel_board.h"
 #include "scheduler/event_sink.h"
 #include "scheduler/inbox.h"
 
@@ -52,9 +53,13 @@ class Intake {
     // PiecesMessage, RenderMessage or CountMessage. Thread: reader.
     void submit(ToEngine message);
 
+    // A GenerateMessage that is still in here goes no further; false when it is not (any more). Thread: reader.
+    [[nodiscard]] bool cancel(std::uint64_t id) { return board_.cancel(id); }
+
   private:
     void work(Channel<ToEngine>& queue);
     void prepare(GenerateMessage& message);
+    void forget(std::uint64_t id);  // of a GenerateMessage that goes no further
     void refuse(const ToEngine& message, const Error& error);
     void answer(const TokenizeMessage& message);
     void answer(const DetokenizeMessage& message);
@@ -68,6 +73,7 @@ class Intake {
 
     Parts parts_;
     ConstraintCache constraints_;
+    CancelBoard board_;  // of the GenerateMessages in here
     Channel<ToEngine> queue_;
     Channel<ToEngine> image_queue_;  // whatever has images: looking at one takes as long as a thousand texts
     std::atomic<std::size_t> waiting_image_bytes_{0};  // in both queues
