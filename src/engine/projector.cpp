@@ -57,7 +57,7 @@ std::vector<Token> names_of(const std::string& key, std::uint64_t ordinal, std::
 }
 
 std::unexpected<Error> bad_image(const ChatImage& image, const std::string& why) {
-    return fail_field(ErrorCode::invalid_request, image.field, "'" + image.field + "': " + why, ErrorReason::invalid_image);
+    return fail_field(ErrorCode::invalid_request, image.field, "'" + image.field + "' " + why, ErrorReason::invalid_image);
 }
 
 Bitmap read_bitmap(const mtmd_context* context, const std::string& bytes, bool only_size) {
@@ -70,13 +70,13 @@ Bitmap read_bitmap(const mtmd_context* context, const std::string& bytes, bool o
 // What the decoder itself takes the size to be decides how much memory it wants.
 Result<Bitmap> decode(const mtmd_context* context, const ChatImage& image) {
     const auto probe = read_bitmap(context, image.bytes, true);
-    if (!probe || mtmd_bitmap_is_audio(probe.get())) return bad_image(image, "the image cannot be decoded");
+    if (!probe || mtmd_bitmap_is_audio(probe.get())) return bad_image(image, "is an image that cannot be decoded");
     const auto width = mtmd_bitmap_get_nx(probe.get()), height = mtmd_bitmap_get_ny(probe.get());
     if (width > max_image_side || height > max_image_side || std::uint64_t{width} * height > max_image_pixels)
-        return bad_image(image, "the image is too large");
+        return bad_image(image, "is an image that is too large");
     auto bitmap = read_bitmap(context, image.bytes, false);
     if (!bitmap || mtmd_bitmap_get_nx(bitmap.get()) == 0 || mtmd_bitmap_get_ny(bitmap.get()) == 0)
-        return bad_image(image, "the image cannot be decoded");
+        return bad_image(image, "is an image that cannot be decoded");
     return bitmap;
 }
 
@@ -153,7 +153,7 @@ Result<EncodedImage> Projector::compute(const ChatImage& image, const std::strin
     const mtmd_input_part* parts = &part;
     const Chunks chunks(mtmd_input_chunks_init());
     if (mtmd_tokenize_from_parts(context_.get(), chunks.get(), &parts, 1, false) != 0)
-        return bad_image(image, "the image cannot be prepared for this model");
+        return bad_image(image, "is an image that cannot be prepared for this model");
     EncodedImage encoded;
     for (std::size_t i = 0; i < mtmd_input_chunks_size(chunks.get()); ++i) {
         const auto* chunk = mtmd_input_chunks_get(chunks.get(), i);
@@ -178,7 +178,7 @@ Result<EncodedImage> Projector::compute(const ChatImage& image, const std::strin
     return encoded;
 } catch (const std::exception& error) {
     log_warn("image_failed", {{"reason", error.what()}});
-    return bad_image(image, "the image cannot be prepared for this model");
+    return bad_image(image, "is an image that cannot be prepared for this model");
 }
 
 void Projector::keep(std::string key, std::shared_ptr<const EncodedImage> image) {

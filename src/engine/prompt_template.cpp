@@ -159,16 +159,18 @@ std::string PromptTemplate::find_thinking_end(const ReplyFormat& format) const {
     constexpr std::string_view thought = "weft-thought", answer = "weft-answer";
     // A message on another channel must be begun, too.
     if (format.calls == CallStyle::harmony) return format.thinking_close + "<|start|>assistant<|channel|>final<|message|>";
-    const ChatMessage question{.role = "user", .content = "hello"};
-    const ChatMessage reply{.role = "assistant", .content = std::string(answer), .thinking = std::string(thought)};
-    if (const auto text = render_messages({}, {question, reply}, false, true)) {
+    std::vector<ChatMessage> turns(2);
+    turns[0] = {.role = "user", .content = "hello"};
+    turns[1] = {.role = "assistant", .content = std::string(answer), .thinking = std::string(thought)};
+    if (const auto text = render_messages({}, turns, false, true)) {
         const auto begin = text->find(thought), end = text->find(answer);
         if (begin != std::string::npos && end != std::string::npos && begin < end) {
             auto between = text->substr(begin + thought.size(), end - begin - thought.size());
             if (between.contains(format.thinking_close)) return between;
         }
     }
-    if (const auto text = render_messages({}, {question}, true, false)) {
+    turns.pop_back();
+    if (const auto text = render_messages({}, turns, true, false)) {
         const auto open = text->rfind(format.thinking_open), close = text->rfind(format.thinking_close);
         if (open != std::string::npos && close != std::string::npos && open < close)
             return (text->substr(open + format.thinking_open.size()).starts_with('\n') ? "\n" : "") + text->substr(close);

@@ -43,7 +43,9 @@ bool is_gguf(const fs::path& path) {
 class Scan {
   public:
     Scan(const ModelSources& sources, const ModelCatalog& previous) : sources_(sources), previous_(previous) {
-        for (const auto& [key, entry] : previous.entries) by_path_.emplace(entry.files.front().path, &entry);
+        // What is wrong with one name's adapter, projector or draft model says nothing about the file, which other names may have.
+        for (const auto& [key, entry] : previous.entries)
+            if (!entry.part_broken) by_path_.emplace(entry.files.front().path, &entry);
     }
 
     ModelCatalog run() {
@@ -76,6 +78,7 @@ class Scan {
         auto header = read_gguf(draft);
         const auto fits = header ? check_draft(*header, *entry.model->header) : Result<void>(std::unexpected(header.error()));
         if (!fits) {
+            entry.part_broken = true;
             entry.error = fits.error();
             entry.error.message = "model '" + entry.model->name + "' cannot be loaded: draft model: " + fits.error().message;
             entry.model.reset();
@@ -109,6 +112,7 @@ class Scan {
             const auto fits = header ? check_projector(*header) : Result<void>(std::unexpected(header.error()));
             if (!fits) {
                 entry.model.reset();
+                entry.part_broken = true;
                 entry.error = fits.error();
                 entry.error.message = "model '" + info->name + "' cannot be loaded: projector: " + fits.error().message;
                 return note(projector, "projector_broken", fits.error().message + " " + fits.error().detail);
@@ -139,6 +143,7 @@ class Scan {
             const auto fits = header ? check_adapter(*header, *info->header) : Result<void>(std::unexpected(header.error()));
             if (!fits) {
                 entry.model.reset();
+                entry.part_broken = true;
                 entry.error = fits.error();
                 entry.error.message = "model '" + info->name + "' cannot be loaded: adapter: " + fits.error().message;
                 return note(adapter.path, "adapter_broken", fits.error().message + " " + fits.error().detail);

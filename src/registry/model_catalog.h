@@ -49,6 +49,7 @@ struct ModelCatalog {
         std::vector<Mark> files;
         std::shared_ptr<const ModelInfo> model{};
         Error error{};                 // when there is no model
+        bool part_broken = false;      // not the file but an adapter, projector or draft model is what is wrong
     };
 
     std::map<std::string, Entry> entries{};  // by key

@@ -10,6 +10,8 @@ namespace {
 
 // Requests are bounded by the gate; this bounds the questions (tokenize, render) beside them.
 constexpr std::size_t max_queued = 4096;
+// Of the files of images that wait to be looked at, of all requests together.
+constexpr std::size_t max_waiting_image_bytes = 512U << 20;
 // Of one question; some seconds of work.
 constexpr std::size_t max_tokenized_bytes = std::size_t{4} << 20;
 
@@ -33,15 +35,16 @@ std::vector<std::int32_t> message_borders(const LoadedModel& model, const std::v
     return borders;
 }
 
-bool has_images(const ChatPrompt& prompt) {
-    return std::ranges::any_of(prompt.messages, [](const ChatMessage& message) { return !message.images.empty(); });
-}
-
-bool has_images(const ToEngine& message) {
-    if (const auto* count = std::get_if<CountMessage>(&message)) return has_images(count->prompt);
+// Of the images in a message to the engine; 0 when it has none.
+std::size_t image_bytes(const ToEngine& message) {
+    const auto* count = std::get_if<CountMessage>(&message);
     const auto* generate = std::get_if<GenerateMessage>(&message);
-    const auto* chat = generate == nullptr ? nullptr : std::get_if<ChatPrompt>(&generate->request.prompt);
-    return chat != nullptr && has_images(*chat);
+    const auto* chat = count != nullptr ? &count->prompt : generate != nullptr ? std::get_if<ChatPrompt>(&generate->request.prompt) : nullptr;
+    std::size_t bytes = 0;
+    if (chat != nullptr)
+        for (const auto& turn : chat->messages)
+            for (const auto& image : turn.images) bytes += image.bytes.size();
+    return bytes;
 }
 
 // What is behind an image would move to other positions.
@@ -71,8 +74,11 @@ void Intake::submit(ToEngine message) {
     if (generates != nullptr && !parts_.gate.try_enter())
         return refuse(message, {.code = ErrorCode::overloaded, .message = "the model's queue is full, please try again"});
     if (generates != nullptr) board_.enter(id);
-    auto& queue = parts_.eyes.projector != nullptr && has_images(message) ? image_queue_ : queue_;
-    if (queue.try_push(std::move(message))) return;
+    const auto bytes = image_bytes(message);
+    auto& queue = parts_.eyes.projector != nullptr && bytes > 0 ? image_queue_ : queue_;
+    const bool fits = waiting_image_bytes_.fetch_add(bytes) + bytes <= max_waiting_image_bytes || bytes == 0;
+    if (fits && queue.try_push(std::move(message))) return;
+    waiting_image_bytes_ -= bytes;
     if (generates != nullptr) {
         board_.leave(id);
         parts_.gate.leave();
@@ -82,12 +88,14 @@ void Intake::submit(ToEngine message) {
 
 void Intake::work(Channel<ToEngine>& queue) {
     while (auto message = queue.pop()) {
+        const auto bytes = image_bytes(*message);
         if (auto* generate = std::get_if<GenerateMessage>(&*message)) prepare(*generate);
         else if (const auto* tokenize = std::get_if<TokenizeMessage>(&*message)) answer(*tokenize);
         else if (const auto* detokenize = std::get_if<DetokenizeMessage>(&*message)) answer(*detokenize);
         else if (const auto* render = std::get_if<RenderMessage>(&*message)) answer(*render);
         else if (const auto* pieces = std::get_if<PiecesMessage>(&*message)) answer(*pieces);
         else if (const auto* count = std::get_if<CountMessage>(&*message)) answer(*count);
+        waiting_image_bytes_ -= bytes;
     }
 }
 

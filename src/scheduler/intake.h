@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -75,6 +76,7 @@ class Intake {
     CancelBoard board_;  // of the GenerateMessages in here
     Channel<ToEngine> queue_;
     Channel<ToEngine> image_queue_;  // whatever has images: looking at one takes as long as a thousand texts
+    std::atomic<std::size_t> waiting_image_bytes_{0};  // in both queues
     std::vector<std::jthread> threads_;
 };
 

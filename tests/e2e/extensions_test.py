@@ -34,6 +34,19 @@ class Tokens(unittest.TestCase):
         usage = self.server.post("/v1/chat/completions", {"model": "weft-demo", "messages": messages, "max_tokens": 1})[1]["usage"]
         self.assertEqual(count, usage["prompt_tokens"])
 
+    def test_a_count_is_exact_where_the_vocabulary_adds_an_end_to_texts(self):
+        with tempfile.TemporaryDirectory() as folder:
+            model = pathlib.Path(folder) / "ends.gguf"
+            made_models.tiny_qwen2(MODEL, model, adds_end=True)
+            with Server("--model", str(model), models=[]) as server:
+                plain = server.post("/tokenize", {"model": "ends", "content": "Hi"})[1]["tokens"]
+                with_end = server.post("/tokenize", {"model": "ends", "content": "Hi", "add_special": True})[1]["tokens"]
+                self.assertEqual(len(with_end), len(plain) + 1)
+                body = {"model": "ends", "max_tokens": 1, "thinking": {"type": "disabled"}, "messages": [{"role": "user", "content": "Hi"}]}
+                counted = server.post("/v1/messages/count_tokens", body)[1]["input_tokens"]
+                usage = server.post("/v1/messages", body)[1]["usage"]
+                self.assertEqual(counted, usage["input_tokens"] + usage["cache_read_input_tokens"])
+
     def test_the_template_of_the_model_is_applied(self):
         answer = self.server.post("/apply-template", {"messages": [{"role": "user", "content": "Hi"}]})[1]
         self.assertIn("<|im_start|>user\nHi<|im_end|>", answer["prompt"])

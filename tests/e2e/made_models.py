@@ -221,14 +221,17 @@ def tiny_projector(model, path, width=32, hidden=64, side=32, patch=8, strength=
     write(writer)
 
 
-def tiny_qwen2(model, path, width=64, hidden=128, heads=4, layers=2, architecture="qwen2"):
-    """A model with the demo model's vocabulary that has learnt nothing: whatever it reads changes what it says."""
+def tiny_qwen2(model, path, width=64, hidden=128, heads=4, layers=2, architecture="qwen2", adds_end=False):
+    """A model with the demo model's vocabulary that has learnt nothing: whatever it reads changes what it says.
+    adds_end: its vocabulary puts the end-of-sequence token behind every text."""
     source = gguf.GGUFReader(model)
     random = numpy.random.default_rng(4)
     writer = gguf.GGUFWriter(path, architecture)
     for key, field in source.fields.items():
         if not key.startswith(SKIPPED):
             writer.add_key_value(key, field.contents(), field.types[0], sub_type=field.types[-1] if len(field.types) > 1 else None)
+    if adds_end:
+        writer.add_add_eos_token(True)
     words = len(source.fields["tokenizer.ggml.tokens"].contents())
     writer.add_block_count(layers)
     writer.add_context_length(2048)

@@ -91,6 +91,7 @@ class Vision(unittest.TestCase):
         self.assertIn("vision", self.server.post("/api/show", {"model": "seer"})[1]["capabilities"])
         self.assertNotIn("vision", self.server.post("/api/show", {"model": "weft-demo"})[1]["capabilities"])
         models = {m["id"]: m for m in self.server.get("/v1/models")[1]["data"]}
+        self.assertTrue(self.server.get("/props?model=seer")[1]["modalities"]["vision"])
         self.assertIn("image", models["seer:latest"]["architecture"]["input_modalities"])
 
     def test_equal_images_give_equal_answers_and_other_images_others(self):
@@ -183,9 +184,15 @@ class BesideLlamaCpp(unittest.TestCase):
     def check_same(self, model, eyes, image, folder):
         picture = folder / "picture.png"
         picture.write_bytes(image)
-        theirs = subprocess.run(["llama-mtmd-cli", "-m", model, "--mmproj", eyes, "--image", picture, "-p", QUESTION, "-n", "12", "--temp", "0",
-                                 "-c", "1024", "--no-warmup"], capture_output=True, encoding="utf-8", errors="ignore", timeout=120).stdout.strip()
-        self.assertTrue(theirs)
+        # That program sometimes ends before it has written all: what it says is a beginning.
+        theirs = ""
+        for _ in range(20):
+            said = subprocess.run(["llama-mtmd-cli", "-m", model, "--mmproj", eyes, "--image", picture, "-p", QUESTION, "-n", "12", "--temp", "0",
+                                   "-c", "1024", "--no-warmup"], capture_output=True, encoding="utf-8", errors="ignore", timeout=120).stdout.strip()
+            theirs = max(theirs, said, key=len)
+            if len(theirs) >= 20:
+                break
+        self.assertGreaterEqual(len(theirs), 7, theirs)
         with Server("--model", f"seer={model}", "--mmproj", str(eyes), "--context", "1024", models=[]) as server:
             for _ in range(2):  # computed, and from the cache
                 status, answer = server.post("/v1/chat/completions", {

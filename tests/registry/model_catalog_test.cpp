@@ -220,15 +220,16 @@ TEST_CASE("a draft model that speaks another vocabulary, or is none, makes its m
     const auto small = scene.put("elsewhere/base/small.gguf", small_model());
     scene.sources.folders.clear();
     scene.sources.models = {{.name = "plain", .path = file}, {.name = "drafted", .path = file, .draft = small},
-                            {.name = "missing", .path = file, .draft = "/nowhere.gguf"}};
+                            {.name = "absent", .path = file, .draft = "/nowhere.gguf"}};
     scene.scan();
     const auto drafted = scene.catalog.find("drafted").value();
     CHECK(drafted->draft == small);
     CHECK(drafted->draft_header);
     CHECK(drafted->digest != scene.catalog.find("plain").value()->digest);
     CHECK(scene.catalog.find("plain").value()->draft.empty());
-    CHECK(scene.catalog.find("missing").error().message.starts_with("model 'missing:latest' cannot be loaded: draft model: "));
+    CHECK(scene.catalog.find("absent").error().message.starts_with("model 'absent:latest' cannot be loaded: draft model: "));
     scene.scan();
+    CHECK(scene.catalog.find("plain"));  // its file is in order
     CHECK(scene.catalog.find("drafted").value()->digest == drafted->digest);
     small_model().f32("llama.rope.freq_base", 3).write(small);
     CHECK(scene.catalog.changed());

@@ -99,6 +99,8 @@ Result<ChatBody> parse_chat(const JsonReader& json) {
     WEFT_TRY(body.messages, messages_in(json["messages"]));
     WEFT_TRY(body.tools.tools_json, read_tools(json["tools"]));
     WEFT_CHECK(apply_tool_choice(json["tool_choice"], body.tools));
+    WEFT_TRY(const auto parallel, json["parallel_tool_calls"].boolean());
+    if (!parallel.value_or(true)) body.tools.parallel_tool_calls = false;
     return body;
 }
 

@@ -23,7 +23,7 @@ Json props_of(const ModelInfo& model, const std::vector<ResidentModel>& resident
     settings["n_ctx"] = api::window_of(model, resident, default_window);
     settings["params"] = std::move(params);
     Json modalities = Json::object_t{};
-    modalities["vision"] = false;  // not yet, whatever the model could
+    modalities["vision"] = model.can("vision");
     modalities["audio"] = false;
     Json props = Json::object_t{};
     props["default_generation_settings"] = std::move(settings);
