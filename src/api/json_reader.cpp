@@ -1,7 +1,9 @@
 #include "api/json_reader.h"
 
+#include <charconv>
 #include <cmath>
 #include <glaze/json.hpp>
+#include <optional>
 
 namespace weft::api {
 namespace {
@@ -9,6 +11,7 @@ namespace {
 struct Shape {
     int depth = 0;             // deepest nesting of brackets
     std::size_t members = 0;   // most members of one object
+    std::size_t values = 1;    // but for empty lists and objects: one, and one more a comma
     bool holds_nul = false;
 };
 
@@ -28,7 +31,7 @@ class ShapeScanner {
             } else {
                 count(c);
             }
-            if (shape_.depth > max_json_depth) break;
+            if (shape_.depth > max_json_depth || shape_.values > max_json_values) break;
         }
         return shape_;
     }
@@ -40,6 +43,8 @@ class ShapeScanner {
             shape_.depth = std::max(shape_.depth, static_cast<int>(members_.size()));
         } else if (members_.empty()) {
             return;
+        } else if (c == ',') {
+            ++shape_.values;
         } else if (c == '}' || c == ']') {
             members_.pop_back();
         } else if (c == ':') {
@@ -64,6 +69,37 @@ bool parse(const std::string& text, Json& value) {
     } catch (const std::exception&) {
         return false;
     }
+}
+
+std::optional<unsigned> escaped_unit(std::string_view text) {  // of "\\uXXXX"
+    constexpr std::size_t length = 6;
+    unsigned unit = 0;
+    if (text.size() < length || !text.starts_with("\\u")) return std::nullopt;
+    const auto [end, error] = std::from_chars(text.data() + 2, text.data() + length, unit, 16);
+    return error == std::errc() && end == text.data() + length ? std::optional(unit) : std::nullopt;
+}
+
+// JavaScript cuts strings between the halves of a character and writes the half as an escape, which no UTF-8 has: it
+// becomes U+FFFD. Nothing when there is none.
+std::optional<std::string> with_whole_surrogates(std::string_view text) {
+    std::string mended;
+    bool found = false;
+    for (std::size_t at = 0; at < text.size();) {
+        const auto unit = text[at] == '\\' ? escaped_unit(text.substr(at)) : std::nullopt;
+        const std::size_t length = unit ? 6 : text[at] == '\\' ? 2 : 1;
+        const auto half = [](unsigned value, unsigned first) { return value >= first && value < first + 0x400; };
+        const auto next = unit && half(*unit, 0xD800) ? escaped_unit(text.substr(at + length)) : std::nullopt;
+        if (next && half(*next, 0xDC00)) {
+            mended += text.substr(at, 2 * length);
+            at += 2 * length;
+            continue;
+        }
+        const bool alone = unit && (half(*unit, 0xD800) || half(*unit, 0xDC00));
+        mended += alone ? std::string_view("\\uFFFD") : text.substr(at, length);
+        found |= alone;
+        at += length;
+    }
+    return found ? std::optional(std::move(mended)) : std::nullopt;
 }
 
 std::string json_type(const Json& value) {
@@ -91,10 +127,14 @@ Result<Json> parse_json(std::string_view text) {
         return malformed("the JSON is nested deeper than " + std::to_string(max_json_depth) + " levels");
     if (shape.members > max_json_members)
         return malformed("an object in the JSON has more than " + std::to_string(max_json_members) + " members");
+    if (shape.values > max_json_values)
+        return malformed("the JSON holds more than " + std::to_string(max_json_values) + " values");
     // The parser takes a NUL for the end of the text.
     if (shape.holds_nul) return malformed("the request body is not valid JSON: it holds a NUL byte");
     Json value;
-    if (!parse(std::string(text), value)) return malformed("the request body is not valid JSON");
+    if (parse(std::string(text), value)) return value;
+    const auto mended = with_whole_surrogates(text);
+    if (!mended || !parse(*mended, value)) return malformed("the request body is not valid JSON");
     return value;
 }
 

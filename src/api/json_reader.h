@@ -17,6 +17,8 @@ using Json = glz::generic_u64;  // keeps the order of keys and whole numbers who
 inline constexpr int max_json_depth = 128;
 // Of one object. Its map grows with the square of this.
 inline constexpr std::size_t max_json_members = 1024;
+// Of the whole text: a parsed value takes a hundred bytes, and parsing holds up everybody else.
+inline constexpr std::size_t max_json_values = std::size_t{1} << 20;
 
 // Parses a request body: UTF-8 JSON, a BOM is skipped, within the limits above, a duplicate key's last value wins,
 // nothing after the value. invalid_request with ErrorReason::malformed_json otherwise.

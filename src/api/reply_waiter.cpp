@@ -12,6 +12,10 @@ asio::awaitable<void> send_head(http::Exchange& exchange) {
 
 }  // namespace
 
+std::function<void(std::function<void()>)> leaving_of(http::Exchange& exchange) {
+    return [&exchange](std::function<void()> then) { exchange.on_client_gone(std::move(then)); };
+}
+
 asio::awaitable<Result<Reply>> wait_for_reply(http::Exchange& exchange, Pending<Reply> pending) {
     const ClientWatch watch(exchange, [pending] { pending.cancel(); });
     co_return co_await pending.wait();

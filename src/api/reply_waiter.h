@@ -25,6 +25,9 @@ class ClientWatch {
     http::Exchange& exchange_;
 };
 
+// For services that wait on the client's behalf.
+[[nodiscard]] std::function<void(std::function<void()>)> leaving_of(http::Exchange& exchange);
+
 // For answers that are not streamed. Both give up when the client leaves.
 [[nodiscard]] boost::asio::awaitable<Result<Reply>> wait_for_reply(http::Exchange& exchange, Pending<Reply> pending);
 [[nodiscard]] boost::asio::awaitable<Result<void>> collect(http::Exchange& exchange, TokenStream& events,

@@ -87,7 +87,8 @@ Result<std::string> read_tool_name(const JsonReader& name) {
     return std::move(*text);
 }
 
-Result<std::string> function_tool(const JsonReader& function, std::string_view schema_key) {
+Result<std::string> function_tool(const JsonReader& function, std::string_view schema_key,
+                                  std::optional<std::span<const std::string_view>> kept_members) {
     if (!function.is_object()) return function.absent() ? function.missing() : function.wrong_type("an object");
     WEFT_TRY(auto name, read_tool_name(function["name"]));
     WEFT_TRY(auto description, function["description"].string());
@@ -98,8 +99,9 @@ Result<std::string> function_tool(const JsonReader& function, std::string_view s
     body["description"] = std::move(description).value_or("");
     body["parameters"] = schema_or_empty(function[schema_key]);
     WEFT_TRY(const auto members, function.object());
-    for (const auto& [key, value] : *members)
-        if (key != schema_key && !value.absent() && !body.contains(key)) body[key] = value.json();
+    const auto kept = [&](const std::string& key) { return !kept_members || std::ranges::contains(*kept_members, key); };
+    for (const auto& [key, value] : members.value_or(std::vector<std::pair<std::string, JsonReader>>{}))
+        if (kept(key) && key != schema_key && !value.absent() && !body.contains(key)) body[key] = value.json();
     Json tool = Json::object_t{};
     tool["type"] = "function";
     tool["function"] = std::move(body);

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "api/json_reader.h"
@@ -17,9 +20,10 @@ inline constexpr std::size_t max_tool_bytes = std::size_t{512} * 1024;  // of on
 [[nodiscard]] Result<std::string> read_tool_name(const JsonReader& name);
 
 // {"type":"function","function":{...}} as ChatPrompt::tools_json wants it, from the object with name, description and
-// parameters. Templates read all three: what the client left out is put in empty. Other members are kept.
-// schema_key: what the dialect calls the parameters.
-[[nodiscard]] Result<std::string> function_tool(const JsonReader& function, std::string_view schema_key = "parameters");
+// parameters. Templates read all three: what the client left out is put in empty. Of other members `kept_members` are kept,
+// all of them if it is absent. schema_key: what the dialect calls the parameters.
+[[nodiscard]] Result<std::string> function_tool(const JsonReader& function, std::string_view schema_key = "parameters",
+                                                std::optional<std::span<const std::string_view>> kept_members = {});
 
 // A list of {"type":"function","function":{...}}. Other types of tools are unsupported.
 [[nodiscard]] Result<std::vector<std::string>> read_tools(const JsonReader& tools);

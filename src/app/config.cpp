@@ -50,10 +50,17 @@ ConfiguredModel named_model(const std::string& text) {
     return {.name = text.substr(0, equals), .path = fs::absolute(text.substr(equals + 1))};
 }
 
+void bind_projector(const ConfigSources& sources, LoadedConfig& loaded) {
+    if (!sources.projector) return;
+    if (sources.models.size() == 1) loaded.config.models.front().projector = fs::absolute(*sources.projector);
+    else loaded.problems.push_back({"--mmproj", "needs exactly one --model whose images it is for", "command line"});
+}
+
 void bind_command_line(const ConfigSources& sources, LoadedConfig& loaded) {
     auto& models = loaded.config.models;
     for (std::size_t i = 0; i < sources.models.size(); ++i)
         models.insert(models.begin() + static_cast<std::ptrdiff_t>(i), named_model(sources.models[i]));
+    bind_projector(sources, loaded);
     for (const auto& [name, value] : sources.command_line) {
         if (name.starts_with("models.")) {
             bind_model_setting("command line", name.substr(7), value, fs::current_path(), loaded.config, loaded.problems);
@@ -114,6 +121,9 @@ LoadedConfig load_config(const ConfigSources& sources) {
     if (const auto text = value_of(sources.environment, "WEFT_MODELS"); !text.empty())
         bind_models_text("environment variable WEFT_MODELS", text, fs::current_path(), loaded.config, loaded.problems);
     bind_command_line(sources, loaded);
+    const auto& defaults = loaded.config.defaults;
+    if (!defaults.flash_attention && defaults.kv_cache_type != "f16")
+        loaded.problems.push_back({"defaults.kv_cache_type", "'" + defaults.kv_cache_type + "' needs flash attention, which defaults.flash_attention switches off", "all sources together"});
     if (loaded.config.models_dir.empty()) loaded.config.models_dir.push_back((loaded.home / "models").string());
     return loaded;
 }

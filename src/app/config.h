@@ -111,6 +111,7 @@ struct ConfigSources {
     std::map<std::string, std::string> environment{};                  // process_environment()
     std::vector<std::pair<std::string, std::string>> command_line{};   // key, value: "server.port", "8080"
     std::vector<std::string> models{};                                 // --model FILE or NAME=FILE, repeated
+    std::optional<std::filesystem::path> projector{};                  // --mmproj FILE, of the one --model
     std::vector<std::filesystem::path> folders{};                      // --models-dir FOLDER, repeated; any: instead of models_dir
     std::filesystem::path working_folder = ".";                        // where weft.yaml is looked for first
 };

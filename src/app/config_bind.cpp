@@ -38,7 +38,7 @@ constexpr Parameter parameters[] = {
     {"stop", ParameterKind::texts, 0, 0},
 };
 
-const std::vector<std::string> model_keys{"path", "system", "keep_alive", "context", "parameters", "adapters", "draft"};
+const std::vector<std::string> model_keys{"path", "system", "keep_alive", "context", "parameters", "adapters", "draft", "projector"};
 constexpr std::size_t max_adapters = 16;
 constexpr double max_adapter_scale = 1000;
 
@@ -136,6 +136,10 @@ class Binder {
             model.context_tokens = static_cast<std::uint32_t>(tokens);
         } else if (key == "parameters") {
             bind_parameters(path, value, model);
+        } else if (key == "projector") {
+            const auto text = config_text(value);
+            if (!text || text->empty()) return problem(path, "must be a file's path");
+            model.projector = resolved_path(*text, folder_);
         } else if (key == "adapters") {
             bind_adapters(path, value, model);
         } else if (key == "draft") {

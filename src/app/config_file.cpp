@@ -5,6 +5,7 @@
 #include <glaze/json.hpp>
 #include <glaze/toml.hpp>
 #include <glaze/yaml.hpp>
+#include <optional>
 #include <set>
 #include <sstream>
 
@@ -29,23 +30,69 @@ bool only_comments(std::string_view text) {
     return true;
 }
 
-// glaze 9 takes a plain "~/models" for null followed by junk. In quotes it is read as the text it is. Lines stay.
-std::string with_quoted_home_paths(const std::string& text) {
+std::size_t indent_of(std::string_view line) { return std::min(line.find_first_not_of(' '), line.size()); }
+
+// Where the value of "key: value" or "- value" begins; npos when the line has none.
+std::size_t value_in(std::string_view line) {
+    std::size_t at = indent_of(line);
+    while (line.substr(at).starts_with("- ")) at = std::min(line.find_first_not_of(' ', at + 1), line.size());
+    const bool in_list = at > indent_of(line);
+    const auto colon = line.find(": ", at);
+    if (colon == line.npos || line.substr(at, colon - at).find_first_of(" \"'#{[") != line.npos) return in_list ? at : line.npos;
+    return line.find_first_not_of(' ', colon + 1);
+}
+
+std::string_view plain_value(std::string_view line, std::size_t at) {
+    auto end = std::min(line.find(" #", at), line.size());
+    while (end > at && (line[end - 1] == ' ' || line[end - 1] == '\r')) --end;
+    return line.substr(at, end - at);
+}
+
+// glaze 9 takes a plain "~/models" for null followed by junk, and "2 sentences at most" for a number followed by it.
+bool is_misread(std::string_view value) {
+    if (value.starts_with("~/")) return true;
+    const auto digit = value.find_first_not_of("+-.");
+    return digit < 3 && digit < value.size() && value[digit] >= '0' && value[digit] <= '9' && value.contains(' ');
+}
+
+std::string in_quotes(std::string_view value) {
+    std::string out = "\"";
+    for (const char c : value) {
+        if (c == '"' || c == '\\') out += '\\';
+        out += c;
+    }
+    return out + '"';
+}
+
+// In quotes such values are read as the text they are. Lines stay; the text of block scalars is left alone.
+std::string with_quoted_texts(const std::string& text) {
     std::string out;
     std::istringstream in(text);
+    std::optional<std::size_t> block;  // indentation of the key whose block of text is being read
     for (std::string line; std::getline(in, line); out += '\n') {
-        const auto tilde = line.find("~/");
-        const bool value = tilde != std::string::npos && tilde >= 2 && line[tilde - 1] == ' ' &&
-                           (line[tilde - 2] == ':' || line[tilde - 2] == '-');
-        if (!value) {
+        const bool blank = plain_value(line, indent_of(line)).empty();
+        if (block && (blank || indent_of(line) > *block)) {
             out += line;
             continue;
         }
-        auto end = std::min(line.find(" #", tilde), line.size());
-        while (end > tilde && (line[end - 1] == ' ' || line[end - 1] == '\r')) --end;
-        out += line.substr(0, tilde) + '"' + line.substr(tilde, end - tilde) + '"' + line.substr(end);
+        block.reset();
+        const auto at = value_in(line);
+        const auto value = at == std::string::npos ? std::string_view() : plain_value(line, at);
+        if (value.starts_with('|') || value.starts_with('>')) block = indent_of(line);
+        if (is_misread(value)) out += line.substr(0, at) + in_quotes(value) + line.substr(at + value.size());
+        else out += line;
     }
     return out;
+}
+
+bool is_list(const std::string& text) {
+    std::istringstream in(text);
+    for (std::string line; std::getline(in, line);) {
+        const auto content = std::string_view(line).substr(indent_of(line));
+        if (content.empty() || content.starts_with('#') || content.starts_with("---") || content == "\r") continue;
+        return content.starts_with("- ") || content == "-";
+    }
+    return false;
 }
 
 int depth_of(const ConfigNode& node) {
@@ -59,7 +106,7 @@ int depth_of(const ConfigNode& node) {
 
 glz::error_ctx parse(ConfigFormat format, const std::string& text, Root& root) {
     switch (format) {
-        case ConfigFormat::yaml: return glz::read_yaml(root, with_quoted_home_paths(text));
+        case ConfigFormat::yaml: return glz::read_yaml(root, with_quoted_texts(text));
         case ConfigFormat::toml: return glz::read_toml(root, text);
         case ConfigFormat::json:
             // Only the validator knows the place: reading tries one type after the other.
@@ -111,6 +158,10 @@ std::optional<ConfigFile> parse_config(std::string name, ConfigFormat format, co
                                        std::vector<ConfigProblem>& problems) {
     ConfigFile file{.name = std::move(name), .format = format};
     if (only_comments(text)) return file;
+    if (format == ConfigFormat::yaml && is_list(text)) {
+        problems.push_back({"", "must be keys with values, not a list", file.name});
+        return std::nullopt;
+    }
     if (const auto error = parse(format, text, file.root)) {
         const std::string why = in_words(glz::format_error(error, text));
         problems.push_back({"", "cannot be read: " + why, file.name + " line " + std::to_string(line_of(text, error.count))});

@@ -14,6 +14,7 @@ void EngineFactory::load(LoadRequest request, Loaded loaded, Died died) {
     if (options.batch_tokens) message.batch_tokens = *options.batch_tokens;
     if (options.use_mmap) message.use_mmap = *options.use_mmap;
     for (const auto& adapter : request.model->adapters) message.adapters.push_back({.path = adapter.path.string(), .scale = adapter.scale});
+    message.projector = request.model->projector.string();
     message.digest = request.model->digest;
     message.draft_path = request.model->draft.string();
     message.cache_host_bytes = std::min(message.cache_host_bytes, request.cache_host_bytes);

@@ -4,13 +4,17 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <filesystem>
+#include <system_error>
 #include <thread>
 
+#include "app/embed_worker.h"
 #include "app/logging.h"
 #include "base/log.h"
-#include "engine/embedder.h"
 #include "engine/llama_engine.h"
 #include "engine/loaded_model.h"
+#include "engine/projector.h"
+#include "registry/gguf.h"
 #include "runner/link.h"
 #include "scheduler/intake.h"
 #include "scheduler/scheduler.h"
@@ -21,48 +25,6 @@ namespace {
 constexpr int exit_load_failed = 3;
 constexpr std::size_t intake_threads = 2;
 constexpr std::size_t max_sampler_helpers = 7;
-constexpr std::size_t max_queued_embeds = 256;
-
-// Embeds beside the step thread, in a context of its own that is made when it is first asked for.
-class EmbedWorker {
-  public:
-    EmbedWorker(std::shared_ptr<const LoadedModel> model, LoadMessage message, Link& link)
-        : model_(std::move(model)), message_(std::move(message)), link_(link), queue_(max_queued_embeds),
-          thread_([this] { work(); }) {}
-    ~EmbedWorker() { queue_.close(); }
-    EmbedWorker(const EmbedWorker&) = delete;
-    EmbedWorker& operator=(const EmbedWorker&) = delete;
-
-    void submit(EmbedMessage message) {
-        const auto id = message.id;
-        if (queue_.try_push(std::move(message))) return;
-        reply(id, fail(ErrorCode::overloaded, "too many embedding requests are waiting, please try again"));
-    }
-
-  private:
-    void work() {
-        while (auto message = queue_.pop()) reply(message->id, embed(message->request));
-    }
-    Result<EmbedResult> embed(const EmbedRequest& request) {
-        if (!embedder_) {
-            WEFT_TRY(embedder_, Embedder::create(model_, message_));
-        }
-        return embedder_->embed(request);
-    }
-    void reply(std::uint64_t id, Result<EmbedResult> result) {
-        EmbedReply reply{.id = id, .result = {}};
-        if (result) reply.result = std::move(*result);
-        else reply.result = result.error();
-        (void)link_.write(encode(FromEngine(std::move(reply))));
-    }
-
-    std::shared_ptr<const LoadedModel> model_;
-    LoadMessage message_;
-    Link& link_;
-    std::unique_ptr<Embedder> embedder_;  // Thread: embed
-    Channel<EmbedMessage> queue_;
-    std::jthread thread_;
-};
 
 int load_failed(Link& link, const Error& error) {
     (void)link.write(encode(FromEngine(FailedMessage{error})));
@@ -81,7 +43,9 @@ ModelDescription describe(const LoadedModel& model, const EngineLimits* limits, 
     description.context_tokens = static_cast<std::uint32_t>(limits->context_tokens);
     description.kv_cells = static_cast<std::uint32_t>(limits->kv_cells);
     description.slots = message.slots;
-    description.memory_bytes += model.kv_bytes_per_token() * description.kv_cells;
+    description.memory_bytes += model.kv_bytes_per_token(kv_type(message.kv_cache_type)) * description.kv_cells;
+    std::error_code ignored;
+    if (!message.projector.empty()) description.memory_bytes += std::filesystem::file_size(message.projector, ignored);
     return description;
 }
 
@@ -96,6 +60,15 @@ std::unique_ptr<SpillStore> make_spill_store(const LoadMessage& load, const Llam
         else log_warn("prefix_cache_without_disk", {{"reason", opened.error().detail}});
     }
     return std::make_unique<SpillStore>(load.cache_host_bytes, std::move(files), [&inbox] { inbox.wake(); });
+}
+
+// Our own reader sees every file before libllama does; also when the engine is started again, for files change.
+Result<void> check_files(const LoadMessage& load) {
+    std::vector<std::string> files{load.path, load.draft_path, load.projector};
+    for (const auto& adapter : load.adapters) files.push_back(adapter.path);
+    std::erase(files, "");
+    for (const auto& file : files) WEFT_CHECK(read_gguf(file));
+    return {};
 }
 
 // A small model that guesses for the large one, in a context of its own.
@@ -127,6 +100,7 @@ Result<Draft> load_draft(const LoadMessage& load, const LoadedModel& model, cons
     auto message = load;
     message.path = load.draft_path;
     message.adapters.clear();
+    message.projector.clear();
     message.context_tokens = static_cast<std::uint32_t>(limits.context_tokens);
     message.slots = drafted_windows;
     message.kv_cells = static_cast<std::uint32_t>(std::min(limits.kv_cells, drafted_windows * limits.context_tokens));
@@ -138,14 +112,16 @@ Result<Draft> load_draft(const LoadMessage& load, const LoadedModel& model, cons
     draft.guesses = std::make_unique<DraftModel>(*draft.engine, model.size());
     const auto weights = draft.model->describe().weights_bytes;
     draft.cost = static_cast<double>(weights) / static_cast<double>(std::max<std::uint64_t>(model.describe().weights_bytes, 1));
-    draft.bytes = weights + draft.model->kv_bytes_per_token() * static_cast<std::uint64_t>(draft.engine->limits().kv_cells);
+    draft.bytes = weights + draft.model->kv_bytes_per_token(kv_type(load.kv_cache_type)) * static_cast<std::uint64_t>(draft.engine->limits().kv_cells);
     return draft;
 }
 
 // Reads messages and hands them to those who do the work, until the gateway is gone.
 void serve(Link& link, Intake* intake, Inbox& inbox, EmbedWorker& embeds) {
     while (auto message = next_message(link)) {
-        if (const auto* cancel = std::get_if<CancelMessage>(&*message)) inbox.push(CancelRequest{cancel->id});
+        if (const auto* cancel = std::get_if<CancelMessage>(&*message)) {
+            if (!intake->cancel(cancel->id) && !embeds.cancel(cancel->id)) inbox.push(CancelRequest{cancel->id});
+        }
         else if (const auto* pause = std::get_if<PauseMessage>(&*message)) inbox.push(PauseRequest{pause->id, pause->paused});
         else if (auto* embed = std::get_if<EmbedMessage>(&*message)) embeds.submit(std::move(*embed));
         else intake->submit(std::move(*message));
@@ -164,12 +140,19 @@ int run_engine(int descriptor) {
     if (!first || !std::holds_alternative<LoadMessage>(*first)) return exit_load_failed;
     const auto load = std::get<LoadMessage>(std::move(*first));
 
+    if (const auto fine = check_files(load); !fine) return load_failed(link, fine.error());
     // Adapters lie beside weights that our kernels would keep in a layout of their own: ggml's compute them together.
     initialise_backends(load.cpu_kernels && load.adapters.empty());
     auto model = LoadedModel::load(load);
     if (!model) return load_failed(link, model.error());
     auto engine = LlamaEngine::create(*model, load);
     if (!engine) return load_failed(link, engine.error());
+    std::unique_ptr<Projector> projector;
+    if (!load.projector.empty()) {
+        auto opened = Projector::open(load, **model);
+        if (!opened) return load_failed(link, opened.error());
+        projector = std::move(*opened);
+    }
 
     auto draft = load_draft(load, **model, (*engine)->limits());
     if (!draft) return load_failed(link, draft.error());
@@ -196,10 +179,12 @@ int run_engine(int descriptor) {
     auto description = describe(**model, &(*engine)->limits(), load);
     description.memory_bytes += draft->bytes;
     description.slots = static_cast<std::uint32_t>(slots);
+    description.sees = projector != nullptr;
     (void)link.write(encode(FromEngine(ReadyMessage{std::move(description)})));
     {
         Intake intake({.model = *model, .window = (*engine)->limits().context_tokens,
-                       .shared_cache = load.shared_cache, .marks_messages = memory == MemoryKind::states, .inbox = inbox, .gate = gate,
+                       .shared_cache = load.shared_cache, .marks_messages = memory == MemoryKind::states,
+                       .eyes = {.projector = projector.get(), .most_rows = (*engine)->limits().max_batch_rows}, .inbox = inbox, .gate = gate,
                        .sink = sink, .link = link},
                       intake_threads);
         EmbedWorker embeds(*model, load, link);

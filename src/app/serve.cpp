@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <thread>
 
 #include "app/config.h"
 #include "app/gateway.h"
@@ -60,7 +61,7 @@ LoadMessage engine_defaults(const Config& config, const std::filesystem::path& h
     return {.slots = config.defaults.parallel,
             .kv_cells = config.defaults.kv_cells,
             .batch_tokens = config.defaults.batch,
-            .threads = config.defaults.threads,
+            .threads = std::min<std::uint32_t>(config.defaults.threads, std::max(1U, std::thread::hardware_concurrency())),
             .max_queue = config.limits.queue,
             .target_itl_ms = config.defaults.target_itl_ms,
             .kv_cache_type = config.defaults.kv_cache_type,
@@ -114,9 +115,13 @@ int serve(const cli::ServeOptions& options) {
     ConfigSources sources{.environment = process_environment(), .command_line = settings_of(options)};
     if (options.config) sources.file = *options.config;
     for (const auto& model : options.models) sources.models.emplace_back(model);
+    if (options.projector) sources.projector = *options.projector;
     const auto loaded = load_config(sources);
     for (const auto& problem : loaded.problems) std::fprintf(stderr, "weft: %s\n", problem.text().c_str());
-    if (!loaded.problems.empty()) return exit_usage;
+    for (const auto& model : options.models)
+        if (!std::filesystem::exists(model)) std::fprintf(stderr, "weft: --model: there is no file %s\n", model.c_str());
+    const bool all_there = std::ranges::all_of(options.models, [](const auto& model) { return std::filesystem::exists(model); });
+    if (!loaded.problems.empty() || !all_there) return exit_usage;
     if (options.check) return report_check(loaded);
 
     const auto& config = loaded.config;

@@ -39,6 +39,8 @@ enum class ErrorReason {
     malformed_json,
     invalid_schema,         // a JSON Schema ...
     invalid_grammar,        // ... or grammar that cannot be enforced
+    invalid_image,          // an image that cannot be decoded ...
+    invalid_image_url,      // ... or that lies elsewhere
 };
 
 struct Error {

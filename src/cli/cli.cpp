@@ -43,6 +43,7 @@ void add_serve(CLI::App& app, CommandLine& line) {
     CLI::App* serve = app.add_subcommand("serve", "Run the server")->alias("start");
     ServeOptions& options = line.serve;
     serve->add_option("--model", options.models, "A GGUF file to serve; may be repeated")->allow_extra_args(false);
+    serve->add_option("--mmproj", options.projector, "A GGUF file with which the --model sees images");
     serve->add_option("--models-dir", options.models_dirs, "A folder of GGUF files; may be repeated")->allow_extra_args(false);
     serve->add_option("--config", options.config, "Configuration file (default: weft.yaml if it is there)");
     serve->add_option("--host", options.host, "Address to listen on (default 127.0.0.1)");

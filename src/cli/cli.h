@@ -14,6 +14,7 @@ namespace weft::cli {
 struct ServeOptions {
     std::vector<std::string> models;                          // --model FILE
     std::vector<std::string> models_dirs;                     // --models-dir
+    std::optional<std::string> projector;                     // --mmproj FILE: of the one --model
     std::optional<std::string> config;                        // --config
     std::optional<std::string> host;                          // --host
     std::optional<std::uint16_t> port;                        // --port; 0 takes a free one

@@ -15,14 +15,14 @@ _weft() {
     done
     case $previous in
         --models-dir) COMPREPLY=($(compgen -d -- "$current")); return ;;
-        --model | --config | --port-file) COMPREPLY=($(compgen -f -- "$current")); return ;;
+        --model | --mmproj | --config | --port-file) COMPREPLY=($(compgen -f -- "$current")); return ;;
         --log-level) COMPREPLY=($(compgen -W "trace debug info warn error" -- "$current")); return ;;
         --log-format) COMPREPLY=($(compgen -W "text json" -- "$current")); return ;;
         --format) COMPREPLY=($(compgen -W "json" -- "$current")); return ;;
     esac
     case $command in
         "") candidates="serve run list ps top show stop health version completion help --server --version --help" ;;
-        serve) candidates="--model --models-dir --config --host --port --port-file --context --parallel --threads --keep-alive --log-level --log-format --set --check --help" ;;
+        serve) candidates="--model --mmproj --models-dir --config --host --port --port-file --context --parallel --threads --keep-alive --log-level --log-format --set --check --help" ;;
         run) candidates="--format --think --hidethinking --keepalive --system --temperature --parameter --verbose --nowordwrap --json --truncate --dimensions --help" ;;
         show) candidates="--modelfile --parameters --template --system --license --verbose --json --help" ;;
         list | ls | ps | top | version) candidates="--json --help" ;;

@@ -44,12 +44,25 @@ Result<std::unique_ptr<Embedder>> Embedder::create(std::shared_ptr<const LoadedM
     params.pooling_type = model->has_pooling() ? LLAMA_POOLING_TYPE_UNSPECIFIED : LLAMA_POOLING_TYPE_MEAN;
     params.kv_unified = true;
     params.no_perf = true;
+    // Set, not left to libllama: it switches flash attention off where the weights lie in a buffer of our kernels, and then
+    // the scores of every pair of tokens take memory.
+    params.flash_attn_type = message.flash_attention ? LLAMA_FLASH_ATTN_TYPE_ENABLED : LLAMA_FLASH_ATTN_TYPE_DISABLED;
     ContextHandle context(llama_init_from_model(model->handle(), params));
+    if (!context && message.flash_attention) {
+        params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_DISABLED;
+        context.reset(llama_init_from_model(model->handle(), params));
+    }
     if (!context)
         return fail(ErrorCode::model_load_failed,
                     "the embedding context could not be created: the model requires more system memory than is available");
     WEFT_CHECK(model->apply_adapters(context.get()));
-    return std::unique_ptr<Embedder>(new Embedder(std::move(model), std::move(context), batch, params.n_seq_max));
+    std::unique_ptr<Embedder> embedder(new Embedder(std::move(model), std::move(context), batch, params.n_seq_max));
+    const auto stopped = [](void* self) {
+        const auto* stop = static_cast<Embedder*>(self)->stop_;
+        return stop != nullptr && (*stop)();
+    };
+    llama_set_abort_callback(embedder->context_.get(), stopped, embedder.get());
+    return embedder;
 }
 
 Embedder::Embedder(std::shared_ptr<const LoadedModel> model, ContextHandle context, std::uint32_t batch_tokens,
@@ -142,13 +155,21 @@ Result<void> Embedder::check_kind(const EmbedRequest& request) const {
     return {};
 }
 
-Result<EmbedResult> Embedder::embed(const EmbedRequest& request) {
+std::uint64_t Embedder::context_bytes() const {
+    constexpr std::uint64_t rows_of_a_batch = 12;  // of the model's width: residuals, projections, the feed-forward part
+    const auto width = static_cast<std::uint64_t>(llama_model_n_embd(model_->handle())) * sizeof(float);
+    return batch_tokens_ * (model_->kv_bytes_per_token(GGML_TYPE_F16) + rows_of_a_batch * width);
+}
+
+Result<EmbedResult> Embedder::embed(const EmbedRequest& request, const std::function<bool()>& stop) {
+    const auto gone = [] { return fail(ErrorCode::cancelled, "the client has left"); };
     WEFT_CHECK(check_kind(request));
     EmbedResult result;
     std::size_t window = batch_tokens_;
     if (request.context_tokens != 0) window = std::min<std::size_t>(window, request.context_tokens);
     std::vector<std::vector<Token>> inputs;
     for (std::size_t i = 0; i < request.inputs.size(); ++i) {
+        if (stop()) return gone();
         auto prepared = request.rank_query ? pair_of(*request.rank_query, request.inputs[i], request.truncate, window)
                                            : tokens_of(request.inputs[i], request.truncate, window, i);
         WEFT_TRY(auto tokens, std::move(prepared));
@@ -160,7 +181,11 @@ Result<EmbedResult> Embedder::embed(const EmbedRequest& request) {
         std::size_t rows = 0;
         while (last < inputs.size() && last - first < max_sequences_ && rows + inputs[last].size() <= batch_tokens_)
             rows += inputs[last++].size();
-        WEFT_CHECK(run(std::span(inputs).subspan(first, last - first), result.vectors));
+        stop_ = &stop;
+        const auto done = run(std::span(inputs).subspan(first, last - first), result.vectors);
+        stop_ = nullptr;
+        if (stop()) return gone();
+        WEFT_CHECK(done);
         first = last;
     }
     for (auto& vector : result.vectors) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include "engine/llama_engine.h"
@@ -16,7 +17,11 @@ class Embedder {
 
     // In the order of the inputs, many per batch; what shares a batch does not change a result.
     // context_overflow when an input is too long and may not be cut; invalid_request for unknown tokens.
-    [[nodiscard]] Result<EmbedResult> embed(const EmbedRequest& request);
+    // `stop` is asked between batches and within them; cancelled when it says true.
+    [[nodiscard]] Result<EmbedResult> embed(const EmbedRequest& request, const std::function<bool()>& stop);
+
+    // What the context takes: its cells, and about what a batch needs besides.
+    [[nodiscard]] std::uint64_t context_bytes() const;
 
   private:
     Embedder(std::shared_ptr<const LoadedModel> model, ContextHandle context, std::uint32_t batch_tokens,
@@ -36,6 +41,7 @@ class Embedder {
     ContextHandle context_;
     std::uint32_t batch_tokens_;   // longest input, and sum of the inputs of one batch
     std::uint32_t max_sequences_;
+    const std::function<bool()>* stop_ = nullptr;  // of the request that is computed
 };
 
 }  // namespace weft

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "engine/image_run.h"
 #include "runner/generation.h"
 
 namespace weft {
@@ -25,6 +26,16 @@ enum class MemoryKind : std::uint8_t {
     tree,    // a prefix is cells: sequences share them, and a sequence can be cut anywhere
     states,  // recurrent and hybrid: what came before is one state, which can only be copied whole
     none,    // nothing of one sequence may come from another
+};
+
+// Rows of one image for one decode call.
+struct ImageRows {
+    const ImageRun* run = nullptr;
+    std::int32_t first = 0;     // of the run's rows
+    std::int32_t count = 0;
+    std::int32_t position = 0;  // in its sequence, of the run's first row
+    SequenceId sequence{};
+    bool wants_logits = false;  // of the last of them
 };
 
 // What the model's memory and the context can do. Constant after load.
@@ -49,13 +60,15 @@ class Engine {
     // KV cache.
     [[nodiscard]] virtual Result<void> decode(std::span<const BatchRow> rows) = 0;
 
+    // The same for rows of an image, which cannot share a call with tokens. It is not interrupted.
+    [[nodiscard]] virtual Result<void> decode_image(const ImageRows& rows) = 0;
+
     // Logits of row `row` of the last decode, which must have asked for them. [n_vocab], float32.
     // Borrowed: valid until the next decode().
     [[nodiscard]] virtual std::span<const float> logits(std::size_t row) const = 0;
 
-    // Lets `to`, which is empty, share the cells of the first `tokens` tokens of `from`. Copies nothing. Memory of kind tree
-    // only.
-    virtual void share_prefix(SequenceId from, SequenceId to, std::int32_t tokens) = 0;
+    // Lets `to`, which is empty, share the cells of `from` before position `end`. Copies nothing. Memory of kind tree only.
+    virtual void share_prefix(SequenceId from, SequenceId to, std::int32_t end) = 0;
 
     // Drops the tokens from position `from` on. False when this memory cannot.
     virtual bool truncate(SequenceId sequence, std::int32_t from) = 0;

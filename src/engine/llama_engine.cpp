@@ -17,13 +17,6 @@ constexpr std::uint32_t unshared_slots = 8;       // each costs a whole window o
 constexpr Token probe_token = 0;
 constexpr std::uint32_t fewest_sequence_ids = 64;
 
-ggml_type kv_type(const std::string& name) {
-    if (name == "q8_0") return GGML_TYPE_Q8_0;
-    if (name == "q4_0") return GGML_TYPE_Q4_0;
-    if (name == "f32") return GGML_TYPE_F32;
-    return GGML_TYPE_F16;
-}
-
 std::string name_of(MemoryKind kind) {
     switch (kind) {
         case MemoryKind::tree: return "tree";
@@ -120,7 +113,7 @@ Result<std::unique_ptr<LlamaEngine>> LlamaEngine::create(std::shared_ptr<const L
     if (model->trained_context() > 0) window = std::min(window, model->trained_context());
     window = std::max(window, 4U);
     std::uint32_t cells = message.kv_cells;
-    if (cells == 0) cells = choose_kv_cells(window, model->kv_bytes_per_token(), available_memory_bytes());
+    if (cells == 0) cells = choose_kv_cells(window, model->kv_bytes_per_token(kv_type(message.kv_cache_type)), available_memory_bytes());
     cells = rounded_up(std::max(cells, window));
     const auto slots = shares ? message.slots : std::min(message.slots, unshared_slots);
     if (own_cells) cells = slots * rounded_up(window);
@@ -218,14 +211,57 @@ Result<void> LlamaEngine::decode(std::span<const BatchRow> rows) {
     return {};
 }
 
+Result<void> LlamaEngine::decode_image(const ImageRows& rows) {
+    assert_that(rows.count > 0 && rows.count <= limits_.max_batch_rows, "a batch within its bounds");
+    const auto n = static_cast<std::size_t>(rows.count), first = static_cast<std::size_t>(rows.first);
+    const auto& run = *rows.run;
+    llama_seq_id id = static_cast<llama_seq_id>(rows.sequence);
+    sequence_counts_.assign(n, 1);
+    sequence_pointers_.assign(n, &id);
+    wants_logits_.assign(n, 0);
+    wants_logits_.back() = rows.wants_logits ? 1 : 0;
+    positions_.clear();
+    if (run.decoder_positions) {
+        const auto all = run.names.size();
+        std::vector<std::int32_t> positions(4 * all);
+        run.decoder_positions(rows.position, positions);
+        for (std::size_t dimension = 0; dimension < 4; ++dimension) {
+            const auto from = positions.begin() + static_cast<std::ptrdiff_t>(dimension * all + first);
+            positions_.insert(positions_.end(), from, from + rows.count);
+        }
+    } else {
+        for (std::int32_t i = 0; i < rows.count; ++i) positions_.push_back(rows.position + rows.first + i);
+    }
+    // libllama wants them mutable and does not change them.
+    auto* embeddings = const_cast<float*>(run.embeddings.data()) + first * static_cast<std::size_t>(run.width);
+    const llama_batch batch{.n_tokens = rows.count,
+                            .token = nullptr,
+                            .embd = embeddings,
+                            .pos = positions_.data(),
+                            .n_seq_id = sequence_counts_.data(),
+                            .seq_id = sequence_pointers_.data(),
+                            .logits = wants_logits_.data()};
+    interrupted_ = false;
+    if (!run.causal) llama_set_causal_attn(context_.get(), false);
+    const auto status = llama_decode(context_.get(), batch);
+    if (!run.causal) llama_set_causal_attn(context_.get(), true);
+    if (status != 0)
+        return std::unexpected(Error{.code = ErrorCode::engine_failed,
+                                     .message = "the model failed to compute",
+                                     .detail = "llama_decode returned " + std::to_string(status) + " for an image"});
+    logits_.assign(n, nullptr);
+    if (rows.wants_logits) logits_.back() = llama_get_logits_ith(context_.get(), rows.count - 1);
+    return {};
+}
+
 std::span<const float> LlamaEngine::logits(std::size_t row) const {
     assert_that(row < logits_.size() && logits_[row] != nullptr, "logits that were asked for");
     return {logits_[row], static_cast<std::size_t>(n_vocab_)};
 }
 
-void LlamaEngine::share_prefix(SequenceId from, SequenceId to, std::int32_t tokens) {
+void LlamaEngine::share_prefix(SequenceId from, SequenceId to, std::int32_t end) {
     llama_memory_seq_cp(llama_get_memory(context_.get()), static_cast<llama_seq_id>(from),
-                        static_cast<llama_seq_id>(to), 0, tokens);
+                        static_cast<llama_seq_id>(to), 0, end);
 }
 
 bool LlamaEngine::truncate(SequenceId sequence, std::int32_t from) {

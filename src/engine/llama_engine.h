@@ -26,8 +26,9 @@ class LlamaEngine final : public Engine {
 
     [[nodiscard]] const EngineLimits& limits() const override { return limits_; }
     [[nodiscard]] Result<void> decode(std::span<const BatchRow> rows) override;
+    [[nodiscard]] Result<void> decode_image(const ImageRows& rows) override;
     [[nodiscard]] std::span<const float> logits(std::size_t row) const override;
-    void share_prefix(SequenceId from, SequenceId to, std::int32_t tokens) override;
+    void share_prefix(SequenceId from, SequenceId to, std::int32_t end) override;
     bool truncate(SequenceId sequence, std::int32_t from) override;
     void remove(SequenceId sequence) override;
     [[nodiscard]] std::vector<std::uint8_t> save(SequenceId sequence, std::int32_t from, std::int32_t to) override;

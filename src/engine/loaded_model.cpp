@@ -92,6 +92,13 @@ LoadedModel::LoadedModel(ModelHandle model) : model_(std::move(model)), vocab_(l
         const bool shown = !control || markup_.back() != Markup::none;
         bytes_.push_back(shown ? piece_of(vocab_, token, true) : std::string());
     }
+    std::vector<std::string> special;
+    for (Token token = 0; token < n; ++token) {
+        // These are what llama_tokenize() looks for only when it is asked to parse special tokens.
+        const auto kinds = LLAMA_TOKEN_ATTR_CONTROL | LLAMA_TOKEN_ATTR_UNKNOWN;
+        if ((llama_vocab_get_attr(vocab_, token) & kinds) != 0) special.emplace_back(llama_vocab_get_text(vocab_, token));
+    }
+    special_texts_ = SpecialTexts(special);
     const InfillTokens infill{llama_vocab_fim_pre(vocab_), llama_vocab_fim_suf(vocab_), llama_vocab_fim_mid(vocab_),
                               llama_vocab_fim_rep(vocab_), llama_vocab_fim_sep(vocab_)};
     if (is_token(infill.prefix) && is_token(infill.suffix) && is_token(infill.middle)) infill_ = infill;
@@ -188,14 +195,24 @@ bool LoadedModel::is_recurrent() const {
     return llama_model_is_recurrent(model_.get()) || llama_model_is_hybrid(model_.get());
 }
 
-std::uint64_t LoadedModel::kv_bytes_per_token() const {
+ggml_type kv_type(const std::string& name) {
+    if (name == "q8_0") return GGML_TYPE_Q8_0;
+    if (name == "q4_0") return GGML_TYPE_Q4_0;
+    if (name == "f32") return GGML_TYPE_F32;
+    return GGML_TYPE_F16;
+}
+
+std::uint64_t LoadedModel::kv_bytes_per_token(ggml_type type) const {
     const auto heads = static_cast<std::uint64_t>(std::max(llama_model_n_head(model_.get()), 1));
     const auto kv_heads = static_cast<std::uint64_t>(std::max(llama_model_n_head_kv(model_.get()), 1));
     const auto layers = static_cast<std::uint64_t>(std::max(llama_model_n_layer(model_.get()), 1));
-    std::uint64_t head = static_cast<std::uint64_t>(llama_model_n_embd(model_.get())) / heads;
-    if (const auto key_length = metadata(architecture_ + ".attention.key_length"); !key_length.empty())
-        head = std::strtoull(key_length.c_str(), nullptr, 10);
-    return 2 * layers * kv_heads * head * 2;
+    const std::uint64_t head = static_cast<std::uint64_t>(llama_model_n_embd(model_.get())) / heads;
+    const auto length = [&](const char* name) {
+        const auto text = metadata(architecture_ + name);
+        return text.empty() ? head : std::strtoull(text.c_str(), nullptr, 10);
+    };
+    const auto values = layers * kv_heads * (length(".attention.key_length") + length(".attention.value_length"));
+    return values * ggml_type_size(type) / static_cast<std::uint64_t>(ggml_blck_size(type));
 }
 
 std::string LoadedModel::metadata(const std::string& key) const {

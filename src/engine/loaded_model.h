@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "engine/prompt_template.h"
+#include "engine/special_texts.h"
 #include "engine/vocabulary.h"
 #include "runner/messages.h"
 
@@ -21,6 +22,9 @@ using ModelHandle = std::unique_ptr<llama_model, ModelDeleter>;
 // Registers ggml's back ends and sends libllama's own log lines to ours. Once per process, before anything else here.
 // cpu_kernels: with the project's own kernels, where they run.
 void initialise_backends(bool cpu_kernels);
+
+// A KV cache type by its name in LoadMessage; f16 for any other.
+[[nodiscard]] ggml_type kv_type(const std::string& name);
 
 // What a model is: weights, vocabulary, prompt template. Constant after load; any thread.
 class LoadedModel final : public Vocabulary {
@@ -59,6 +63,9 @@ class LoadedModel final : public Vocabulary {
     };
     [[nodiscard]] const std::optional<InfillTokens>& infill() const { return infill_; }
 
+    // Of the tokens that only templates and raw prompts may write.
+    [[nodiscard]] const SpecialTexts& special_texts() const { return special_texts_; }
+
     // ---- what it is ----
     [[nodiscard]] const ReplyFormat& reply_format() const { return reply_format_; }
     [[nodiscard]] const std::string& architecture() const { return architecture_; }
@@ -74,8 +81,8 @@ class LoadedModel final : public Vocabulary {
     [[nodiscard]] bool is_recurrent() const;
     // A token with a meaning of its own, such as the beginning of a message, and not text.
     [[nodiscard]] bool is_control(Token token) const { return llama_vocab_is_control(vocab_, token); }
-    // Estimated bytes of KV cache for one token, at 16 bits.
-    [[nodiscard]] std::uint64_t kv_bytes_per_token() const;
+    // Estimated bytes of KV cache for one token.
+    [[nodiscard]] std::uint64_t kv_bytes_per_token(ggml_type type) const;
     // A metadata value as text; empty when it is absent.
     [[nodiscard]] std::string metadata(const std::string& key) const;
     [[nodiscard]] ModelDescription describe() const;
@@ -89,6 +96,7 @@ class LoadedModel final : public Vocabulary {
     ReplyFormat reply_format_{};      // as the prompt template tells
     std::vector<std::string> bytes_;  // of every token
     std::vector<Markup> markup_;      // the same
+    SpecialTexts special_texts_{{}};
     std::optional<InfillTokens> infill_;
     std::optional<PromptTemplate> template_;
     std::string template_problem_;

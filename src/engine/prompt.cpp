@@ -1,8 +1,10 @@
 #include "engine/prompt.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include "engine/go_prompt_template.h"
+#include "engine/special_texts.h"
 
 namespace weft {
 namespace {
@@ -18,43 +20,127 @@ Error overflow(std::size_t prompt_tokens, std::int32_t window) {
             .context_tokens = window};
 }
 
-Result<std::vector<Token>> chat_tokens(const LoadedModel& model, const ChatPrompt& prompt) {
-    WEFT_TRY(const auto text, render_chat(model, prompt));
-    return model.with_bos(model.tokenize(text, true));
+Result<std::string> render_marked(const LoadedModel& model, const ChatPrompt& prompt) {
+    if (!prompt.go_template.empty()) return render_go_template(prompt.go_template, prompt);
+    if (const auto* prompt_template = model.prompt_template()) return prompt_template->render(prompt);
+    if (!model.template_problem().empty())
+        return fail_field(ErrorCode::unsupported, "messages",
+                          "the model does not support chat: its prompt template cannot be used (" +
+                              model.template_problem() + ")");
+    std::string text;
+    for (const auto& message : prompt.messages) text += (text.empty() ? "" : "\n") + message.content;
+    return text;
 }
+
+ChatPrompt marked_for(const LoadedModel& model, const ChatPrompt& prompt) {
+    const auto& format = model.reply_format();
+    return marked(prompt, model.special_texts(), {format.thinking_open, format.thinking_close});
+}
+
+std::vector<const ChatImage*> images_of(const ChatPrompt& prompt) {
+    std::vector<const ChatImage*> images;
+    for (const auto& message : prompt.messages)
+        for (const auto& image : message.images) images.push_back(&image);
+    return images;
+}
+
+// Text between marks to tokens, marks of images to their rows.
+class PromptAssembly {
+  public:
+    PromptAssembly(const LoadedModel& model, std::vector<const ChatImage*> images, const ImageEyes& eyes)
+        : model_(model), images_(std::move(images)), eyes_(eyes) {}
+
+    Result<PreparedPrompt> assemble(std::string_view text) {
+        prompt_.tokens = model_.with_bos({});
+        while (!text.empty()) {
+            const auto mark = std::min(text.find(special_break), text.find(image_mark));
+            add(text.substr(0, mark));
+            if (mark == std::string_view::npos) break;
+            const bool is_break = text.substr(mark).starts_with(special_break);
+            text.remove_prefix(mark + special_break.size());
+            if (!is_break) WEFT_CHECK(add_image(text));
+        }
+        return std::move(prompt_);
+    }
+
+  private:
+    void add(std::string_view text) {
+        auto tokens = model_.tokenize(text, true);
+        // Templates print the BOS themselves, or leave it to us.
+        const bool first = prompt_.tokens.size() == 1 && !tokens.empty() && model_.with_bos({}) == prompt_.tokens;
+        if (first && tokens.front() == prompt_.tokens.front()) prompt_.tokens.clear();
+        prompt_.tokens.insert(prompt_.tokens.end(), tokens.begin(), tokens.end());
+    }
+
+    // `text` begins with the image's number and the second mark; a template that took them apart shows no image.
+    Result<void> add_image(std::string_view& text) {
+        std::size_t number = 0;
+        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+        const auto digits = static_cast<std::size_t>(end - text.data());
+        if (error != std::errc() || !text.substr(digits).starts_with(image_mark) || number >= images_.size()) return {};
+        text.remove_prefix(digits + image_mark.size());
+        const auto& image = *images_[number];
+        if (eyes_.projector == nullptr) return fail_field(ErrorCode::unsupported, image.field, "the model does not support image input");
+        WEFT_TRY(const auto encoded, eyes_.projector->encode(image, eyes_.most_rows));
+        for (const auto& piece : encoded->pieces) {
+            if (const auto* tokens = std::get_if<std::vector<Token>>(&piece)) {
+                prompt_.tokens.insert(prompt_.tokens.end(), tokens->begin(), tokens->end());
+                continue;
+            }
+            const auto& run = std::get<std::shared_ptr<const ImageRun>>(piece);
+            const auto begin = static_cast<std::int32_t>(prompt_.tokens.size());
+            const auto position = position_of(begin, prompt_.images);
+            prompt_.images.push_back({.begin = begin, .position = position, .run = run});
+            prompt_.tokens.insert(prompt_.tokens.end(), run->names.begin(), run->names.end());
+        }
+        return {};
+    }
+
+    const LoadedModel& model_;
+    std::vector<const ChatImage*> images_;
+    const ImageEyes& eyes_;
+    PreparedPrompt prompt_{};
+};
 
 bool fits(const std::vector<Token>& before, const std::vector<Token>& tokens, std::int32_t window) {
     return before.size() + tokens.size() < static_cast<std::size_t>(window);
 }
 
-// Drops the oldest message that is neither a system message nor the last one. False when there is none.
-bool drop_oldest(std::vector<ChatMessage>& messages) {
-    for (std::size_t i = 0; i + 1 < messages.size(); ++i) {
-        if (messages[i].role == "system") continue;
-        messages.erase(messages.begin() + static_cast<std::ptrdiff_t>(i));
-        return true;
-    }
-    return false;
+// Messages that may go: neither system messages nor the last one.
+std::size_t droppable(const std::vector<ChatMessage>& messages) {
+    if (messages.empty()) return 0;
+    return static_cast<std::size_t>(std::count_if(messages.begin(), messages.end() - 1, [](const ChatMessage& m) { return m.role != "system"; }));
 }
 
-Result<std::vector<Token>> fitting_chat_tokens(const LoadedModel& model, const GenerateRequest& request,
-                                               ChatPrompt prompt, std::int32_t window) {
-    WEFT_TRY(auto tokens, chat_tokens(model, prompt));
-    if (!prompt.drop_oldest_to_fit) return tokens;
-    // Conversations are long because of their many turns: halve the distance instead of rendering once per turn.
-    while (!fits(request.context_before, tokens, window)) {
-        const std::size_t excess = tokens.size() + request.context_before.size() - static_cast<std::size_t>(window) + 1;
-        const std::size_t per_message = std::max<std::size_t>(tokens.size() / std::max<std::size_t>(prompt.messages.size(), 1), 1);
-        bool dropped = false;
-        for (std::size_t i = 0; i < std::max<std::size_t>(excess / per_message / 2, 1); ++i)
-            dropped = drop_oldest(prompt.messages) || dropped;
-        if (!dropped) return tokens;
-        auto fewer = chat_tokens(model, prompt);
-        // Some templates insist on a first user turn: then what is left cannot be shortened further.
-        if (!fewer) return tokens;
-        tokens = std::move(*fewer);
+// Without the oldest `count` of them.
+ChatPrompt without_oldest(const ChatPrompt& prompt, std::size_t count) {
+    ChatPrompt fewer = prompt;
+    std::erase_if(fewer.messages, [&](const ChatMessage& m) { return m.role != "system" && count > 0 && count-- > 0; });
+    return fewer;
+}
+
+// The conversation with as few of its oldest messages dropped as make it fit; by halves, because each try renders it.
+Result<PreparedPrompt> fitting_chat_tokens(const LoadedModel& model, const GenerateRequest& request, const ChatPrompt& prompt,
+                                           std::int32_t window, const ImageEyes& eyes) {
+    WEFT_TRY(auto whole, chat_tokens(model, prompt, eyes));
+    if (!prompt.drop_oldest_to_fit || fits(request.context_before, whole.tokens, window)) return whole;
+    const auto most = droppable(prompt.messages);
+    // Some templates insist on a first turn by the user: then one more goes.
+    const auto dropped = [&](std::size_t count) {
+        auto fewer = chat_tokens(model, without_oldest(prompt, count), eyes);
+        return fewer || count == most ? fewer : chat_tokens(model, without_oldest(prompt, count + 1), eyes);
+    };
+    auto best = std::move(whole);
+    std::size_t too_few = 0;
+    for (std::size_t enough = most + 1; too_few + 1 < enough;) {
+        const auto count = too_few + (enough - too_few) / 2;
+        auto fewer = dropped(count);
+        const bool fit = fewer && fits(request.context_before, fewer->tokens, window);
+        // Where nothing fits, the shortest is cut.
+        if (fewer && (fit || fewer->tokens.size() < best.tokens.size())) best = std::move(*fewer);
+        (fit ? enough : too_few) = count;
     }
-    return tokens;
+    return best;
 }
 
 // Other files, as models are trained on repositories; as plain text for those that know no marks for it.
@@ -120,9 +206,8 @@ Result<std::vector<Token>> infill_tokens(const LoadedModel& model, const Generat
     return model.with_bos(std::move(tokens));
 }
 
-Result<std::vector<Token>> all_tokens(const LoadedModel& model, const GenerateRequest& request, std::int32_t window) {
-    if (const auto* chat = std::get_if<ChatPrompt>(&request.prompt))
-        return fitting_chat_tokens(model, request, *chat, window);
+// Of a prompt without images.
+Result<std::vector<Token>> text_tokens(const LoadedModel& model, const GenerateRequest& request, std::int32_t window) {
     if (const auto* text = std::get_if<TextPrompt>(&request.prompt))
         return model.with_bos(model.tokenize(text->text, true));
     if (const auto* infill = std::get_if<InfillPrompt>(&request.prompt)) return infill_tokens(model, request, *infill, window);
@@ -134,52 +219,73 @@ Result<std::vector<Token>> all_tokens(const LoadedModel& model, const GenerateRe
     return tokens;
 }
 
+// Images are cut whole or not at all: the first border at or behind this one that is inside none.
+std::int32_t outside_images(std::int32_t border, const std::vector<ImageSpan>& images) {
+    const auto* image = image_at(border, images);
+    return image == nullptr || image->begin == border ? border : image->end();
+}
+
 // Keeps the first keep_tokens and as many of the last as leave the answer some room.
-std::vector<Token> cut(std::vector<Token> tokens, std::uint32_t keep_tokens, std::int32_t window) {
+void cut(PreparedPrompt& prompt, std::uint32_t keep_tokens, std::int32_t window) {
     const auto room = std::clamp(window / 4, 1, room_for_answer);
-    const auto target = static_cast<std::size_t>(std::max(window - room, 1));
-    const auto keep = std::min<std::size_t>(keep_tokens, target / 2);
-    tokens.erase(tokens.begin() + static_cast<std::ptrdiff_t>(keep),
-                 tokens.end() - static_cast<std::ptrdiff_t>(target - keep));
-    return tokens;
+    const auto target = std::max(window - room, 1);
+    const auto size = static_cast<std::int32_t>(prompt.tokens.size());
+    auto keep = std::min(static_cast<std::int32_t>(std::min<std::uint32_t>(keep_tokens, INT32_MAX)), target / 2);
+    if (const auto* image = image_at(keep, prompt.images)) keep = image->begin;
+    const auto from = outside_images(size - (target - keep), prompt.images);
+    prompt.tokens.erase(prompt.tokens.begin() + keep, prompt.tokens.begin() + from);
+    std::erase_if(prompt.images, [&](const ImageSpan& image) { return image.begin >= keep && image.begin < from; });
+    for (auto& image : prompt.images)
+        if (image.begin >= from) image.begin -= from - keep;
+    for (auto& image : prompt.images) image.position = position_of(image.begin, prompt.images);
+}
+
+// What came before has its BOS already.
+PreparedPrompt joined(const LoadedModel& model, const std::vector<Token>& before, PreparedPrompt prompt) {
+    const auto own = model.with_bos({});
+    const bool doubled = !own.empty() && !prompt.tokens.empty() && prompt.tokens.front() == own.front();
+    if (doubled) prompt.tokens.erase(prompt.tokens.begin());
+    prompt.tokens.insert(prompt.tokens.begin(), before.begin(), before.end());
+    const auto moved = static_cast<std::int32_t>(before.size()) - (doubled ? 1 : 0);
+    for (auto& image : prompt.images) image.begin += moved, image.position += moved;
+    return prompt;
 }
 
 }  // namespace
 
 Result<std::string> render_chat(const LoadedModel& model, const ChatPrompt& prompt) {
-    if (!prompt.go_template.empty()) return render_go_template(prompt.go_template, prompt);
-    if (const auto* prompt_template = model.prompt_template()) return prompt_template->render(prompt);
-    if (!model.template_problem().empty())
-        return fail_field(ErrorCode::unsupported, "messages",
-                          "the model does not support chat: its prompt template cannot be used (" +
-                              model.template_problem() + ")");
-    std::string text;
-    for (const auto& message : prompt.messages) text += (text.empty() ? "" : "\n") + message.content;
-    return text;
+    WEFT_TRY(const auto text, render_marked(model, marked_for(model, prompt)));
+    return unmarked(text);
 }
 
-Result<std::vector<Token>> prepare_prompt(const LoadedModel& model, const GenerateRequest& request,
-                                          std::int32_t window) {
+Result<PreparedPrompt> chat_tokens(const LoadedModel& model, const ChatPrompt& prompt, const ImageEyes& eyes) {
+    WEFT_TRY(const auto text, render_marked(model, marked_for(model, prompt)));
+    return PromptAssembly(model, images_of(prompt), eyes).assemble(text);
+}
+
+Result<PreparedPrompt> prepare_prompt(const LoadedModel& model, const GenerateRequest& request, std::int32_t window,
+                                      const ImageEyes& eyes) {
     for (const auto token : request.context_before)
         if (!model.is_token(token))
             return fail_field(ErrorCode::invalid_request, "context",
                               "'context' contains token " + std::to_string(token) + ", which the vocabulary does not have");
-    WEFT_TRY(auto tokens, all_tokens(model, request, window));
-    if (!request.context_before.empty()) {
-        // What came before has its BOS already.
-        std::vector<Token> joined = request.context_before;
-        const auto own = model.with_bos({});
-        const bool doubled = !own.empty() && !tokens.empty() && tokens.front() == own.front();
-        joined.insert(joined.end(), tokens.begin() + (doubled ? 1 : 0), tokens.end());
-        tokens = std::move(joined);
+    PreparedPrompt prompt;
+    if (const auto* chat = std::get_if<ChatPrompt>(&request.prompt)) {
+        WEFT_TRY(prompt, fitting_chat_tokens(model, request, *chat, window, eyes));
+    } else {
+        WEFT_TRY(prompt.tokens, text_tokens(model, request, window));
     }
-    if (tokens.empty()) tokens = model.with_bos({});
-    if (tokens.empty()) return fail_field(ErrorCode::invalid_request, "prompt", "the prompt is empty");
-    if (tokens.size() >= static_cast<std::size_t>(window)) {
-        if (!request.truncate) return std::unexpected(overflow(tokens.size(), window));
-        tokens = cut(std::move(tokens), request.keep_tokens, window);
+    if (!request.context_before.empty()) prompt = joined(model, request.context_before, std::move(prompt));
+    if (prompt.tokens.empty()) prompt.tokens = model.with_bos({});
+    if (prompt.tokens.empty()) return fail_field(ErrorCode::invalid_request, "prompt", "the prompt is empty");
+    if (prompt.tokens.size() >= static_cast<std::size_t>(window)) {
+        const auto size = prompt.tokens.size();
+        if (!request.truncate) return std::unexpected(overflow(size, window));
+        cut(prompt, request.keep_tokens, window);
+        // Nothing but an image that is larger than the window.
+        if (prompt.tokens.empty()) return std::unexpected(overflow(size, window));
     }
-    return tokens;
+    return prompt;
 }
 
 }  // namespace weft

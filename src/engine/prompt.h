@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "engine/loaded_model.h"
+#include "engine/projector.h"
 #include "runner/generation.h"
 
 namespace weft {
@@ -12,9 +13,25 @@ namespace weft {
 // The text of a chat prompt, by the model's template; without one, the messages' contents one after the other.
 [[nodiscard]] Result<std::string> render_chat(const LoadedModel& model, const ChatPrompt& prompt);
 
-// The tokens of a request's prompt: rendered, tokenized, BOS exactly once, cut to the window if the request allows it.
+// Looks at images: null for a model that cannot.
+struct ImageEyes {
+    Projector* projector = nullptr;
+    std::int32_t most_rows = 0;  // of one decode call
+};
+
+// Tokens, and runs of rows where images stand.
+struct PreparedPrompt {
+    std::vector<Token> tokens;
+    std::vector<ImageSpan> images{};
+};
+
+// A request's prompt: rendered, tokenized, BOS exactly once, cut to the window if the request allows it. What clients
+// wrote is text, whatever special tokens it looks like; only raw prompts may hold those.
 // At least one token, fewer than `window`. invalid_request, unsupported, context_overflow. Thread: intake.
-[[nodiscard]] Result<std::vector<Token>> prepare_prompt(const LoadedModel& model, const GenerateRequest& request,
-                                                        std::int32_t window);
+[[nodiscard]] Result<PreparedPrompt> prepare_prompt(const LoadedModel& model, const GenerateRequest& request,
+                                                    std::int32_t window, const ImageEyes& eyes = {});
+
+// The whole of a chat prompt, however long.
+[[nodiscard]] Result<PreparedPrompt> chat_tokens(const LoadedModel& model, const ChatPrompt& prompt, const ImageEyes& eyes = {});
 
 }  // namespace weft

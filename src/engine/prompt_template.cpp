@@ -110,7 +110,9 @@ void join_system_messages(std::vector<ChatMessage>& messages) {
 Result<PromptTemplate> PromptTemplate::parse(std::string_view source, std::string bos, std::string eos) {
     WEFT_TRY(auto parsed, jinja::Template::parse(source));
     PromptTemplate made(std::move(parsed), std::move(bos), std::move(eos));
-    made.calls_ = detect_reply_format(source).calls;
+    const auto format = detect_reply_format(source);
+    made.calls_ = format.calls;
+    if (format.thinks()) made.thinking_end_ = made.find_thinking_end(format);
     made.knows_max_effort_ = source.contains("'max'") || source.contains("\"max\"");
     made.short_call_ids_ = source.contains("length 9");
     made.text_arguments_ = made.wants_text_arguments();
@@ -149,6 +151,29 @@ bool PromptTemplate::wants_text_arguments() {
         return text && text->contains("weft-argument");
     };
     return !shows(false) && shows(true);
+}
+
+// A turn that has both shows it. Templates that leave out earlier thoughts close an empty block in front of an answer
+// without any; the others get the tag on a line of its own.
+std::string PromptTemplate::find_thinking_end(const ReplyFormat& format) const {
+    constexpr std::string_view thought = "weft-thought", answer = "weft-answer";
+    // A message on another channel must be begun, too.
+    if (format.calls == CallStyle::harmony) return format.thinking_close + "<|start|>assistant<|channel|>final<|message|>";
+    const ChatMessage question{.role = "user", .content = "hello"};
+    const ChatMessage reply{.role = "assistant", .content = std::string(answer), .thinking = std::string(thought)};
+    if (const auto text = render_messages({}, {question, reply}, false, true)) {
+        const auto begin = text->find(thought), end = text->find(answer);
+        if (begin != std::string::npos && end != std::string::npos && begin < end) {
+            auto between = text->substr(begin + thought.size(), end - begin - thought.size());
+            if (between.contains(format.thinking_close)) return between;
+        }
+    }
+    if (const auto text = render_messages({}, {question}, true, false)) {
+        const auto open = text->rfind(format.thinking_open), close = text->rfind(format.thinking_close);
+        if (open != std::string::npos && close != std::string::npos && open < close)
+            return (text->substr(open + format.thinking_open.size()).starts_with('\n') ? "\n" : "") + text->substr(close);
+    }
+    return "\n" + format.thinking_close + "\n\n";
 }
 
 Result<std::string> PromptTemplate::render(const ChatPrompt& prompt) const {

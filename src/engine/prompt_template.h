@@ -21,6 +21,9 @@ class PromptTemplate {
     // its budget, or when tools or variables are not JSON.
     [[nodiscard]] Result<std::string> render(const ChatPrompt& prompt) const;
 
+    // What the template itself puts between thoughts and answer: the closing tag and the white space around it.
+    [[nodiscard]] const std::string& thinking_end() const { return thinking_end_; }
+
     [[nodiscard]] bool takes_tools() const { return takes_tools_; }
     [[nodiscard]] bool thinks() const { return thinks_; }
 
@@ -33,6 +36,7 @@ class PromptTemplate {
     [[nodiscard]] bool loses_system_messages() const;
     // Whether an earlier call's arguments must be JSON text: templates that glue them to other text fail on an object.
     [[nodiscard]] bool wants_text_arguments();
+    [[nodiscard]] std::string find_thinking_end(const ReplyFormat& format) const;
 
     jinja::Template template_;
     std::string bos_;
@@ -41,6 +45,7 @@ class PromptTemplate {
     bool thinks_;
     bool one_system_message_ = false;
     CallStyle calls_ = CallStyle::none;
+    std::string thinking_end_;
     bool knows_max_effort_ = false;
     bool short_call_ids_ = false;   // ids of calls must be nine letters or digits
     bool text_arguments_ = false;

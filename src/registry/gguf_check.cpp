@@ -197,4 +197,15 @@ Result<void> check_language_model(const GgufHeader& header) {
     return check_types(header);
 }
 
+// ---- projectors -----------------------------------------------------------------------------------------------------
+
+Result<void> check_projector(const GgufHeader& projector) {
+    if (projector.string("general.architecture") != "clip") return refuse("general.architecture", "this is no projector");
+    const auto* vision = projector.find("clip.has_vision_encoder");
+    const auto* value = vision == nullptr ? nullptr : std::get_if<GgufScalar>(&vision->value);
+    const auto* has_vision = value == nullptr ? nullptr : std::get_if<bool>(value);
+    if (has_vision == nullptr || !*has_vision) return refuse("clip.has_vision_encoder", "this projector is not for images");
+    return {};
+}
+
 }  // namespace weft

@@ -65,6 +65,7 @@ class Scan {
         auto& made = catalog_.entries.at(entry->key);
         add_adapters(made, std::move(info), model.adapters);
         add_draft(made, model.draft);
+        if (made.model) add_projector(made, std::make_shared<ModelInfo>(*made.model), model.projector);
     }
 
     // One that cannot be used makes its model one that cannot be loaded, too: somebody counts on its speed.
@@ -97,6 +98,34 @@ class Scan {
         if (std::abs(size(draft) - size(model)) > max_vocabulary_difference)
             return fail(ErrorCode::model_load_failed, "its vocabulary is another than the model's");
         return {};
+    }
+
+    // One that does not fit makes its model one that cannot be loaded: whoever configured it wants images to work.
+    void add_projector(ModelCatalog::Entry& entry, std::shared_ptr<ModelInfo> info, const fs::path& projector) {
+        forget_projector(entry, *info);
+        if (!projector.empty()) {
+            entry.files.push_back(mark(projector));
+            const auto header = read_gguf(projector);
+            const auto fits = header ? check_projector(*header) : Result<void>(std::unexpected(header.error()));
+            if (!fits) {
+                entry.model.reset();
+                entry.error = fits.error();
+                entry.error.message = "model '" + info->name + "' cannot be loaded: projector: " + fits.error().message;
+                return note(projector, "projector_broken", fits.error().message + " " + fits.error().detail);
+            }
+            info->projector = projector;
+            info->projector_bytes = header->file_bytes;
+            info->capabilities.emplace_back("vision");
+            info->digest = mixed(info->digest, header->digest, 1);
+        }
+        entry.model = std::move(info);
+    }
+
+    static void forget_projector(ModelCatalog::Entry& entry, ModelInfo& info) {
+        std::erase_if(entry.files, [&](const Mark& file) { return !info.projector.empty() && file.path == info.projector; });
+        std::erase(info.capabilities, "vision");
+        info.projector.clear();
+        info.projector_bytes = 0;
     }
 
     // An adapter that does not fit makes its model one that cannot be loaded: without it, it would be another model.
@@ -212,6 +241,7 @@ class Scan {
             info->adapters.clear();
             info->draft.clear();
             info->draft_header.reset();
+            forget_projector(entry, *info);
             if (info->header) info->digest = info->header->digest;
             info->context_tokens = 0;
             info->keep_alive.reset();

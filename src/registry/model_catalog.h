@@ -22,6 +22,7 @@ struct ConfiguredModel {
     std::vector<std::pair<std::string, std::string>> parameters_text{};  // name, JSON value
     std::vector<ModelAdapter> adapters{};
     std::filesystem::path draft{};   // a smaller model that guesses for it; empty: none
+    std::filesystem::path projector{};  // of images into embeddings; empty = none
     std::uint32_t context_tokens = 0;
     std::optional<std::chrono::nanoseconds> keep_alive{};
 };

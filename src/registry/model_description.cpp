@@ -8,13 +8,6 @@
 namespace weft {
 namespace {
 
-bool has_vision(const GgufHeader& header) {
-    if (header.find(header.architecture_key("vision.block_count"))) return true;
-    for (const auto& tensor : header.tensors)
-        if (tensor.name.starts_with("v.")) return true;
-    return false;
-}
-
 bool has_infill_tokens(const GgufHeader& header) {
     const auto either = [&](std::string_view a, std::string_view b) { return header.find(a) || header.find(b); };
     return either("tokenizer.ggml.fim_pre_token_id", "tokenizer.ggml.prefix_token_id") &&
@@ -30,7 +23,6 @@ std::vector<std::string> capabilities_of(const GgufHeader& header, std::string_v
     if (format.calls_tools()) out.emplace_back("tools");
     if (has_infill_tokens(header)) out.emplace_back("insert");
     if (format.thinks()) out.emplace_back("thinking");
-    if (has_vision(header)) out.emplace_back("vision");
     return out;
 }
 

@@ -48,6 +48,8 @@ struct ModelInfo {
     std::vector<ModelAdapter> adapters;
     std::filesystem::path draft;          // a smaller model that guesses for it; empty = none
     std::shared_ptr<const GgufHeader> draft_header;  // of it
+    std::filesystem::path projector;      // of images into embeddings; empty: the model sees none
+    std::uint64_t projector_bytes = 0;
     std::uint32_t context_tokens = 0;     // 0 = the server's default
     std::optional<std::chrono::nanoseconds> keep_alive{};  // as in AcquireRequest; absent = the server's default
 

@@ -187,7 +187,8 @@ std::uint64_t Residency::memory_for(const Model& model) const {
     if (!model.info->header) return model.info->size_bytes;
     const auto with = [&](std::uint64_t cells) {
         const MemoryShape shape{.kv_cells = cells, .kv_bytes_per_value = limits_.kv_bytes_per_value};
-        return estimate_memory(*model.info->header, shape) + (model.info->draft_header ? estimate_memory(*model.info->draft_header, shape) : 0);
+        return estimate_memory(*model.info->header, shape) +
+               (model.info->draft_header ? estimate_memory(*model.info->draft_header, shape) : 0) + model.info->projector_bytes;
     };
     if (limits_.kv_cells != 0) return with(std::max<std::uint64_t>(limits_.kv_cells, model.window));
     // The engine takes a pool of several windows, but fewer where memory is short: one is what it cannot do without.

@@ -181,6 +181,8 @@ void EngineProcess::dispatch(FromEngine message) {
         hooks_.on_text(std::move(*text));
     } else if (auto* pieces = std::get_if<PiecesReply>(&message)) {
         hooks_.on_pieces(std::move(*pieces));
+    } else if (auto* count = std::get_if<CountReply>(&message)) {
+        hooks_.on_count(std::move(*count));
     }
 }
 

@@ -30,6 +30,7 @@ class EngineProcess : public std::enable_shared_from_this<EngineProcess> {
         std::function<void(TokenizeReply)> on_tokenize;
         std::function<void(TextReply)> on_text;
         std::function<void(PiecesReply)> on_pieces;
+        std::function<void(CountReply)> on_count;
     };
 
     // Starts `program engine --fd N` and sends the load message. engine_failed when the process cannot be started.

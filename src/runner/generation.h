@@ -25,6 +25,14 @@ struct ToolCall {
     std::string arguments_json;  // an object, as JSON text; key order is the client's
 };
 
+// A picture in a message, as its file is. Gateways check its kind and size (see api::read_image()); it is decoded in the
+// engine process only.
+struct ChatImage {
+    std::size_t at = 0;   // where it stands in the message's content: before this byte
+    std::string bytes{};  // PNG, JPEG, GIF or BMP
+    std::string field{};  // where the client wrote it, for errors
+};
+
 struct ChatMessage {
     std::string role;     // lower case: system, user, assistant, tool
     std::string content;  // UTF-8; several text parts are joined with '\n'
@@ -32,6 +40,7 @@ struct ChatMessage {
     std::vector<ToolCall> tool_calls{};
     std::string tool_name{};     // role tool: the function that answered
     std::string tool_call_id{};  // role tool: the call it answers
+    std::vector<ChatImage> images{};  // in the order of their places
 };
 
 enum class ToolChoice : std::uint8_t {
@@ -116,6 +125,10 @@ inline constexpr std::uint32_t max_choices = 16;
 inline constexpr std::uint32_t max_top_logprobs = 20;
 inline constexpr std::size_t max_stop_strings = 64;
 inline constexpr std::size_t max_stop_string_bytes = 1024;
+inline constexpr std::size_t max_images = 64;                       // of one request
+inline constexpr std::size_t max_image_bytes = 20U << 20;           // of one image's file
+inline constexpr std::uint64_t max_image_pixels = 36'000'000;       // of one image; 3 bytes each once it is decoded
+inline constexpr std::uint32_t max_image_side = 16'384;
 
 struct GenerateRequest {
     Prompt prompt;

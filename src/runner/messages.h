@@ -47,6 +47,7 @@ struct LoadMessage {
     std::int32_t gpu_layers = -1;
     std::vector<LoadedAdapter> adapters{};
     std::string draft_path{};                 // a smaller model that guesses; empty = none
+    std::string projector{};                  // file that turns images into embeddings; empty = none
     std::string digest{};                     // of the model file; names its prefixes on disk
     std::uint64_t max_queue_tokens = 0;       // prompt tokens of all requests inside; 0 = no bound
     std::uint64_t cache_host_bytes = 0;       // copies of prefixes in memory ...
@@ -90,8 +91,12 @@ struct PiecesMessage {
     std::uint64_t id = 0;
     std::vector<Token> tokens;
 };
+struct CountMessage {  // how long this prompt is, images included
+    std::uint64_t id = 0;
+    ChatPrompt prompt;
+};
 using ToEngine = std::variant<LoadMessage, GenerateMessage, CancelMessage, PauseMessage, EmbedMessage, TokenizeMessage,
-                              DetokenizeMessage, RenderMessage, PiecesMessage>;
+                              DetokenizeMessage, RenderMessage, PiecesMessage, CountMessage>;
 
 // ---- engine to gateway ----
 
@@ -111,6 +116,7 @@ struct EventFrame {  // all events of one step
 struct EmbedReply {
     std::uint64_t id = 0;
     std::variant<EmbedResult, Error> result;
+    std::uint64_t more_memory_bytes = 0;  // what embedding takes from now on; said once
 };
 struct TokenizeReply {
     std::uint64_t id = 0;
@@ -123,6 +129,10 @@ struct TextReply {  // to DetokenizeMessage and RenderMessage
 struct PiecesReply {
     std::uint64_t id = 0;
     std::variant<std::vector<std::string>, Error> result;
+};
+struct CountReply {
+    std::uint64_t id = 0;
+    std::variant<std::uint32_t, Error> result;
 };
 struct EngineHeartbeat {  // from the step thread itself, at least twice a second while it is alive
     std::uint32_t running = 0;
@@ -139,7 +149,7 @@ struct EngineHeartbeat {  // from the step thread itself, at least twice a secon
 };
 using FromEngine =
     std::variant<ReadyMessage, FailedMessage, EventFrame, EmbedReply, TokenizeReply, TextReply, EngineHeartbeat,
-                 PiecesReply>;
+                 PiecesReply, CountReply>;
 
 // The frame as bytes, header included.
 [[nodiscard]] std::string encode(const ToEngine& message);

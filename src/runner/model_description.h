@@ -24,6 +24,7 @@ struct ModelDescription {
     bool generates = true;                // false for encoder-only (embedding) models
     bool embeds = true;
     bool infills = false;                 // has fill-in-the-middle tokens
+    bool sees = false;                    // takes images
     bool template_takes_tools = false;
     bool template_thinks = false;
     bool has_template = false;

@@ -1,7 +1,8 @@
 #include "runner/reply_format.h"
 
 #include <array>
-#include <utility>
+
+#include "base/assert.h"
 
 namespace weft {
 namespace {
@@ -73,8 +74,50 @@ constexpr std::array thinking_tags{
     Tags{"enable_thinking", "<think>", "</think>"},
 };
 
-bool has_sections(CallStyle style) {
-    return style == CallStyle::deepseek_r1 || style == CallStyle::deepseek_v31 || style == CallStyle::kimi;
+// What a family writes around calls.
+struct CallWords {
+    CallStyle style;
+    std::string_view name;
+    Words openers;
+    Words markers;
+};
+
+// One row for each style, in their order.
+const std::array<CallWords, 23>& call_words() {
+    using enum CallStyle;
+    static const std::array<CallWords, 23> rows{{
+        {none, "none", {}, {}},
+        {hermes, "hermes", {"<tool_call>"}, {"<tool_call>", "</tool_call>"}},
+        {bare_json, "bare_json", {"<|python_tag|>"}, {"<|python_tag|>"}},
+        {mistral_list, "mistral_list", {"[TOOL_CALLS]"}, {"[TOOL_CALLS]", "[CALL_ID]", "[ARGS]"}},
+        {mistral_args, "mistral_args", {"[TOOL_CALLS]"}, {"[TOOL_CALLS]", "[CALL_ID]", "[ARGS]"}},
+        {granite, "granite", {"<|tool_call|>", "<tool_call>"}, {"<|tool_call|>", "<|/tool_call|>", "<tool_call>", "</tool_call>"}},
+        {command_r, "command_r", {"<|START_ACTION|>"}, {"<|START_ACTION|>", "<|END_ACTION|>"}},
+        {apriel, "apriel", {"<tool_calls>"}, {"<tool_calls>", "</tool_calls>"}},
+        {apertus, "apertus", {"<|tools_prefix|>"}, {"<|tools_prefix|>", "<|tools_suffix|>"}},
+        {gigachat, "gigachat", {"function call<|role_sep|>"}, {"function call<|role_sep|>", "<|role_sep|>", "<|message_sep|>"}},
+        {deepseek_r1, "deepseek_r1", {"<｜tool▁call▁begin｜>"}, {"<｜tool▁calls▁begin｜>", "<｜tool▁calls▁end｜>", "<｜tool▁call▁begin｜>", "<｜tool▁call▁end｜>", "<｜tool▁sep｜>"}},
+        {deepseek_v31, "deepseek_v31", {"<｜tool▁call▁begin｜>"}, {"<｜tool▁calls▁begin｜>", "<｜tool▁calls▁end｜>", "<｜tool▁call▁begin｜>", "<｜tool▁call▁end｜>", "<｜tool▁sep｜>"}},
+        {deepseek_dsml, "deepseek_dsml", {"<｜DSML｜invoke name=\""}, {"<｜DSML｜function_calls>", "</｜DSML｜function_calls>", "<｜DSML｜tool_calls>", "</｜DSML｜tool_calls>", "<｜DSML｜invoke", "</｜DSML｜invoke>", "<｜DSML｜parameter", "</｜DSML｜parameter>", "｜DSML｜"}},
+        {kimi, "kimi", {"<|tool_call_begin|>"}, {"<|tool_calls_section_begin|>", "<|tool_calls_section_end|>", "<|tool_call_begin|>", "<|tool_call_argument_begin|>", "<|tool_call_end|>"}},
+        {functionary_v31, "functionary_v31", {"<function="}, {"<function=", "</function>", "<|python_tag|>"}},
+        {functionary_v32, "functionary_v32", {">>>"}, {">>>"}},
+        {qwen_xml, "qwen_xml", {"<function="}, {"<tool_call>", "</tool_call>", "<function=", "</function>", "<parameter=", "</parameter>"}},
+        {seed_xml, "seed_xml", {"<function="}, {"<seed:tool_call>", "</seed:tool_call>", "<function=", "</function>", "<parameter=", "</parameter>"}},
+        {glm, "glm", {"<tool_call>"}, {"<tool_call>", "</tool_call>", "<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>"}},
+        {lfm2, "lfm2", {"<|tool_call_start|>"}, {"<|tool_call_start|>", "<|tool_call_end|>"}},
+        {gemma, "gemma", {"<|tool_call>"}, {"<|tool_call>", "<tool_call|>", "<|\"|>"}},
+        // Channels, not words, open its calls: see HarmonyParser.
+        {harmony, "harmony", {}, {"<|start|>", "<|channel|>", "<|message|>", "<|constrain|>", "<|end|>", "<|call|>", "<|return|>"}},
+        {mcp, "mcp", {"<use_mcp_tool>"}, {"<use_mcp_tool>", "</use_mcp_tool>", "<server_name>", "</server_name>", "<tool_name>", "</tool_name>", "<arguments>", "</arguments>"}},
+    }};
+    return rows;
+}
+
+const CallWords& words_of(CallStyle style) {
+    const auto& row = call_words().at(static_cast<std::size_t>(style));
+    assert_that(row.style == style, "the rows are in the order of the styles");
+    return row;
 }
 
 }  // namespace
@@ -82,7 +125,6 @@ bool has_sections(CallStyle style) {
 ReplyFormat detect_reply_format(std::string_view text) {
     ReplyFormat format;
     format.calls = call_style_of(text);
-    format.calls_follow_section = has_sections(format.calls);
     for (const auto& tags : thinking_tags) {
         if (!text.contains(tags.sign)) continue;
         format.thinking_open = tags.open;
@@ -92,108 +134,9 @@ ReplyFormat detect_reply_format(std::string_view text) {
     return format;
 }
 
-const std::vector<std::string>& call_openers(CallStyle style) {
-    static const Words none;
-    static const Words tool_call{"<tool_call>"};
-    static const Words python_tag{"<|python_tag|>"};
-    static const Words mistral{"[TOOL_CALLS]"};
-    static const Words granite{"<|tool_call|>", "<tool_call>"};
-    static const Words command_r{"<|START_ACTION|>"};
-    static const Words apriel{"<tool_calls>"};
-    static const Words apertus{"<|tools_prefix|>"};
-    static const Words gigachat{"function call<|role_sep|>"};
-    static const Words deepseek{"<｜tool▁call▁begin｜>"};
-    static const Words dsml{"<｜DSML｜invoke name=\""};
-    static const Words kimi{"<|tool_call_begin|>"};
-    static const Words function_tag{"<function="};
-    static const Words recipient{">>>"};
-    static const Words lfm2{"<|tool_call_start|>"};
-    static const Words gemma{"<|tool_call>"};
-    static const Words mcp{"<use_mcp_tool>"};
-    switch (style) {
-        case CallStyle::none:
-        case CallStyle::harmony: return none;  // channels, not words: see HarmonyParser
-        case CallStyle::hermes:
-        case CallStyle::glm: return tool_call;
-        case CallStyle::bare_json: return python_tag;
-        case CallStyle::mistral_list:
-        case CallStyle::mistral_args: return mistral;
-        case CallStyle::granite: return granite;
-        case CallStyle::command_r: return command_r;
-        case CallStyle::apriel: return apriel;
-        case CallStyle::apertus: return apertus;
-        case CallStyle::gigachat: return gigachat;
-        case CallStyle::deepseek_r1:
-        case CallStyle::deepseek_v31: return deepseek;
-        case CallStyle::deepseek_dsml: return dsml;
-        case CallStyle::kimi: return kimi;
-        case CallStyle::functionary_v31:
-        case CallStyle::qwen_xml:
-        case CallStyle::seed_xml: return function_tag;
-        case CallStyle::functionary_v32: return recipient;
-        case CallStyle::lfm2: return lfm2;
-        case CallStyle::gemma: return gemma;
-        case CallStyle::mcp: return mcp;
-    }
-    std::unreachable();
-}
+const std::vector<std::string>& call_openers(CallStyle style) { return words_of(style).openers; }
 
-const std::vector<std::string>& call_markers(CallStyle style) {
-    static const Words none;
-    static const Words tool_call{"<tool_call>", "</tool_call>"};
-    static const Words python_tag{"<|python_tag|>"};
-    static const Words mistral{"[TOOL_CALLS]", "[CALL_ID]", "[ARGS]"};
-    static const Words granite{"<|tool_call|>", "<|/tool_call|>", "<tool_call>", "</tool_call>"};
-    static const Words command_r{"<|START_ACTION|>", "<|END_ACTION|>"};
-    static const Words apriel{"<tool_calls>", "</tool_calls>"};
-    static const Words apertus{"<|tools_prefix|>", "<|tools_suffix|>"};
-    static const Words gigachat{"function call<|role_sep|>", "<|role_sep|>", "<|message_sep|>"};
-    static const Words deepseek{"<｜tool▁calls▁begin｜>", "<｜tool▁calls▁end｜>", "<｜tool▁call▁begin｜>",
-                                "<｜tool▁call▁end｜>", "<｜tool▁sep｜>"};
-    static const Words dsml{"<｜DSML｜function_calls>", "</｜DSML｜function_calls>", "<｜DSML｜tool_calls>",
-                            "</｜DSML｜tool_calls>",    "<｜DSML｜invoke",           "</｜DSML｜invoke>",
-                            "<｜DSML｜parameter",       "</｜DSML｜parameter>",      "｜DSML｜"};
-    static const Words kimi{"<|tool_calls_section_begin|>", "<|tool_calls_section_end|>", "<|tool_call_begin|>",
-                            "<|tool_call_argument_begin|>", "<|tool_call_end|>"};
-    static const Words functionary_v31{"<function=", "</function>", "<|python_tag|>"};
-    static const Words functionary_v32{">>>"};
-    static const Words qwen_xml{"<tool_call>", "</tool_call>", "<function=", "</function>", "<parameter=", "</parameter>"};
-    static const Words seed_xml{"<seed:tool_call>", "</seed:tool_call>", "<function=", "</function>", "<parameter=",
-                                "</parameter>"};
-    static const Words glm{"<tool_call>", "</tool_call>", "<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>"};
-    static const Words lfm2{"<|tool_call_start|>", "<|tool_call_end|>"};
-    static const Words gemma{"<|tool_call>", "<tool_call|>", "<|\"|>"};
-    static const Words harmony{"<|start|>", "<|channel|>", "<|message|>", "<|constrain|>", "<|end|>", "<|call|>",
-                               "<|return|>"};
-    static const Words mcp{"<use_mcp_tool>", "</use_mcp_tool>", "<server_name>", "</server_name>",
-                           "<tool_name>",    "</tool_name>",    "<arguments>",   "</arguments>"};
-    switch (style) {
-        case CallStyle::none: return none;
-        case CallStyle::hermes: return tool_call;
-        case CallStyle::bare_json: return python_tag;
-        case CallStyle::mistral_list:
-        case CallStyle::mistral_args: return mistral;
-        case CallStyle::granite: return granite;
-        case CallStyle::command_r: return command_r;
-        case CallStyle::apriel: return apriel;
-        case CallStyle::apertus: return apertus;
-        case CallStyle::gigachat: return gigachat;
-        case CallStyle::deepseek_r1:
-        case CallStyle::deepseek_v31: return deepseek;
-        case CallStyle::deepseek_dsml: return dsml;
-        case CallStyle::kimi: return kimi;
-        case CallStyle::functionary_v31: return functionary_v31;
-        case CallStyle::functionary_v32: return functionary_v32;
-        case CallStyle::qwen_xml: return qwen_xml;
-        case CallStyle::seed_xml: return seed_xml;
-        case CallStyle::glm: return glm;
-        case CallStyle::lfm2: return lfm2;
-        case CallStyle::gemma: return gemma;
-        case CallStyle::harmony: return harmony;
-        case CallStyle::mcp: return mcp;
-    }
-    std::unreachable();
-}
+const std::vector<std::string>& call_markers(CallStyle style) { return words_of(style).markers; }
 
 const std::vector<std::string>& answer_markers(const ReplyFormat& format) {
     static const Words none;
@@ -206,13 +149,6 @@ const std::vector<std::string>& answer_markers(const ReplyFormat& format) {
     return none;
 }
 
-std::string_view name_of(CallStyle style) {
-    static constexpr std::array<std::string_view, 23> names{
-        "none",         "hermes",        "bare_json", "mistral_list",    "mistral_args",    "granite",
-        "command_r",    "apriel",        "apertus",   "gigachat",        "deepseek_r1",     "deepseek_v31",
-        "deepseek_dsml", "kimi",         "functionary_v31", "functionary_v32", "qwen_xml",  "seed_xml",
-        "glm",          "lfm2",          "gemma",     "harmony",         "mcp"};
-    return names[static_cast<std::size_t>(style)];
-}
+std::string_view name_of(CallStyle style) { return words_of(style).name; }
 
 }  // namespace weft

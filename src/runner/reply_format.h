@@ -40,7 +40,6 @@ struct ReplyFormat {
     CallStyle calls = CallStyle::none;
     std::string thinking_open{};   // begins a thinking block; empty: the model does not think
     std::string thinking_close{};  // ends it
-    bool calls_follow_section = false;  // DeepSeek, Kimi: calls stand between markers of a section
 
     [[nodiscard]] bool thinks() const { return !thinking_open.empty(); }
     [[nodiscard]] bool calls_tools() const { return calls != CallStyle::none; }

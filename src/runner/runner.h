@@ -43,7 +43,9 @@ class Runner {
     // before that cancels the request; the scheduler forgets it before it plans its next batch.
     [[nodiscard]] virtual TokenStream start(GenerateRequest request) = 0;
 
-    virtual void embed(EmbedRequest request, std::function<void(Result<EmbedResult>)> done) = 0;
+    // Calling what comes back gives up: done is then not called, unless it was already, and the engine stops within one
+    // step.
+    virtual std::function<void()> embed(EmbedRequest request, std::function<void(Result<EmbedResult>)> done) = 0;
 
     // add_special: BOS/EOS as the vocabulary asks. parse_special: "<|im_start|>" in the text is that token.
     virtual void tokenize(std::string text, bool add_special, bool parse_special,
@@ -51,8 +53,10 @@ class Runner {
     virtual void detokenize(std::vector<Token> tokens, std::function<void(Result<std::string>)> done) = 0;
     // The bytes of each token, special ones as their text.
     virtual void pieces(std::vector<Token> tokens, std::function<void(Result<std::vector<std::string>>)> done) = 0;
-    // The text that a chat prompt renders to.
+    // The text that a chat prompt renders to. An image is "<__media__>".
     virtual void render(ChatPrompt prompt, std::function<void(Result<std::string>)> done) = 0;
+    // How many tokens a chat prompt is, images included, as PromptAccepted would tell.
+    virtual void count(ChatPrompt prompt, std::function<void(Result<std::uint32_t>)> done) = 0;
 
     [[nodiscard]] virtual RunnerStats stats() const = 0;
 };

@@ -77,10 +77,17 @@ EngineProcess::Hooks SupervisedRunner::hooks() {
             [=](std::uint64_t id, GenerationEvent event) {
                 with_self([&](auto& self) { self.deliver(id, std::move(event)); });
             },
-        .on_embed = [=](EmbedReply r) { with_self([&](auto& self) { self.answer(self.embeds_, std::move(r)); }); },
+        .on_embed =
+            [=](EmbedReply r) {
+                with_self([&](auto& self) {
+                    self.description_.memory_bytes += r.more_memory_bytes;
+                    self.answer(self.embeds_, std::move(r));
+                });
+            },
         .on_tokenize = [=](TokenizeReply r) { with_self([&](auto& self) { self.answer(self.tokenizes_, std::move(r)); }); },
         .on_text = [=](TextReply r) { with_self([&](auto& self) { self.answer(self.texts_, std::move(r)); }); },
         .on_pieces = [=](PiecesReply r) { with_self([&](auto& self) { self.answer(self.pieces_, std::move(r)); }); },
+        .on_count = [=](CountReply r) { with_self([&](auto& self) { self.answer(self.counts_, std::move(r)); }); },
     };
 }
 
@@ -180,6 +187,7 @@ void SupervisedRunner::fail_all(const Error& error) {
     fail_in(tokenizes_);
     fail_in(texts_);
     fail_in(pieces_);
+    fail_in(counts_);
 }
 
 Result<void> SupervisedRunner::send_or_hold(std::uint64_t id, ToEngine message) {
@@ -206,13 +214,16 @@ TokenStream SupervisedRunner::start(GenerateRequest request) {
               .on_cancel =
                   [weak, id] {
                       const auto self = weak.lock();
-                      if (!self || self->streams_.erase(id) == 0) return;
-                      const auto unsent = std::erase_if(self->held_, [id](const auto& held) { return held.first == id; });
-                      if (unsent == 0 && self->state_ == State::ready) self->process_->send(CancelMessage{id});
+                      if (self && self->streams_.erase(id) != 0) self->cancel(id);
                   }});
     if (const auto sent = send_or_hold(id, GenerateMessage{id, std::move(request)}); !sent) writer.push(sent.error());
     else streams_.emplace(id, std::move(writer));
     return std::move(stream);
+}
+
+void SupervisedRunner::cancel(std::uint64_t id) {
+    const auto unsent = std::erase_if(held_, [id](const auto& held) { return held.first == id; });
+    if (unsent == 0 && state_ == State::ready) process_->send(CancelMessage{id});
 }
 
 void SupervisedRunner::deliver(std::uint64_t id, GenerationEvent event) {
@@ -241,9 +252,13 @@ void SupervisedRunner::answer(std::unordered_map<std::uint64_t, std::function<vo
     else found.mapped()(std::move(std::get<T>(reply.result)));
 }
 
-void SupervisedRunner::embed(EmbedRequest request, std::function<void(Result<EmbedResult>)> done) {
+std::function<void()> SupervisedRunner::embed(EmbedRequest request, std::function<void(Result<EmbedResult>)> done) {
     const auto id = next_id_++;
     ask(embeds_, id, EmbedMessage{id, std::move(request)}, std::move(done));
+    return [weak = weak_from_this(), id] {
+        const auto self = weak.lock();
+        if (self && self->embeds_.erase(id) != 0) self->cancel(id);
+    };
 }
 
 void SupervisedRunner::tokenize(std::string text, bool add_special, bool parse_special,
@@ -265,6 +280,11 @@ void SupervisedRunner::pieces(std::vector<Token> tokens, std::function<void(Resu
 void SupervisedRunner::render(ChatPrompt prompt, std::function<void(Result<std::string>)> done) {
     const auto id = next_id_++;
     ask(texts_, id, RenderMessage{id, std::move(prompt)}, std::move(done));
+}
+
+void SupervisedRunner::count(ChatPrompt prompt, std::function<void(Result<std::uint32_t>)> done) {
+    const auto id = next_id_++;
+    ask(counts_, id, CountMessage{id, std::move(prompt)}, std::move(done));
 }
 
 }  // namespace weft

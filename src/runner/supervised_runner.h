@@ -39,12 +39,13 @@ class SupervisedRunner final : public Runner, public std::enable_shared_from_thi
 
     [[nodiscard]] const ModelDescription& description() const override { return description_; }
     [[nodiscard]] TokenStream start(GenerateRequest request) override;
-    void embed(EmbedRequest request, std::function<void(Result<EmbedResult>)> done) override;
+    std::function<void()> embed(EmbedRequest request, std::function<void(Result<EmbedResult>)> done) override;
     void tokenize(std::string text, bool add_special, bool parse_special,
                   std::function<void(Result<std::vector<Token>>)> done) override;
     void detokenize(std::vector<Token> tokens, std::function<void(Result<std::string>)> done) override;
     void pieces(std::vector<Token> tokens, std::function<void(Result<std::vector<std::string>>)> done) override;
     void render(ChatPrompt prompt, std::function<void(Result<std::string>)> done) override;
+    void count(ChatPrompt prompt, std::function<void(Result<std::uint32_t>)> done) override;
     [[nodiscard]] RunnerStats stats() const override { return stats_; }
 
     // Ends the engine; requests that it still has get an error. `ended` is called when its memory is free again.
@@ -67,6 +68,7 @@ class SupervisedRunner final : public Runner, public std::enable_shared_from_thi
     void died(Error error);
     void give_up(Error error);
     void fail_all(const Error& error);
+    void cancel(std::uint64_t id);  // of a request that nobody waits for any more
     void deliver(std::uint64_t id, GenerationEvent event);
     // Sends now, or when the engine is back. The error when neither is possible.
     [[nodiscard]] Result<void> send_or_hold(std::uint64_t id, ToEngine message);
@@ -94,6 +96,7 @@ class SupervisedRunner final : public Runner, public std::enable_shared_from_thi
     std::unordered_map<std::uint64_t, std::function<void(Result<std::vector<Token>>)>> tokenizes_;
     std::unordered_map<std::uint64_t, std::function<void(Result<std::string>)>> texts_;
     std::unordered_map<std::uint64_t, std::function<void(Result<std::vector<std::string>>)>> pieces_;
+    std::unordered_map<std::uint64_t, std::function<void(Result<std::uint32_t>)>> counts_;
     std::vector<std::pair<std::uint64_t, ToEngine>> held_;
 };
 

@@ -81,6 +81,7 @@ struct Filling {
         std::int32_t tokens = std::min({wanted - have, most, cells, rows});
         if (view.chunk > 0 && tokens < std::min(view.chunk, view.pending)) return 0;
         if (view.chunk > 0) tokens = std::min(view.chunk, view.pending);
+        if (view.segment > 0) tokens = std::min(tokens, view.segment - have);
         if (view.scores_prompt) tokens = std::min(tokens, outputs);
         bool completes = have + tokens == view.pending;
         // Without room for its logits the last token waits for the next step.
@@ -157,7 +158,8 @@ BatchPlan plan_batch(const std::vector<RunningView>& running, const Budget& budg
     const auto same_priority = std::ranges::count(order, running[order[0]].priority, [&](auto i) { return running[i].priority; });
     const auto shortest = *std::ranges::min_element(order.begin(), order.begin() + same_priority, {},
                                                     [&](std::size_t i) { return running[i].pending; });
-    const bool first_completes = running[order[0]].pending <= std::min({prefill, filling.rows, filling.cells});
+    const auto& first = running[order[0]];
+    const bool first_completes = first.segment == 0 && first.pending <= std::min({prefill, filling.rows, filling.cells});
     const bool holds_back = budget.may_hold_back && first_completes;
     if (shortest != order[0] && !(holds_back && running[shortest].places > running[order[0]].places))
         prefill -= filling.prefill(shortest, prefill / 2);

@@ -18,8 +18,10 @@ struct RunningView {
     double served = 0;               // what its tenant was served already, see FairShare
     std::int32_t places = 1;         // running sequences of its tenant
     std::int32_t guesses = 0;        // of a sequence that decodes: tokens it would like to try beyond the pending one
-    std::int32_t chunk = 0;          // deterministic mode: tokens up to the next fixed border; 0 = any number
+    std::int32_t chunk = 0;          // computed at once or not at all: up to the next fixed border (deterministic mode), or
+                                     // an image whose rows see each other; 0 = any number
     std::int32_t until_border = 0;   // a state is kept behind that many more tokens: a chunk ends there; 0 = nowhere
+    std::int32_t segment = 0;        // tokens up to where rows of another kind begin, words or an image; 0 = none do
 };
 
 struct WaitingView {
@@ -37,7 +39,7 @@ struct Budget {
     std::int32_t prefill_tokens = 0;        // what prefill may take of a step in which others decode ...
     std::int32_t prefill_alone_tokens = 0;  // ... and of one in which nobody does: bounds how late a cancel takes effect
     bool may_hold_back = false;             // see BatchPlan::holds_back
-    std::optional<std::uint64_t> turn{};    // deterministic mode: each decode call is one sequence's; whose turn it is
+    std::optional<std::uint64_t> turn{};    // deterministic mode, and images: each decode call is one sequence's; whose turn it is
 };
 
 // Which waiting sequences start now: a prefix of the queue in order, but a deferred one lets those behind it pass.

@@ -3,6 +3,8 @@
 #include <boost/hash2/sha2.hpp>
 #include <cstring>
 
+#include "engine/image_run.h"
+
 namespace weft {
 namespace {
 
@@ -49,7 +51,7 @@ BlockChain::BlockChain(std::string_view identity, std::string_view scope)
     : root_(sha256(std::array<std::string_view, 3>{"weft kv blocks 1", identity, scope})) {}
 
 std::span<const BlockKey> BlockChain::keys(std::span<const Token> tokens) {
-    const auto whole = tokens.size() / block_tokens;
+    const auto whole = words_in_front(tokens) / block_tokens;
     while (keys_.size() < whole) {
         const auto& parent = keys_.empty() ? root_ : keys_.back();
         const auto block = tokens.subspan(keys_.size() * block_tokens, block_tokens);

@@ -33,10 +33,11 @@ class BlockChain {
     // `identity` is the model's, `scope` whose tokens they are.
     BlockChain(std::string_view identity, std::string_view scope);
 
-    // The keys of all whole blocks of `tokens`, which may only have grown since the last call.
+    // The keys of all whole blocks of `tokens`, which may only have grown since the last call. Only of those in front of
+    // the first image: its cells stay in the pool.
     [[nodiscard]] std::span<const BlockKey> keys(std::span<const Token> tokens);
 
-    // The key of the whole state after the first `n` of these tokens, whatever n is.
+    // The key of the whole state after the first `n` of these tokens, whatever n is, but in front of the first image.
     [[nodiscard]] BlockKey state_key(std::span<const Token> tokens, std::size_t n);
 
   private:

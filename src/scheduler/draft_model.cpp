@@ -86,12 +86,13 @@ DraftModel::Followed* DraftModel::follow(const DraftWish& wish) {
         followed.last_used = uses_;
         const auto common = std::min(limit, common_prefix(followed.tokens, wish.tokens));
         if (static_cast<std::size_t>(common) < followed.tokens.size()) {
-            kv_.truncate(followed.id, common);
+            kv_.truncate(followed.id, common, common);
             followed.tokens.resize(static_cast<std::size_t>(common));
         }
         return &followed;
     }
     auto match = kv_.cache().find(wish.tokens, limit, wish.scope);
+    match.positions = match.tokens;
     const auto id = start(match);
     if (id == SequenceId{-1}) return nullptr;
     const auto shared = wish.tokens.first(static_cast<std::size_t>(match.tokens));

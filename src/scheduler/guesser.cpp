@@ -33,9 +33,10 @@ void Guesser::guess(const std::vector<SequencePtr>& running) {
         sequence->drafted = false;
         if (options_.looks_up) {
             const auto found = look_up_prompt(sequence->tokens, std::min(most, sequence->guess_meter.length()));
-            sequence->guesses.assign(found.begin(), found.end());
+            sequence->guesses.assign(found.begin(), std::ranges::find_if(found, is_image));
         }
-        if (options_.draft == nullptr || !sequence->guesses.empty()) continue;
+        // A draft model sees no images.
+        if (options_.draft == nullptr || !sequence->guesses.empty() || !sequence->images().empty()) continue;
         if (const auto length = std::min(most, draft_meter(*sequence).length()); length > 0) {
             sequence->drafted = true;
             wishes.push_back({.sequence = sequence->arrival, .tokens = sequence->tokens,

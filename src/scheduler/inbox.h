@@ -13,6 +13,7 @@
 
 #include "runner/generation.h"
 #include "engine/grammar_constraint.h"
+#include "engine/image_run.h"
 #include "runner/reply_format.h"
 
 namespace weft {
@@ -21,6 +22,7 @@ namespace weft {
 struct PreparedRequest {
     std::uint64_t id = 0;
     std::vector<Token> prompt;     // at least one token, fewer than `window`
+    std::vector<ImageSpan> images{};  // rows of the prompt that are parts of images
     GenerateRequest request;       // its prompt member is spent
     std::int32_t window = 0;       // tokens of prompt and answer together
     ReplyFormat reply_format{};    // of a chat: stop strings do not count in its thinking block, nor in tool calls

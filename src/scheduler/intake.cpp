@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "engine/output_format.h"
-#include "engine/prompt.h"
 #include "grammar/tool_call_grammar.h"
 
 namespace weft {
@@ -11,6 +10,8 @@ namespace {
 
 // Requests are bounded by the gate; this bounds the questions (tokenize, render) beside them.
 constexpr std::size_t max_queued = 4096;
+// Of one question; some seconds of work.
+constexpr std::size_t max_tokenized_bytes = std::size_t{4} << 20;
 
 // Whether a rendered chat prompt has opened a thinking block that the answer will continue.
 bool ends_thinking(const LoadedModel& model, const std::vector<Token>& prompt) {
@@ -22,13 +23,29 @@ bool ends_thinking(const LoadedModel& model, const std::vector<Token>& prompt) {
     return text.ends_with(model.reply_format().thinking_open);
 }
 
-// Before which tokens messages begin or end: every template marks them by control tokens.
+// Before which tokens messages begin or end: every template marks them by control tokens. Only in front of the first
+// image: states are not kept behind one.
 std::vector<std::int32_t> message_borders(const LoadedModel& model, const std::vector<Token>& prompt) {
     std::vector<std::int32_t> borders;
-    for (std::size_t i = 1; i < prompt.size(); ++i)
+    const auto words = words_in_front(prompt);
+    for (std::size_t i = 1; i < words; ++i)
         if (model.is_control(prompt[i]) && !model.is_control(prompt[i - 1])) borders.push_back(static_cast<std::int32_t>(i));
     return borders;
 }
+
+bool has_images(const ChatPrompt& prompt) {
+    return std::ranges::any_of(prompt.messages, [](const ChatMessage& message) { return !message.images.empty(); });
+}
+
+bool has_images(const ToEngine& message) {
+    if (const auto* count = std::get_if<CountMessage>(&message)) return has_images(count->prompt);
+    const auto* generate = std::get_if<GenerateMessage>(&message);
+    const auto* chat = generate == nullptr ? nullptr : std::get_if<ChatPrompt>(&generate->request.prompt);
+    return chat != nullptr && has_images(*chat);
+}
+
+// What is behind an image would move to other positions.
+void settle_images(GenerateRequest& request) { request.shift = false; }
 
 bool offers_tools(const Prompt& prompt) {
     const auto* chat = std::get_if<ChatPrompt>(&prompt);
@@ -37,36 +54,49 @@ bool offers_tools(const Prompt& prompt) {
 
 }  // namespace
 
-Intake::Intake(Parts parts, std::size_t threads) : parts_(std::move(parts)), constraints_(*parts_.model), queue_(max_queued) {
-    for (std::size_t i = 0; i < threads; ++i) threads_.emplace_back([this] { work(); });
+Intake::Intake(Parts parts, std::size_t threads)
+    : parts_(std::move(parts)), constraints_(*parts_.model), queue_(max_queued), image_queue_(max_queued) {
+    for (std::size_t i = 0; i < threads; ++i) threads_.emplace_back([this] { work(queue_); });
+    if (parts_.eyes.projector != nullptr) threads_.emplace_back([this] { work(image_queue_); });
 }
 
-Intake::~Intake() { queue_.close(); }
+Intake::~Intake() {
+    queue_.close();
+    image_queue_.close();
+}
 
 void Intake::submit(ToEngine message) {
-    const bool generates = std::holds_alternative<GenerateMessage>(message);
-    if (generates && !parts_.gate.try_enter())
+    const auto* generates = std::get_if<GenerateMessage>(&message);
+    const auto id = generates == nullptr ? 0 : generates->id;
+    if (generates != nullptr && !parts_.gate.try_enter())
         return refuse(message, {.code = ErrorCode::overloaded, .message = "the model's queue is full, please try again"});
-    if (queue_.try_push(std::move(message))) return;
-    if (generates) parts_.gate.leave();
+    if (generates != nullptr) board_.enter(id);
+    auto& queue = parts_.eyes.projector != nullptr && has_images(message) ? image_queue_ : queue_;
+    if (queue.try_push(std::move(message))) return;
+    if (generates != nullptr) {
+        board_.leave(id);
+        parts_.gate.leave();
+    }
     refuse(message, {.code = ErrorCode::overloaded, .message = "the model is busy, please try again"});
 }
 
-void Intake::work() {
-    while (auto message = queue_.pop()) {
+void Intake::work(Channel<ToEngine>& queue) {
+    while (auto message = queue.pop()) {
         if (auto* generate = std::get_if<GenerateMessage>(&*message)) prepare(*generate);
         else if (const auto* tokenize = std::get_if<TokenizeMessage>(&*message)) answer(*tokenize);
         else if (const auto* detokenize = std::get_if<DetokenizeMessage>(&*message)) answer(*detokenize);
         else if (const auto* render = std::get_if<RenderMessage>(&*message)) answer(*render);
         else if (const auto* pieces = std::get_if<PiecesMessage>(&*message)) answer(*pieces);
+        else if (const auto* count = std::get_if<CountMessage>(&*message)) answer(*count);
     }
 }
 
 void Intake::prepare(GenerateMessage& message) {
     const auto accepted_at = std::chrono::steady_clock::now();
     auto& request = message.request;
+    if (board_.cancelled(message.id)) return forget(message.id);
     const auto refuse_it = [&](const Error& error) {
-        parts_.gate.leave();
+        forget(message.id);
         refuse(ToEngine(GenerateMessage{.id = message.id, .request = {}}), error);
     };
     if (!parts_.model->generates())
@@ -77,8 +107,12 @@ void Intake::prepare(GenerateMessage& message) {
     window = std::max(window, 4);
     auto constraint = constraint_of(request);
     if (!constraint) return refuse_it(constraint.error());
-    auto prompt = prepare_prompt(*parts_.model, request, window);
-    if (!prompt) return refuse_it(prompt.error());
+    auto prepared = prepare_prompt(*parts_.model, request, window, parts_.eyes);
+    if (!prepared) return refuse_it(prepared.error());
+    auto* prompt = &prepared->tokens;
+    if (!prepared->images.empty()) settle_images(request);
+    // From here on the scheduler is who cancels.
+    if (board_.leave(message.id)) return parts_.gate.leave();
     if (!parts_.gate.try_add_tokens(prompt->size()))
         return refuse_it({.code = ErrorCode::overloaded,
                           .message = "the prompts that wait for this model are too many tokens, please try again"});
@@ -87,8 +121,8 @@ void Intake::prepare(GenerateMessage& message) {
     const bool shows_calls = !is_chat || offers_tools(request.prompt);
     const bool thinking_open = is_chat && ends_thinking(*parts_.model, *prompt);
     std::vector<Token> closing;
-    if (const auto& format = parts_.model->reply_format(); is_chat && request.thinking_budget && format.thinks())
-        closing = parts_.model->tokenize("\n" + format.thinking_close + "\n\n", true);
+    if (is_chat && request.thinking_budget && parts_.model->reply_format().thinks() && parts_.model->prompt_template() != nullptr)
+        closing = parts_.model->tokenize(parts_.model->prompt_template()->thinking_end(), true);
     auto borders = parts_.marks_messages ? message_borders(*parts_.model, *prompt) : std::vector<std::int32_t>{};
     request.prompt = TokenPrompt{};
     request.shared_cache = request.shared_cache || parts_.shared_cache;
@@ -97,12 +131,13 @@ void Intake::prepare(GenerateMessage& message) {
         EventFrame frame;
         frame.events.push_back({.id = message.id,
                                 .event = PromptAccepted{.prompt_tokens = static_cast<std::uint32_t>(prompt->size()),
-                                                        .tokens = request.want_prompt_tokens ? *prompt : std::vector<Token>{},
+                                                        .tokens = request.want_prompt_tokens ? words_of(*prompt) : std::vector<Token>{},
                                                         .thinking_open = thinking_open}});
         parts_.sink.send(std::move(frame));
     }
     parts_.inbox.push(std::make_shared<PreparedRequest>(PreparedRequest{.id = message.id,
                                                                         .prompt = std::move(*prompt),
+                                                                        .images = std::move(prepared->images),
                                                                         .request = std::move(request),
                                                                         .window = window,
                                                                         .reply_format = is_chat ? parts_.model->reply_format() : ReplyFormat{},
@@ -112,6 +147,11 @@ void Intake::prepare(GenerateMessage& message) {
                                                                         .message_borders = std::move(borders),
                                                                         .thinking_closing = std::move(closing),
                                                                         .accepted_at = accepted_at}));
+}
+
+void Intake::forget(std::uint64_t id) {
+    board_.leave(id);
+    parts_.gate.leave();
 }
 
 // Calls of tools and the form of the text are one grammar where both are asked for.
@@ -150,10 +190,17 @@ void Intake::refuse(const ToEngine& message, const Error& error) {
         (void)parts_.link.write(encode(FromEngine(TextReply{render->id, error})));
     } else if (const auto* pieces = std::get_if<PiecesMessage>(&message)) {
         (void)parts_.link.write(encode(FromEngine(PiecesReply{pieces->id, error})));
+    } else if (const auto* count = std::get_if<CountMessage>(&message)) {
+        (void)parts_.link.write(encode(FromEngine(CountReply{count->id, error})));
     }
 }
 
 void Intake::answer(const TokenizeMessage& message) {
+    if (message.text.size() > max_tokenized_bytes)
+        return refuse(ToEngine(TokenizeMessage{.id = message.id, .text = {}}),
+                      {.code = ErrorCode::too_large,
+                       .message = "the text is longer than " + std::to_string(max_tokenized_bytes) + " bytes",
+                       .field = "content"});
     auto tokens = parts_.model->tokenize(message.text, message.parse_special);
     if (message.add_special) tokens = parts_.model->with_specials(std::move(tokens));
     (void)parts_.link.write(encode(FromEngine(TokenizeReply{message.id, std::move(tokens)})));
@@ -168,6 +215,14 @@ void Intake::answer(const PiecesMessage& message) {
     pieces.reserve(message.tokens.size());
     for (const auto token : message.tokens) pieces.push_back(parts_.model->detokenize({token}, true));
     (void)parts_.link.write(encode(FromEngine(PiecesReply{message.id, std::move(pieces)})));
+}
+
+void Intake::answer(const CountMessage& message) {
+    CountReply reply{.id = message.id, .result = {}};
+    const auto prepared = chat_tokens(*parts_.model, message.prompt, parts_.eyes);
+    if (prepared) reply.result = static_cast<std::uint32_t>(prepared->tokens.size());
+    else reply.result = prepared.error();
+    (void)parts_.link.write(encode(FromEngine(std::move(reply))));
 }
 
 void Intake::answer(const RenderMessage& message) {

@@ -7,8 +7,10 @@
 #include "base/channel.h"
 #include "engine/grammar_constraint.h"
 #include "engine/loaded_model.h"
+#include "engine/prompt.h"
 #include "runner/link.h"
 #include "runner/messages.h"
+#include "scheduler/cancel_board.h"
 #include "scheduler/event_sink.h"
 #include "scheduler/inbox.h"
 
@@ -26,7 +28,8 @@ class LinkSink final : public EventSink {
 };
 
 // Turns requests into token sequences beside the step thread: renders the prompt template, tokenizes, checks the
-// window, and puts what is ready into the inbox. Also answers tokenize, detokenize and render. Owns its few threads.
+// window, and puts what is ready into the inbox. Also answers tokenize, detokenize, render and count. Owns its few
+// threads; one of them looks at images.
 class Intake {
   public:
     struct Parts {
@@ -34,6 +37,7 @@ class Intake {
         std::int32_t window = 0;
         bool shared_cache = false;  // between all tenants
         bool marks_messages = false;  // where messages begin is of use to the scheduler
+        ImageEyes eyes{};
         Inbox& inbox;
         AdmissionGate& gate;
         EventSink& sink;
@@ -45,17 +49,22 @@ class Intake {
     Intake& operator=(const Intake&) = delete;
 
     // Takes a GenerateMessage (refused as overloaded when the gate is full), TokenizeMessage, DetokenizeMessage,
-    // PiecesMessage or RenderMessage. Thread: reader.
+    // PiecesMessage, RenderMessage or CountMessage. Thread: reader.
     void submit(ToEngine message);
 
+    // A GenerateMessage that is still in here goes no further; false when it is not (any more). Thread: reader.
+    [[nodiscard]] bool cancel(std::uint64_t id) { return board_.cancel(id); }
+
   private:
-    void work();
+    void work(Channel<ToEngine>& queue);
     void prepare(GenerateMessage& message);
+    void forget(std::uint64_t id);  // of a GenerateMessage that goes no further
     void refuse(const ToEngine& message, const Error& error);
     void answer(const TokenizeMessage& message);
     void answer(const DetokenizeMessage& message);
     void answer(const RenderMessage& message);
     void answer(const PiecesMessage& message);
+    void answer(const CountMessage& message);
 
     [[nodiscard]] Result<ConstraintPlan> plan_of(const GenerateRequest& request) const;
     // What the answer must keep to; null where it is free.
@@ -63,7 +72,9 @@ class Intake {
 
     Parts parts_;
     ConstraintCache constraints_;
+    CancelBoard board_;  // of the GenerateMessages in here
     Channel<ToEngine> queue_;
+    Channel<ToEngine> image_queue_;  // whatever has images: looking at one takes as long as a thousand texts
     std::vector<std::jthread> threads_;
 };
 

@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/log.h"
+#include "engine/image_run.h"
 
 namespace weft {
 namespace {
@@ -44,7 +45,7 @@ SequenceId KvPool::start(PrefixMatch& match) {
         id = ledger_.claim();
     }
     if (match.tokens > 0) {
-        engine_.share_prefix(match.holder, id, match.tokens);
+        engine_.share_prefix(match.holder, id, match.positions);
         ledger_.share_prefix(match.holder, id, match.tokens);
     }
     return id;
@@ -55,8 +56,8 @@ void KvPool::clear(SequenceId id) {
     ledger_.truncate(id, 0);
 }
 
-void KvPool::truncate(SequenceId id, std::int32_t tokens) {
-    (void)engine_.truncate(id, tokens);
+void KvPool::truncate(SequenceId id, std::int32_t tokens, std::int32_t position) {
+    (void)engine_.truncate(id, position);
     ledger_.truncate(id, tokens);
 }
 
@@ -129,10 +130,11 @@ std::uint64_t KvPool::copy_out(const PrefixCache::Entry& entry) {
         copied += bytes;
         if (i > 0) branches_.note(keys[i - 1], tokens.subspan(i * block_tokens, block_tokens), keys[i]);
     }
-    if (const auto whole = keys.size() * block_tokens; whole > 0 && whole < tokens.size()) {
-        const auto key = chain.state_key(tokens, tokens.size());
-        copied += copy_block(entry.id, static_cast<std::int32_t>(whole), static_cast<std::int32_t>(tokens.size()), key);
-        branches_.note(keys.back(), tokens.subspan(whole), key);
+    const auto words = words_in_front(tokens);
+    if (const auto whole = keys.size() * block_tokens; whole > 0 && whole < words) {
+        const auto key = chain.state_key(tokens, words);
+        copied += copy_block(entry.id, static_cast<std::int32_t>(whole), static_cast<std::int32_t>(words), key);
+        branches_.note(keys.back(), tokens.subspan(whole, words - whole), key);
         spill_->touch(std::span(&key, 1));
     }
     spill_->touch(keys);
@@ -161,7 +163,7 @@ std::int32_t KvPool::restore(SequenceId id, std::int32_t computed, std::span<con
     // At least one token is computed anyway.
     const auto limit = static_cast<std::int32_t>(tokens.size()) - 1;
     auto block = static_cast<std::size_t>(computed / block_tokens);
-    for (; computed + block_tokens <= limit; ++block, computed += block_tokens)
+    for (; block < keys.size() && computed + block_tokens <= limit; ++block, computed += block_tokens)
         if (!put_back(id, computed, computed + block_tokens, block_tokens, keys[block])) break;
     if (block == 0) return computed;
     const auto rest = tokens.subspan(static_cast<std::size_t>(computed), static_cast<std::size_t>(limit - computed));
@@ -178,7 +180,7 @@ bool KvPool::put_back(SequenceId id, std::int32_t from, std::int32_t to, std::in
         return false;
     }
     ledger_.append(id, to - from);
-    if (kept < to - from) truncate(id, from + kept);
+    if (kept < to - from) truncate(id, from + kept, from + kept);  // no image is in front of a copy
     restored_tokens_ += static_cast<std::uint64_t>(kept);
     return true;
 }
@@ -186,7 +188,7 @@ bool KvPool::put_back(SequenceId id, std::int32_t from, std::int32_t to, std::in
 // ---- whole states ---------------------------------------------------------------------------------------------------
 
 void KvPool::save_state(SequenceId id, std::span<const Token> tokens, std::int32_t n, BlockChain& chain) {
-    if (!keeps_states() || n < least_state_tokens) return;
+    if (!keeps_states() || n < least_state_tokens || static_cast<std::size_t>(n) > words_in_front(tokens)) return;
     assert_that(ledger_.length(id) == n, "a state is copied where it is");
     const auto key = chain.state_key(tokens, static_cast<std::size_t>(n));
     if (!spill_->contains(key)) {
@@ -204,12 +206,13 @@ std::vector<StateName> KvPool::states_of(std::span<const Token> tokens, std::spa
     std::vector<StateName> found;
     const auto blocks = chain.keys(tokens);
     if (!keeps_states() || blocks.empty()) return found;
+    const auto most = std::min(limit, static_cast<std::int32_t>(words_in_front(tokens)));
     std::vector<std::int32_t> lengths(borders.begin(), borders.end());
     lengths.append_range(states_.lengths(blocks.front()));
     std::ranges::sort(lengths, std::ranges::greater{});
     lengths.erase(std::ranges::unique(lengths).begin(), lengths.end());
     for (const auto n : lengths) {
-        if (n > limit || n < least_state_tokens) continue;
+        if (n > most || n < least_state_tokens) continue;
         const StateName name{n, chain.state_key(tokens, static_cast<std::size_t>(n))};
         if (spill_->contains(name.key)) found.push_back(name);
     }

@@ -39,7 +39,8 @@ class KvPool {
 
     // An id that holds the first match.tokens tokens of the match; evicts for it if need be. SequenceId{-1}: none left.
     [[nodiscard]] SequenceId start(PrefixMatch& match);
-    void truncate(SequenceId id, std::int32_t tokens);
+    // `position`: of the first token that goes.
+    void truncate(SequenceId id, std::int32_t tokens, std::int32_t position);
     void append(SequenceId id, std::int32_t cells) { ledger_.append(id, cells); }
     // What it had is in doubt: nothing is kept of it but its id.
     void clear(SequenceId id);
@@ -72,7 +73,8 @@ class KvPool {
 
     // ---- whole states, where cells cannot be shared ----
 
-    // Copies what `id` holds, the first `n` tokens, unless there is such a copy.
+    // Copies what `id` holds, the first `n` tokens, unless there is such a copy or an image is among them: positions
+    // behind one are no longer numbers of tokens.
     void save_state(SequenceId id, std::span<const Token> tokens, std::int32_t n, BlockChain& chain);
     // Where this prompt could go on from: those of `borders`, and of the lengths that were kept of others that begin alike,
     // for which there is a copy in memory or on disk. Longest first, shorter than `limit` + 1.

@@ -14,6 +14,7 @@ namespace weft {
 // Tokens at the start of a prompt whose KV cells are there already.
 struct PrefixMatch {
     std::int32_t tokens = 0;         // 0 = none
+    std::int32_t positions = 0;      // that they take; the same, but behind images
     SequenceId holder{-1};
     bool from_cache = false;         // the holder is a finished sequence, not a running one
     bool whole = false;              // all of what the cached holder has: it can be taken over instead of shared

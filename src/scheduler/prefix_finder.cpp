@@ -8,9 +8,6 @@ namespace {
 // Where states are kept of one sequence, at most: each cuts a chunk of the prefill and copies a whole state.
 constexpr std::size_t max_borders = 8;
 
-// At least one token is computed anyway: its logits are wanted.
-std::int32_t most_reused(const Sequence& sequence) { return static_cast<std::int32_t>(sequence.tokens.size()) - 1; }
-
 bool same_scope(const Sequence& a, const Sequence& b) {
     const auto &x = a.request->request(), &y = b.request->request();
     return x.shared_cache == y.shared_cache && (x.shared_cache || x.tenant == y.tenant);
@@ -27,6 +24,11 @@ void add_border(Sequence& sequence, std::int32_t border) {
 
 std::string scope_of(const GenerateRequest& request) {
     return request.shared_cache ? std::string("shared") : "tenant " + request.tenant;
+}
+
+std::int32_t PrefixFinder::most_reused(const Sequence& sequence) const {
+    const auto last = static_cast<std::int32_t>(sequence.tokens.size()) - 1;
+    return kv_.shares() ? last : std::min(last, sequence.words_in_front());
 }
 
 // Scoring a prompt wants the logits of all its rows.
@@ -48,7 +50,9 @@ PrefixMatch PrefixFinder::find_cells(const Sequence& sequence, std::int32_t limi
         const auto tokens = std::min(limit, common_prefix(sequence.tokens, computed));
         if (tokens > best.tokens) best = {.tokens = tokens, .holder = other->id};
     }
-    return best;
+    if (const auto whole = sequence.with_whole_images(best.tokens); whole < best.tokens) best.tokens = whole, best.whole = false;
+    best.positions = position_of(best.tokens, sequence.images());
+    return best.tokens > 0 ? best : PrefixMatch{};
 }
 
 PrefixMatch PrefixFinder::find_state(Sequence& sequence, std::int32_t limit) const {
@@ -98,7 +102,9 @@ void PrefixFinder::welcome(Sequence& sequence, const WaitingQueue& waiting) {
 
 void PrefixFinder::choose_state_borders(Sequence& sequence, const WaitingQueue& waiting) {
     const auto& prepared = *sequence.request->prepared;
-    sequence.borders = choose_borders(prepared.message_borders, static_cast<std::int32_t>(prepared.prompt.size()));
+    // The last one lies in front of the prompt's last token, or of its first image.
+    const auto last = std::min(static_cast<std::int32_t>(prepared.prompt.size()) - 1, sequence.words_in_front());
+    sequence.borders = choose_borders(prepared.message_borders, last + 1);
     const auto blocks = blocks_of(sequence);
     if (const auto seen = kv_.states().seen_blocks(blocks); seen > 0) add_border(sequence, static_cast<std::int32_t>(seen) * block_tokens);
     kv_.states().note_prompt(blocks);
@@ -166,7 +172,8 @@ void PrefixFinder::start_with_cells(Sequence& sequence, PrefixMatch match) {
     const auto keys = kv_.shares() ? blocks_of(sequence) : std::span<const BlockKey>();
     const bool restores = kv_.spilled_tokens(keys) - match.tokens >= worth_sharing_tokens;
     if (restores && match.tokens % block_tokens != 0) {
-        match.tokens -= match.tokens % block_tokens;
+        match.tokens = sequence.with_whole_images(match.tokens - match.tokens % block_tokens);
+        match.positions = position_of(match.tokens, sequence.images());
         match.whole = false;
     }
     sequence.id = kv_.start(match);

@@ -38,6 +38,8 @@ class PrefixFinder {
     void passed(Sequence& sequence);
 
   private:
+    // At least one token is computed anyway: its logits are wanted. A state is never kept behind an image.
+    [[nodiscard]] std::int32_t most_reused(const Sequence& sequence) const;
     [[nodiscard]] bool takes_part(const Sequence& sequence) const;
     // Its first tokens that a finished or running sequence of the pool holds, or has as a kept state.
     [[nodiscard]] PrefixMatch find_cells(const Sequence& sequence, std::int32_t limit, const Sequence* not_from) const;

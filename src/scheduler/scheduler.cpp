@@ -61,10 +61,12 @@ void Scheduler::step() {
     drop_late();
     drop_cancelled();   // frees slots and KV cells before anything is planned
     admit();            // waiting_ -> running_, with the longest prefix that is there
-    if (!options_.deterministic && kv_.shares()) guesser_.guess(running_);
-    const BatchPlan plan = plan_batch(running_views(), budget());  // pure: no llama_*, no clock
+    last_rows_ = choose_rows();
+    const bool words = last_rows_ == RowKind::words;
+    if (words && !options_.deterministic && kv_.shares()) guesser_.guess(running_);
+    const BatchPlan plan = plan_batch(running_views(last_rows_), budget(last_rows_));  // pure: no llama_*, no clock
     const auto slices = park_planned(plan);
-    held_back_ = plan.holds_back;
+    if (words) held_back_ = plan.holds_back;  // an image in between is no turn of those that were held back
     if (!slices.empty()) compute(plan, slices);
     reporter_.flush();
     beat();
@@ -218,7 +220,7 @@ bool Scheduler::start_some(Sequence*& head) {
     const auto order = waiting_.order(fair_, running_, std::min(waiting_.size(), free_slots + admission_lookahead));
     std::vector<WaitingView> views;
     for (const auto i : order) views.push_back(waiting_view(waiting_[i]));
-    const auto admitted = plan_admission(running_views(), views, budget());
+    const auto admitted = plan_admission(running_views(RowKind::words), views, budget(RowKind::words));
     const auto first = std::ranges::find(views, false, &WaitingView::deferred);
     if (first != views.end()) head = &waiting_[order[static_cast<std::size_t>(first - views.begin())]];
     for (const auto i : admitted) {
@@ -256,23 +258,36 @@ bool Scheduler::start(Sequence& sequence) {
 
 // ---- planning -------------------------------------------------------------------------------------------------------
 
-std::vector<RunningView> Scheduler::running_views() const {
+Scheduler::RowKind Scheduler::choose_rows() const {
+    bool words = false, images = false;
+    for (const auto& sequence : running_)
+        if (!sequence->request->paused) (sequence->next_image() != nullptr ? images : words) = true;
+    if (words && images) return last_rows_ == RowKind::words ? RowKind::images : RowKind::words;
+    return images ? RowKind::images : RowKind::words;
+}
+
+std::vector<RunningView> Scheduler::running_views(RowKind rows) const {
     std::vector<RunningView> views;
     views.reserve(running_.size());
     FairViews fair(fair_, running_);
     for (const auto& sequence : running_) {
         const auto claim = fair.of(*sequence);
+        const auto* image = sequence->next_image();
+        const bool other_kind = (image != nullptr) != (rows == RowKind::images);
         views.push_back({.pending = sequence->pending(),
                          .decodes = sequence->decodes(),
-                         .paused = sequence->request->paused,
+                         .paused = sequence->request->paused || other_kind,
                          .scores_prompt = sequence->scores_prompt(),
                          .parkable_cells = kv_.ledger().exclusive_cells(sequence->id),
                          .priority = claim.priority,
                          .served = fair.served()[claim.tenant],
                          .places = fair.places(claim),
                          .guesses = static_cast<std::int32_t>(sequence->guesses.size()),
-                         .chunk = options_.deterministic ? fixed_chunk(*sequence) : 0,
-                         .until_border = sequence->until_border()});
+                         .chunk = image != nullptr && !image->run->causal ? image->run->rows()
+                                  : options_.deterministic                ? fixed_chunk(*sequence)
+                                                                          : 0,
+                         .until_border = sequence->until_border(),
+                         .segment = sequence->segment()});
     }
     return views;
 }
@@ -284,21 +299,29 @@ std::vector<SequenceId> Scheduler::running_ids() const {
     return ids;
 }
 
-Budget Scheduler::budget() const {
+Budget Scheduler::budget(RowKind rows) const {
     const auto& limits = engine_.limits();
     const auto first = std::min(first_prefill_chunk, limits.max_batch_rows);
     const auto within = [&](Duration time, std::int32_t least) {
         return reporter_.meter.tokens_within(time, least, limits.max_batch_rows, first);
     };
-    return {.free_cells = kv_.ledger().free_cells(),
-            .evictable_cells = kv_.evictable_cells(running_ids()),
-            .free_slots = options_.slots - static_cast<std::int32_t>(running_.size()),
-            .max_rows = limits.max_batch_rows,
-            .max_outputs = limits.max_outputs,
-            .prefill_tokens = within(options_.target_itl, smallest_prefill_chunk),
-            .prefill_alone_tokens = within(longest_step, first),
-            .may_hold_back = !held_back_,
-            .turn = options_.deterministic ? std::optional(reporter_.totals.steps) : std::nullopt};
+    Budget budget{.free_cells = kv_.ledger().free_cells(),
+                  .evictable_cells = kv_.evictable_cells(running_ids()),
+                  .free_slots = options_.slots - static_cast<std::int32_t>(running_.size()),
+                  .max_rows = limits.max_batch_rows,
+                  .max_outputs = limits.max_outputs,
+                  .prefill_tokens = within(options_.target_itl, smallest_prefill_chunk),
+                  .prefill_alone_tokens = within(longest_step, first),
+                  .may_hold_back = !held_back_};
+    if (options_.deterministic || rows == RowKind::images) budget.turn = reporter_.totals.steps;
+    if (rows == RowKind::words || options_.deterministic) return budget;
+    // While an image is computed the others wait; one whose rows see each other cannot be taken apart.
+    const bool alone = std::ranges::none_of(running_, [](const SequencePtr& sequence) { return sequence->decodes(); });
+    budget.max_rows = alone ? budget.prefill_alone_tokens : budget.prefill_tokens;
+    for (const auto& sequence : running_)
+        if (const auto* image = sequence->next_image(); image != nullptr && !image->run->causal)
+            budget.max_rows = std::max(budget.max_rows, image->run->rows());
+    return budget;
 }
 
 std::int32_t Scheduler::fixed_chunk_tokens() const {
@@ -354,12 +377,12 @@ std::vector<BatchRow> Scheduler::rows_of(const std::vector<Slice>& slices) const
     for (const auto& slice : slices) {
         const auto& sequence = *running_[slice.running];
         for (std::int32_t i = 0; i < slice.tokens; ++i) {
-            const auto position = sequence.computed + i;
+            const auto position = sequence.computed + i;  // among its tokens
             const bool last = slice.completes && i + 1 == slice.tokens;
             const bool guessed = i >= sequence.pending();
             rows.push_back({.token = guessed ? sequence.guesses[static_cast<std::size_t>(i - sequence.pending())]
                                              : sequence.tokens[static_cast<std::size_t>(position)],
-                            .position = position,
+                            .position = position_of(position, sequence.images()),
                             .sequence = sequence.id,
                             .wants_logits = last || sequence.decodes() || sequence.scores_prompt()});
         }
@@ -375,13 +398,25 @@ void Scheduler::note_planned(const std::vector<Slice>& slices) {
     }
 }
 
+Result<void> Scheduler::decode_image(const Slice& slice) {
+    const auto& sequence = *running_[slice.running];
+    const auto& image = *sequence.next_image();
+    return engine_.decode_image({.run = image.run.get(),
+                                 .first = sequence.computed - image.begin,
+                                 .count = slice.tokens,
+                                 .position = image.position,
+                                 .sequence = sequence.id,
+                                 .wants_logits = slice.completes});
+}
+
 Result<void> Scheduler::decode(const BatchPlan& plan, const std::vector<Slice>& slices) {
+    const bool is_image = running_[slices.front().running]->next_image() != nullptr;
     // A cancel of whoever fills most of the batch ends it at once; others' rows are few and computed again.
     for (const auto& slice : slices)
-        if (kv_.shares() && 2 * slice.tokens > plan.rows() && slice.tokens > 1)
+        if (kv_.shares() && 2 * slice.tokens > plan.rows() && slice.tokens > 1 && !is_image)
             inbox_.watch(running_[slice.running]->request->id(), [this] { engine_.interrupt(); });
     const auto started = clock_.now();
-    auto decoded = engine_.decode(rows_of(slices));
+    auto decoded = is_image ? decode_image(slices.front()) : engine_.decode(rows_of(slices));
     const auto took = clock_.now() - started;
     inbox_.unwatch();
     ++reporter_.totals.steps;
@@ -409,7 +444,7 @@ void Scheduler::note_suspects(const std::vector<Slice>& slices) {
     for (const auto& slice : slices) {
         row += static_cast<std::size_t>(slice.tokens);
         const auto& sequence = *running_[slice.running];
-        if (!slice.completes || sequence.generated() > 0 || sequence.reused == 0) continue;
+        if (!slice.completes || sequence.generated() > 0 || sequence.reused == 0 || !sequence.images().empty()) continue;
         const auto logits = engine_.logits(row - 1);
         suspects_.push_back({sequence.request->id(), sequence.tokens, sequence.reused, {logits.begin(), logits.end()}});
     }
@@ -465,7 +500,7 @@ void Scheduler::note_guesses(const Sampled& sampled) {
     fair_.charge(sequence.request->request().tenant, decode_weight * static_cast<double>(right));
     if (sampled.tokens == sampled.rows) return;
     sequence.computed -= sampled.rows - sampled.tokens;
-    kv_.truncate(sequence.id, sequence.computed);
+    kv_.truncate(sequence.id, sequence.computed, position_of(sequence.computed, sequence.images()));
 }
 
 void Scheduler::tell_prompt_scores(Sequence& sequence) {
@@ -475,7 +510,7 @@ void Scheduler::tell_prompt_scores(Sequence& sequence) {
     const auto& prepared = *request.prepared;
     reporter_.emit(request.id(),
                    PromptAccepted{.prompt_tokens = static_cast<std::uint32_t>(prepared.prompt.size()),
-                                  .tokens = prepared.request.want_prompt_tokens ? prepared.prompt : std::vector<Token>{},
+                                  .tokens = prepared.request.want_prompt_tokens ? words_of(prepared.prompt) : std::vector<Token>{},
                                   .prompt_logprobs = std::move(request.prompt_logprobs)});
 }
 

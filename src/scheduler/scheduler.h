@@ -75,9 +75,13 @@ class Scheduler {
     [[nodiscard]] WaitingView waiting_view(Sequence& sequence) const;
     [[nodiscard]] bool start(Sequence& sequence);
 
-    [[nodiscard]] std::vector<RunningView> running_views() const;
+    // Words and rows of images cannot share a decode call: they take turns.
+    enum class RowKind : std::uint8_t { words, images };
+    [[nodiscard]] RowKind choose_rows() const;
+
+    [[nodiscard]] std::vector<RunningView> running_views(RowKind rows) const;
     [[nodiscard]] std::vector<SequenceId> running_ids() const;
-    [[nodiscard]] Budget budget() const;
+    [[nodiscard]] Budget budget(RowKind rows) const;
     // Deterministic mode: the longest chunk, and how far the next one of this sequence goes.
     [[nodiscard]] std::int32_t fixed_chunk_tokens() const;
     [[nodiscard]] std::int32_t fixed_chunk(const Sequence& sequence) const;
@@ -90,6 +94,7 @@ class Scheduler {
     [[nodiscard]] std::vector<BatchRow> rows_of(const std::vector<Slice>& slices) const;
     void note_planned(const std::vector<Slice>& slices);
     [[nodiscard]] Result<void> decode(const BatchPlan& plan, const std::vector<Slice>& slices);
+    [[nodiscard]] Result<void> decode_image(const Slice& slice);
     void note_computed(const std::vector<Slice>& slices);
     void note_suspects(const std::vector<Slice>& slices);
     void check_suspects();
@@ -124,6 +129,7 @@ class Scheduler {
     Guesser guesser_;
     Reporter reporter_;
     std::deque<std::uint64_t> early_cancels_;  // of requests that have not arrived yet; bounded
+    RowKind last_rows_ = RowKind::words;   // of the step before
     std::vector<PrefixSuspect> suspects_;  // with checks_prefixes: of this step
     std::uint64_t next_arrival_ = 0;
     bool held_back_ = false;               // by the last step: see BatchPlan::holds_back

@@ -35,7 +35,7 @@ Result<std::unique_ptr<Sequence>> Sequence::create(std::shared_ptr<RequestState>
                                                    std::uint64_t arrival, const Vocabulary& vocabulary) {
     const auto& sampling = request->request().sampling;
     WEFT_TRY(auto sampler, Sampler::create(sampling, static_cast<std::uint32_t>(vocabulary.size()), seed_of(sampling, choice)));
-    sampler.see_prompt(request->prepared->prompt);
+    sampler.see_prompt(words_of(request->prepared->prompt));
     return std::unique_ptr<Sequence>(new Sequence(std::move(request), choice, arrival, std::move(sampler)));
 }
 
@@ -175,7 +175,7 @@ void Sequence::collect(Token token, const Vocabulary& vocabulary, std::span<cons
 void Sequence::score_prompt(std::span<const float> logits, std::int32_t position, const Vocabulary& vocabulary) {
     if (choice != 0) return;
     const auto next = static_cast<std::size_t>(position) + 1;
-    if (next >= request->prepared->prompt.size()) return;
+    if (next >= request->prepared->prompt.size() || is_image(tokens[next])) return;
     request->prompt_logprobs.push_back(
         told(logits, tokens[next], request->request().top_logprobs, vocabulary));
 }
@@ -209,6 +209,18 @@ std::optional<TextPiece> Sequence::take_piece() {
     if (!something) return std::nullopt;
     piece_starts_.clear();
     return std::exchange(piece_, TextPiece{.choice = choice});
+}
+
+std::int32_t Sequence::segment() const {
+    if (const auto* image = next_image()) return image->end() - computed;
+    for (const auto& image : images())
+        if (image.begin > computed) return image.begin - computed;
+    return 0;
+}
+
+std::int32_t Sequence::with_whole_images(std::int32_t prefix) const {
+    const auto* image = image_at(prefix, images());
+    return image == nullptr ? prefix : image->begin;
 }
 
 void Sequence::shift() {

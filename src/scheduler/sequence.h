@@ -77,6 +77,17 @@ class Sequence {
     [[nodiscard]] std::int32_t pending() const { return static_cast<std::int32_t>(tokens.size()) - computed; }
     [[nodiscard]] bool decodes() const { return generated_ > 0 && pending() == 1; }
     [[nodiscard]] bool finished() const { return finish_.has_value(); }
+    [[nodiscard]] std::span<const ImageSpan> images() const { return request->prepared->images; }
+    // The image whose rows come next; null for words.
+    [[nodiscard]] const ImageSpan* next_image() const { return image_at(computed, images()); }
+    // Tokens up to where words end or begin; 0 when there is nothing but words.
+    [[nodiscard]] std::int32_t segment() const;
+    // Tokens in front of the first image; all where there is none.
+    [[nodiscard]] std::int32_t words_in_front() const {
+        return images().empty() ? static_cast<std::int32_t>(tokens.size()) : images().front().begin;
+    }
+    // As much of these first tokens as holds images whole or not at all.
+    [[nodiscard]] std::int32_t with_whole_images(std::int32_t prefix) const;
     [[nodiscard]] bool window_full() const {
         return static_cast<std::int32_t>(tokens.size()) >= request->prepared->window;
     }

@@ -72,6 +72,26 @@ TEST_CASE("the members of one object are bounded, those of many objects together
     CHECK(parses("{\"a\":\"" + std::string(5000, ':') + "\"}"));
 }
 
+TEST_CASE("the values of a text are bounded all together") {
+    const auto numbers = [](std::size_t n) {
+        std::string text = "{\"a\":[1";
+        for (std::size_t i = 1; i < n; ++i) text += ",1";
+        return text + "]}";
+    };
+    CHECK(parses(numbers(max_json_values)));
+    CHECK_FALSE(parses(numbers(max_json_values + 1)));
+    CHECK(parses("\"" + std::string(2 * max_json_values, ',') + "\""));
+}
+
+TEST_CASE("half a character that JavaScript left behind is a replacement character") {
+    const auto text_of = [](const char* text) { return parse_json(text).value().get<std::string>(); };
+    CHECK(text_of(R"("a\ud83d")") == "a\uFFFD");
+    CHECK(text_of(R"("\ude00b\ud83dc")") == "\uFFFD" "b" "\uFFFD" "c");
+    CHECK(text_of(R"("\ud83d\ude00 \ud83d\ud83d\ude00")") == "\U0001F600 \uFFFD\U0001F600");
+    CHECK(text_of(R"("\\ud83d \ud800")") == "\\ud83d \uFFFD");
+    CHECK_FALSE(parses(R"("\ud83")"));
+}
+
 TEST_CASE("the last of two equal keys wins and the order of keys is kept") {
     const auto json = parse_json(R"({"b":1,"a":2,"b":3})");
     REQUIRE(json);

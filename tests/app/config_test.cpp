@@ -226,6 +226,24 @@ TEST_CASE("a file that cannot be parsed is reported with the line") {
     CHECK(Scene().load("weft.ini", "port = 1").problems.size() == 1);
 }
 
+TEST_CASE("a plain text may begin with a number") {
+    const auto loaded = Scene().load("weft.yaml", "models:\n  demo:\n    path: ~/a b.gguf\n    system: 2 sentences, \"please\" # or 3\n"
+                                                  "  other:\n    path: x.gguf\n    system: |\n      rule: 2 sentences\n      - 3 words\n");
+    REQUIRE(texts(loaded.problems) == Texts{});
+    CHECK(loaded.config.models.at(0).system == "2 sentences, \"please\"");
+    CHECK(loaded.config.models.at(1).system == "rule: 2 sentences\n- 3 words\n");
+    CHECK(texts(Scene().load("weft.yaml", "models:\n  demo:\n    path: a.gguf\n    keep_alive: 5 minutes\n").problems).size() == 1);
+}
+
+TEST_CASE("a list is no configuration") {
+    CHECK(texts(Scene().load("weft.yaml", "# models\n- a\n- b\n").problems) == Texts{"weft.yaml: must be keys with values, not a list"});
+}
+
+TEST_CASE("a small KV cache needs flash attention") {
+    CHECK(Scene().load("weft.yaml", "defaults: {kv_cache_type: q8_0, flash_attention: false}\n").problems.size() == 1);
+    CHECK(Scene().load("weft.yaml", "defaults: {kv_cache_type: q8_0}\n").problems.empty());
+}
+
 TEST_CASE("empty files and empty groups change nothing") {
     for (const char* text : {"", "\n", "# nothing\n", "server:\nmodels:\nlog:\n  level:\n"}) {
         INFO(text);
@@ -290,10 +308,13 @@ TEST_CASE("a bad variable of ours is a problem, a misspelt one a warning") {
     Scene scene;
     scene.sources.environment["WEFT_SERVER_PORT"] = "eighty";
     scene.sources.environment["WEFT_SERVER_PROT"] = "80";
+    scene.sources.environment["WEFT_SERVR_HOST"] = "x";
+    scene.sources.environment["WEFT_SOMEBODY_ELSES"] = "x";
     const auto loaded = scene.load();
     CHECK(texts(loaded.problems) ==
           Texts{"server.port: must be a whole number from 0 to 65535 (environment variable WEFT_SERVER_PORT)"});
-    CHECK(texts(loaded.warnings) == Texts{"environment variable WEFT_SERVER_PROT: unknown variable, did you mean WEFT_SERVER_PORT?"});
+    CHECK(texts(loaded.warnings) == Texts{"environment variable WEFT_SERVER_PROT: unknown variable, did you mean WEFT_SERVER_PORT?",
+                                            "environment variable WEFT_SERVR_HOST: unknown variable, did you mean WEFT_SERVER_HOST?"});
 }
 
 TEST_CASE("Ollama's variables are honoured where they have a meaning") {
@@ -475,6 +496,22 @@ TEST_CASE("adapters that are none are told with their key") {
     CHECK(problems("{scale: 1}") == Texts{"models.m.adapters: must be a file's path, a group of keys with a path, or a list of these (weft.yaml line 4)"});
     CHECK(problems("{path: /a, scale: big}") == Texts{"models.m.adapters.scale: must be a number from -1000 to 1000 (weft.yaml line 4)"});
     CHECK(problems("{path: /a, weight: 1}") == Texts{"models.m.adapters.weight: unknown key, expected 'path' or 'scale' (weft.yaml line 4)"});
+}
+
+TEST_CASE("a model's projector is a file beside the configuration, or the command line's for its one model") {
+    Scene scene;
+    const auto loaded = scene.load("weft.yaml", "models:\n  seer: {path: a.gguf, projector: eyes.gguf}\n");
+    REQUIRE(loaded.config.models.size() == 1);
+    CHECK(loaded.config.models[0].projector == scene.folder.path() / "work" / "eyes.gguf");
+    CHECK(scene.load("weft.yaml", "models:\n  seer: {path: a.gguf, projector: [eyes.gguf]}\n").problems.size() == 1);
+
+    Scene line;
+    line.sources.projector = "/eyes.gguf";
+    CHECK(texts(line.load().problems) == Texts{"--mmproj: needs exactly one --model whose images it is for (command line)"});
+    line.sources.models = {"seer=/a.gguf"};
+    CHECK(line.load().config.models.at(0).projector == "/eyes.gguf");
+    line.sources.models = {"seer=/a.gguf", "/b.gguf"};
+    CHECK(line.load().problems.size() == 1);
 }
 
 }  // namespace weft::test

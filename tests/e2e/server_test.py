@@ -272,6 +272,18 @@ class Generation(unittest.TestCase):
                 alone = self.server.post("/api/embed", {"model": "weft-demo", "input": text})[1]["embeddings"][0]
                 self.assertGreater(sum(x * y for x, y in zip(alone, vector)), 0.999)
 
+    def test_clients_that_leave_take_their_long_embeddings_with_them(self):
+        import socket
+        # Half an hour of work, if it were done.
+        body = json.dumps({"model": "weft-demo", "input": ["hello " * 3000] * 100}).encode()
+        head = f"POST /api/embed HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+        clients = [socket.create_connection(("127.0.0.1", self.server.port)) for _ in range(8)]
+        for client in clients: client.sendall(head + body)
+        time.sleep(0.3)
+        for client in clients: client.close()
+        status, answer = self.server.post("/api/embed", {"model": "weft-demo", "input": "short"})
+        self.assertEqual((status, len(answer["embeddings"])), (200, 1))
+
     def test_forty_answers_at_once_belong_to_their_own_prompts(self):
         questions = {"What is the capital of France?": "Paris", "What is the capital of Italy?": "Rome"}
         wrong = []

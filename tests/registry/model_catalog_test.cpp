@@ -263,4 +263,37 @@ TEST_CASE("adapters make another model of a file, and one that does not fit make
     CHECK(digest("adapted") != before);
 }
 
+TEST_CASE("a projector makes a model that sees, and what is none makes it one that cannot be loaded") {
+    Scene scene;
+    const auto file = scene.put("elsewhere/base/base.gguf");
+    const auto eyes = GgufWriter().string("general.type", "mmproj").string("general.architecture", "clip").boolean("clip.has_vision_encoder", 1).tensor("v.a", {4});
+    const auto ears = GgufWriter().string("general.architecture", "clip").boolean("clip.has_audio_encoder", 1).tensor("a.a", {4});
+    const auto projector = scene.put("elsewhere/base/eyes.gguf", eyes);
+    scene.sources.models = {{.name = "plain", .path = file}, {.name = "seer", .path = file, .projector = projector},
+                            {.name = "deaf", .path = file, .projector = scene.put("elsewhere/base/ears.gguf", ears)},
+                            {.name = "wrong", .path = file, .projector = file},
+                            {.name = "missing", .path = file, .projector = "/nowhere.gguf"}};
+    scene.scan();
+    const auto seer = scene.catalog.find("seer").value();
+    CHECK(seer->can("vision"));
+    CHECK(seer->projector == projector);
+    CHECK(seer->projector_bytes > 0);
+    const auto plain = scene.catalog.find("plain").value();
+    CHECK_FALSE(plain->can("vision"));
+    CHECK(plain->digest != seer->digest);
+    CHECK(scene.catalog.find("deaf").error().message == "model 'deaf:latest' cannot be loaded: projector: key 'clip.has_vision_encoder': this projector is not for images");
+    CHECK(scene.catalog.find("wrong").error().message == "model 'wrong:latest' cannot be loaded: projector: key 'general.architecture': this is no projector");
+    CHECK_FALSE(scene.catalog.find("missing"));
+
+    // Scanned again it is the same; a changed projector is noticed, and is another model.
+    scene.scan();
+    CHECK(scene.catalog.find("seer").value()->digest == seer->digest);
+    CHECK(std::ranges::count(scene.catalog.find("seer").value()->capabilities, "vision") == 1);
+    auto changed = eyes;
+    scene.put("elsewhere/base/eyes.gguf", changed.string("general.name", "other"));
+    CHECK(scene.catalog.changed());
+    scene.scan();
+    CHECK(scene.catalog.find("seer").value()->digest != seer->digest);
+}
+
 }  // namespace weft::test

@@ -79,6 +79,8 @@ TEST_CASE("messages of the same shape are told apart") {
     CHECK(from_engine(TokenizeReply{1, error}) == FromEngine(TokenizeReply{}).index());
     CHECK(from_engine(TextReply{1, error}) == FromEngine(TextReply{}).index());
     CHECK(from_engine(PiecesReply{1, error}) == FromEngine(PiecesReply{}).index());
+    CHECK(from_engine(CountReply{1, error}) == FromEngine(CountReply{}).index());
+    CHECK(from_engine(CountReply{1, 7U}) == FromEngine(CountReply{}).index());
     const auto text = decode_from_engine(body_of(encode(FromEngine(TextReply{1, error}))));
     REQUIRE(text);
     CHECK(std::get<Error>(std::get<TextReply>(*text).result).message == "m");

@@ -116,6 +116,8 @@ TEST_CASE("prompts of tenants with many places wait while one with few gets its 
     budget.prefill_alone_tokens = 100;
     plan = plan_batch({{.pending = 50, .served = 9000, .places = 3}, {.pending = 400, .served = 10}}, budget);
     CHECK_FALSE(plan.holds_back);
+    plan = plan_batch({{.pending = 50, .served = 9000, .places = 3}, {.pending = 40, .served = 10, .segment = 20}}, budget);
+    CHECK_FALSE(plan.holds_back);  // an image lies between
 }
 
 TEST_CASE("in deterministic mode a call is one sequence's, up to its next border") {

@@ -86,6 +86,17 @@ class FakeEngine final : public Engine {
         assert_that(outputs <= limits_.max_outputs, "no more outputs than there is room for");
         return {};
     }
+    // The rows' names lie in the cells like tokens.
+    Result<void> decode_image(const ImageRows& image) override {
+        std::vector<BatchRow> rows;
+        for (std::int32_t i = image.first; i < image.first + image.count; ++i)
+            rows.push_back({.token = image.run->names.at(static_cast<std::size_t>(i)),
+                            .position = image.position + i,
+                            .sequence = image.sequence,
+                            .wants_logits = image.wants_logits && i + 1 == image.first + image.count});
+        assert_that(image.run->causal || image.count == image.run->rows(), "rows that see each other are computed at once");
+        return decode(rows);
+    }
     [[nodiscard]] std::span<const float> logits(std::size_t row) const override {
         assert_that(!logits_.at(row).empty(), "logits that were asked for");
         return logits_[row];

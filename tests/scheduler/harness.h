@@ -25,7 +25,7 @@ struct Seen {
 };
 
 // A scheduler over the fake engine, stepped by hand.
-class Harness final : public EventSink {
+class Harness : public EventSink {
   public:
     struct Shape {
         std::int32_t kv_cells = 256;

@@ -333,3 +333,75 @@ TEST_CASE("logprobs go with the content and not with calls") {
     CHECK(content == "Let me <b> look");
     CHECK(tokens == "Let/ me/ </b/> /look/");
 }
+
+namespace {
+
+ReplyRules early_rules(CallStyle style) {
+    auto rules = rules_for(style);
+    rules.early_arguments = true;
+    return rules;
+}
+
+// Arguments as they were told after each piece.
+std::vector<std::string> told_after(const ReplyRules& rules, const std::vector<std::string>& pieces) {
+    ReplyParser parser(rules, false);
+    std::vector<std::string> told;
+    std::string all;
+    for (const auto& text : pieces) {
+        for (const auto& call : parser.feed({.text = text, .n_tokens = 1}).tool_calls) all += call.name + call.arguments;
+        told.push_back(all);
+    }
+    return told;
+}
+
+}  // namespace
+
+TEST_CASE("arguments are told while they are written, and are the same in the end") {
+    const std::string city = R"({"city": "Par\u0069s", "days": [1, {"a": -2.5e3}]})", compact = R"({"city":"Par\u0069s","days":[1,{"a":-2.5e3}]})";
+    const std::string call = R"({"name": "get_weather", "arguments": )" + city + "}";
+    const std::string told = "get_weather" + compact;
+    promise(early_rules(CallStyle::hermes), "Hm. <tool_call>\n" + call + "\n</tool_call>\n<tool_call>" + R"({"name":"get_time","arguments":{}})" + "</tool_call>",
+            "|Hm.|" + told + " get_time{}");
+    promise(early_rules(CallStyle::mistral_list), "[TOOL_CALLS][" + call + R"(, {"name": "get_time", "arguments": {}}])", "||" + told + " get_time{}");
+    promise(early_rules(CallStyle::mistral_args), "[TOOL_CALLS]get_weather[ARGS]" + city, "||" + told);
+    promise(early_rules(CallStyle::granite), "<|tool_call|>[" + call + "]", "||" + told);
+    promise(early_rules(CallStyle::command_r), R"(<|START_ACTION|>[{"tool_call_id": "0", "tool_name": "get_weather", "parameters": )" + city + "}]<|END_ACTION|>", "||" + told);
+    promise(early_rules(CallStyle::deepseek_v31), "<｜tool▁call▁begin｜>get_weather<｜tool▁sep｜>" + city + "<｜tool▁call▁end｜>", "||" + told);
+    promise(early_rules(CallStyle::kimi), "<|tool_call_begin|>functions.get_weather:0<|tool_call_argument_begin|>" + city + "<|tool_call_end|>", "||" + told);
+    promise(early_rules(CallStyle::functionary_v31), "<function=get_weather>" + city + "</function>", "||" + told);
+    promise(early_rules(CallStyle::harmony), "<|channel|>commentary to=functions.get_weather <|constrain|>json<|message|>" + city + "<|call|>", "||" + told);
+    promise(early_rules(CallStyle::bare_json), R"({"name": "get_weather", "parameters": )" + city + "}", "||" + told);
+    promise(early_rules(CallStyle::apertus), R"(<|tools_prefix|>[{"get_weather": )" + city + "}]<|tools_suffix|>", "||" + told);
+
+    using Told = std::vector<std::string>;
+    const Told pieces{"<tool_call>{\"name\": \"get_", "weather\", \"arguments\": {\"ci", "ty\": \"Pa", "ris\"", "}}", "</tool_call>"};
+    CHECK(told_after(early_rules(CallStyle::hermes), pieces) ==
+          Told{"", R"(get_weather{"ci)", R"(get_weather{"city":"Pa)", R"(get_weather{"city":"Paris")", R"(get_weather{"city":"Paris"})", R"(get_weather{"city":"Paris"})"});
+    CHECK(told_after(rules_for(CallStyle::hermes), pieces)[3].empty());
+    const Told channel{"<|channel|>commentary to=functions.get_weather<|message|>{\"ci", "ty\": \"Paris\"", "}<|call|>"};
+    CHECK(told_after(early_rules(CallStyle::harmony), channel) == Told{R"(get_weather{"ci)", R"(get_weather{"city":"Paris")", R"(get_weather{"city":"Paris"})"});
+}
+
+TEST_CASE("what was not sure to be a call is told whole, in its order") {
+    // The name behind the arguments, a function that was not offered, arguments inside a string.
+    promise(early_rules(CallStyle::hermes), R"(<tool_call>{"arguments":{"city":"Paris"},"name":"get_weather"}</tool_call>)", paris);
+    promise(early_rules(CallStyle::hermes), R"(<tool_call>{"name":"nobody","arguments":{}}</tool_call>)", R"(|{"name":"nobody","arguments":{}}|)");
+    promise(early_rules(CallStyle::hermes), R"(<tool_call>{"name":"get_weather","arguments":"{\"city\":\"Paris\"}"}</tool_call>)", paris);
+    promise(early_rules(CallStyle::hermes), R"(<tool_call>{"function":{"name":"get_weather","arguments":{"city":"Paris"}}}</tool_call>)", paris);
+    promise(early_rules(CallStyle::granite), R"(<|tool_call|>[{"arguments":{"city":"Paris"},"name":"get_weather"},{"name":"get_time","arguments":{}}])", two);
+    promise(early_rules(CallStyle::granite), R"(<|tool_call|>[{"name":"nobody","arguments":{"a":1}},{"name":"get_time","arguments":{}}])", "||get_time{}");
+    promise(early_rules(CallStyle::granite), R"(<|tool_call|>[{"name":"get_weather","arguments":{"city":"Paris"}},{"name":"nobody","arguments":{"a":1}},{"name":"get_time","arguments":{}}])", two);
+}
+
+TEST_CASE("a call that was begun and is cut off stands as far as it was told") {
+    promise(early_rules(CallStyle::hermes), R"(a <tool_call>{"name":"get_weather","arguments":{"city":"Pa)", R"(|a|get_weather{"city":"Pa)");
+    promise(early_rules(CallStyle::hermes), R"(a <tool_call>{"name":"get_weather","argu)", R"(|a {"name":"get_weather","argu|)");
+    promise(early_rules(CallStyle::hermes), R"(<tool_call>{"name":"get_weather","arguments":{"city":x <tool_call>)", R"(||get_weather{"city":)");
+    promise(early_rules(CallStyle::harmony), R"(<|channel|>commentary to=functions.get_weather<|message|>{"city":"Pa)", R"(||get_weather{"city":"Pa)");
+}
+
+TEST_CASE("at most one early call where one is wanted") {
+    auto rules = early_rules(CallStyle::hermes);
+    rules.parallel_calls = false;
+    promise(rules, R"(<tool_call>{"name":"get_weather","arguments":{"city":"Paris"}}</tool_call><tool_call>{"name":"get_time","arguments":{}}</tool_call>)", paris);
+}

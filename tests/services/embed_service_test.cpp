@@ -20,8 +20,8 @@ struct Stage {
 };
 
 asio::awaitable<void> embed_into(EmbedService& service, EmbedRequest request,
-                                 std::optional<Result<EmbedOutcome>>& out) {
-    out = co_await service.embed("demo", std::move(request), KeepAlive{5});
+                                 std::optional<Result<EmbedOutcome>>& out, EmbedService::OnLeave on_leave = {}) {
+    out = co_await service.embed("demo", std::move(request), KeepAlive{5}, std::move(on_leave));
 }
 
 Result<EmbedOutcome> run(Stage& stage, EmbedRequest request) {
@@ -63,5 +63,23 @@ TEST_CASE("a model that cannot embed, a failed load and a failed run are told") 
     CHECK(run(stage, {.inputs = {"a"}}).error().code == ErrorCode::engine_failed);
     stage.registry.acquire_fails = Error{.code = ErrorCode::overloaded, .message = "full"};
     CHECK(run(stage, {.inputs = {"a"}}).error().code == ErrorCode::overloaded);
+    CHECK(stage.registry.leases("demo") == 0);
+}
+
+TEST_CASE("a client that leaves takes its embedding with it") {
+    Stage stage;
+    stage.runner->embed_hangs = true;
+    std::function<void()> leave;
+    std::optional<Result<EmbedOutcome>> out;
+    asio::co_spawn(stage.io, embed_into(stage.service, {.inputs = {"a"}}, out, [&](auto then) { leave = std::move(then); }), asio::detached);
+    stage.io.poll();
+    REQUIRE(leave);
+    leave();
+    stage.io.restart();
+    stage.io.run();
+    REQUIRE(out);
+    CHECK(out->error().code == ErrorCode::cancelled);
+    CHECK(stage.runner->cancelled_embeds == 1);
+    CHECK_FALSE(leave);
     CHECK(stage.registry.leases("demo") == 0);
 }

@@ -20,6 +20,8 @@ void tell_message(std::ostream& out, const ChatMessage& message) {
     if (!message.tool_name.empty()) out << " " << message.tool_name;
     if (!message.tool_call_id.empty()) out << " #" << message.tool_call_id;
     out << ": " << message.content << '\n';
+    for (const auto& image : message.images)
+        out << "  image at " << image.at << ": " << image.bytes.size() << " bytes, " << image.field << '\n';
     if (!message.thinking.empty()) out << "  thinking: " << message.thinking << '\n';
     for (const auto& call : message.tool_calls)
         out << "  call #" << call.id << " " << call.name << " " << call.arguments_json << '\n';

@@ -189,7 +189,7 @@ std::vector<float> FakeRunner::vector_of(const std::string& text, bool normalize
     return values;
 }
 
-void FakeRunner::embed(EmbedRequest request, std::function<void(Result<EmbedResult>)> done) {
+std::function<void()> FakeRunner::embed(EmbedRequest request, std::function<void(Result<EmbedResult>)> done) {
     EmbedResult result;
     for (const auto& input : request.inputs) {
         const std::string text = text_of(input);
@@ -204,7 +204,9 @@ void FakeRunner::embed(EmbedRequest request, std::function<void(Result<EmbedResu
     embed_requests.push_back(std::move(request));
     Result<EmbedResult> answer = std::move(result);
     if (embed_fails) answer = std::unexpected(*embed_fails);
-    asio::post(io_, [done = std::move(done), answer = std::move(answer)] { done(answer); });
+    if (!embed_hangs) asio::post(io_, [done = std::move(done), answer = std::move(answer)] { done(answer); });
+    else held_embeds_.push_back(std::move(done));
+    return [this] { ++cancelled_embeds; };
 }
 
 void FakeRunner::tokenize(std::string text, bool, bool, std::function<void(Result<std::vector<Token>>)> done) {
@@ -223,9 +225,24 @@ void FakeRunner::pieces(std::vector<Token> tokens, std::function<void(Result<std
     asio::post(io_, [done = std::move(done), texts = std::move(texts)] { done(texts); });
 }
 
-void FakeRunner::render(ChatPrompt prompt, std::function<void(Result<std::string>)> done) {
+namespace {
+
+std::string plainly(const ChatPrompt& prompt) {
     std::string text;
     for (const auto& message : prompt.messages) text += message.role + ": " + message.content + "\n";
+    return text;
+}
+
+}  // namespace
+
+void FakeRunner::count(ChatPrompt prompt, std::function<void(Result<std::uint32_t>)> done) {
+    const auto tokens = static_cast<std::uint32_t>(plainly(prompt).size());
+    rendered.push_back(std::move(prompt));
+    asio::post(io_, [done = std::move(done), tokens] { done(tokens); });
+}
+
+void FakeRunner::render(ChatPrompt prompt, std::function<void(Result<std::string>)> done) {
+    auto text = plainly(prompt);
     rendered.push_back(std::move(prompt));
     asio::post(io_, [done = std::move(done), text = std::move(text)] { done(text); });
 }

@@ -57,6 +57,8 @@ class FakeRunner final : public Runner {
     std::vector<EmbedRequest> embed_requests{};
     std::vector<ChatPrompt> rendered{};
     std::optional<Error> embed_fails{};
+    bool embed_hangs = false;                // nothing is answered
+    std::uint32_t cancelled_embeds = 0;
     std::uint32_t cancelled = 0;             // streams whose reader left before the end
     std::uint32_t running = 0;               // streams that have not ended
     ModelDescription told{};                 // what description() says; change it before use
@@ -68,7 +70,7 @@ class FakeRunner final : public Runner {
     // With logprobs each piece has one: token id = its index + 100, logprob -0.5, alternatives " alt0" (-1.5), " alt1"
     // (-2.5), ... With want_prompt_tokens the prompt is tokens 1..prompt_tokens and pieces name theirs.
     TokenStream start(GenerateRequest request) override;
-    void embed(EmbedRequest request, std::function<void(Result<EmbedResult>)> done) override;
+    std::function<void()> embed(EmbedRequest request, std::function<void(Result<EmbedResult>)> done) override;
     // One token per byte of the text.
     void tokenize(std::string text, bool add_special, bool parse_special,
                   std::function<void(Result<std::vector<Token>>)> done) override;
@@ -76,6 +78,8 @@ class FakeRunner final : public Runner {
     void pieces(std::vector<Token> tokens, std::function<void(Result<std::vector<std::string>>)> done) override;
     // "role: content\n" per message.
     void render(ChatPrompt prompt, std::function<void(Result<std::string>)> done) override;
+    // As many as the rendered text has bytes.
+    void count(ChatPrompt prompt, std::function<void(Result<std::uint32_t>)> done) override;
     RunnerStats stats() const override;
 
   private:
@@ -86,6 +90,7 @@ class FakeRunner final : public Runner {
     std::function<Script(const GenerateRequest&)> decide_;
     std::deque<Script> next_;
     std::vector<std::weak_ptr<Play>> held_;
+    std::vector<std::function<void(Result<EmbedResult>)>> held_embeds_;
 };
 
 // A registry over a few fakes. Everything that is asked of it is written down.

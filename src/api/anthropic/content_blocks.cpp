@@ -2,6 +2,8 @@
 
 #include <map>
 
+#include "api/image_input.h"
+
 namespace weft::api::anthropic {
 namespace {
 
@@ -69,6 +71,17 @@ Result<std::string> read_search_result(const JsonReader& block) {
     return text;
 }
 
+Result<ChatImage> read_image_block(const JsonReader& block) {
+    const auto source = block["source"];
+    if (!source.is_object()) return source.absent() ? source.missing() : source.wrong_type("an object");
+    WEFT_TRY(const auto type, required_string(source["type"]));
+    if (type == "file") return not_supported_yet(block, "image input by file");
+    if (type != "base64" && type != "url") return source["type"].invalid("must be one of base64, url, file");
+    const auto value = source[type == "url" ? "url" : "data"];
+    WEFT_TRY(const auto text, required_string(value));
+    return type == "url" ? read_image_url(text, value) : read_image(text, value);
+}
+
 // Blocks that stand for text, wherever they are. Nothing for those that do not.
 Result<std::optional<std::string>> read_text_like(const JsonReader& block, std::string_view type) {
     if (type == "text") {
@@ -83,32 +96,48 @@ Result<std::optional<std::string>> read_text_like(const JsonReader& block, std::
         WEFT_TRY(auto text, read_search_result(block));
         return text;
     }
-    if (type == "image") return not_supported_yet(block, "image input");
     return std::nullopt;
 }
 
-Result<std::string> read_result_content(const JsonReader& content) {
-    if (content.absent()) return std::string();
-    if (content.is_string()) return content.json().get<std::string>();
-    if (!content.is_array()) return content.wrong_type("a string or an array of content blocks");
-    WEFT_TRY(const auto blocks, content.array());
-    std::string text;
-    for (const auto& block : *blocks) {
-        if (!block.is_object()) return block.wrong_type("an object");
-        WEFT_TRY(const auto type, required_string(block["type"]));
-        WEFT_TRY(const auto part, read_text_like(block, type));
-        if (part) append_part(text, *part);
+// What a user, a tool or the model said: blocks that are text or images. Others are left out.
+Result<void> read_content_block(const JsonReader& block, std::string_view type, ContentBuilder& content) {
+    if (type == "image") {
+        WEFT_TRY(auto image, read_image_block(block));
+        content.add(std::move(image));
+        return {};
     }
-    return text;
+    WEFT_TRY(const auto text, read_text_like(block, type));
+    if (text && !text->empty()) content.add(*text);
+    return {};
+}
+
+Result<void> read_result_content(const JsonReader& content, ChatMessage& result) {
+    if (content.absent()) return {};
+    ContentBuilder builder;
+    if (content.is_string()) {
+        builder.add(content.json().get<std::string>());
+    } else {
+        if (!content.is_array()) return content.wrong_type("a string or an array of content blocks");
+        WEFT_TRY(const auto blocks, content.array());
+        for (const auto& block : *blocks) {
+            if (!block.is_object()) return block.wrong_type("an object");
+            WEFT_TRY(const auto type, required_string(block["type"]));
+            WEFT_CHECK(read_content_block(block, type, builder));
+        }
+    }
+    std::move(builder).move_to(result);
+    return {};
 }
 
 Result<ChatMessage> read_tool_result(const JsonReader& block) {
     ChatMessage out{.role = "tool"};
     WEFT_TRY(out.tool_call_id, required_string(block["tool_use_id"]));
-    WEFT_TRY(out.content, read_result_content(block["content"]));
+    WEFT_CHECK(read_result_content(block["content"], out));
     WEFT_TRY(const auto is_error, block["is_error"].boolean());
-    if (is_error.value_or(false)) out.content.insert(0, error_mark);
-    return out;
+    if (!is_error.value_or(false)) return out;
+    ChatMessage marked{.role = out.role, .content = std::string(error_mark), .tool_call_id = out.tool_call_id};
+    ContentBuilder::append(marked, std::move(out), "");
+    return marked;
 }
 
 Result<ToolCall> read_tool_use(const JsonReader& block) {
@@ -138,23 +167,25 @@ class MessageReader {
             turn.content = content.json().get<std::string>();
         } else {
             if (!content.is_array()) return content.wrong_type("a string or an array of content blocks");
-            WEFT_CHECK(read_blocks(content, turn));
+            ContentBuilder builder;
+            WEFT_CHECK(read_blocks(content, turn, builder));
+            std::move(builder).move_to(turn);
         }
         add(std::move(turn), !results_.empty());
         return {};
     }
 
   private:
-    Result<void> read_blocks(const JsonReader& content, ChatMessage& turn) {
+    Result<void> read_blocks(const JsonReader& content, ChatMessage& turn, ContentBuilder& builder) {
         WEFT_TRY(const auto blocks, content.array());
         for (const auto& block : *blocks) {
             if (!block.is_object()) return block.wrong_type("an object");
-            WEFT_CHECK(read_block(block, turn));
+            WEFT_CHECK(read_block(block, turn, builder));
         }
         return {};
     }
 
-    Result<void> read_block(const JsonReader& block, ChatMessage& turn) {
+    Result<void> read_block(const JsonReader& block, ChatMessage& turn, ContentBuilder& builder) {
         WEFT_TRY(const auto type, required_string(block["type"]));
         if (type == "tool_result" && turn.role == "user") {
             WEFT_TRY(auto result, read_tool_result(block));
@@ -166,8 +197,7 @@ class MessageReader {
             WEFT_TRY(const auto thinking, required_string(block["thinking"]));
             append_part(turn.thinking, thinking);
         } else {
-            WEFT_TRY(const auto text, read_text_like(block, type));
-            if (text) append_part(turn.content, *text);
+            WEFT_CHECK(read_content_block(block, type, builder));
         }
         return {};
     }
@@ -176,7 +206,7 @@ class MessageReader {
         for (auto& result : results_) turns_.push_back(std::move(result));
         results_.clear();
         // Results that came alone are no empty word of the user.
-        if (had_results && turn.content.empty()) return;
+        if (had_results && turn.content.empty() && turn.images.empty()) return;
         if (!turns_.empty() && continues(turns_.back(), turn)) return merge(turns_.back(), std::move(turn));
         turns_.push_back(std::move(turn));
     }
@@ -186,9 +216,9 @@ class MessageReader {
     }
 
     static void merge(ChatMessage& into, ChatMessage turn) {
-        append_part(into.content, turn.content);
         append_part(into.thinking, turn.thinking);
         into.tool_calls = std::move(turn.tool_calls);
+        ContentBuilder::append(into, std::move(turn), "\n");
     }
 
     std::vector<ChatMessage>& turns_;

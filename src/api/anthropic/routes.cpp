@@ -17,12 +17,20 @@ http::Handler handler_of(const Services& services, Answer answer) {
     return [services, answer](http::Exchange& exchange) { return with_request_id(exchange, services, answer); };
 }
 
+// Known, so that a client is told 501 and not 404.
+Answered no_batches(http::Exchange& exchange, const Services&) {
+    co_await reply_error(exchange, {.code = ErrorCode::not_implemented, .message = "message batches are not implemented by this server yet"});
+}
+
 }  // namespace
 
 void add_routes(http::Router& router, const Services& services) {
     for (const std::string base : {"/v1", "/v1/v1"}) {
         router.add("POST", base + "/messages", handler_of(services, create_message));
         router.add("POST", base + "/messages/count_tokens", handler_of(services, count_tokens));
+        for (const auto* method : {"GET", "POST", "DELETE"})
+            for (const auto* path : {"/messages/batches", "/messages/batches/*rest"})
+                router.add(method, base + path, handler_of(services, no_batches));
     }
 }
 

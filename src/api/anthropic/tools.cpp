@@ -1,5 +1,6 @@
 #include "api/anthropic/tools.h"
 
+#include <array>
 #include <set>
 
 #include "api/tool_fields.h"
@@ -8,12 +9,7 @@ namespace weft::api::anthropic {
 namespace {
 
 // Cache marks, examples and the like must not change the prompt.
-Json essentials(const JsonReader& tool) {
-    Json out = Json::object_t{};
-    for (const auto key : {"name", "description", "input_schema", "strict"})
-        if (const auto value = tool[key]; !value.absent()) out[key] = value.json();
-    return out;
-}
+constexpr std::array kept_members{std::string_view("strict")};
 
 Result<void> read_tool_list(const JsonReader& tools, ChatPrompt& prompt) {
     std::set<std::string> names;
@@ -26,9 +22,7 @@ Result<void> read_tool_list(const JsonReader& tools, ChatPrompt& prompt) {
         if (type && *type != "custom") continue;
         WEFT_TRY(const auto name, read_tool_name(tool["name"]));
         if (!names.insert(name).second) return tool["name"].invalid("must differ from the names of the other tools");
-        WEFT_CHECK(function_tool(tool, "input_schema"));  // its errors know the path
-        const auto kept = essentials(tool);
-        WEFT_TRY(auto json, function_tool(JsonReader(kept), "input_schema"));
+        WEFT_TRY(auto json, function_tool(tool, "input_schema", kept_members));
         prompt.tools_json.push_back(std::move(json));
     }
     return {};

@@ -59,8 +59,8 @@ Result<ChatMessage> message_in(const JsonReader& json) {
     WEFT_TRY(auto tool_name, json["tool_name"].string());
     WEFT_TRY(auto tool_call_id, json["tool_call_id"].string());
     WEFT_TRY(message.tool_calls, tool_calls_in(json["tool_calls"]));
-    WEFT_CHECK(check_images(json["images"]));
     message.content = std::move(content).value_or("");
+    WEFT_CHECK(read_images(json["images"], message));
     message.thinking = std::move(thinking).value_or("");
     message.tool_name = std::move(tool_name).value_or("");
     message.tool_call_id = std::move(tool_call_id).value_or("");

@@ -6,6 +6,7 @@
 #include "api/ollama/json_text.h"
 #include "api/ollama/options.h"
 #include "api/ollama/request_fields.h"
+#include "api/reply_waiter.h"
 
 namespace weft::api::ollama {
 namespace asio = boost::asio;
@@ -89,14 +90,15 @@ asio::awaitable<Result<RunnerLease>> load(const Services& services, const EmbedB
 }
 
 // What is asked for of the loading is done first, and the model held until its vectors are there.
-asio::awaitable<Result<EmbedOutcome>> embed(const Services& services, EmbedBody body) {
+asio::awaitable<Result<EmbedOutcome>> embed(http::Exchange& exchange, const Services& services, EmbedBody body) {
     RunnerLease lease;
     if (body.context_tokens != 0 || body.load.any()) {
         auto loaded = co_await load(services, body);
         if (!loaded) co_return std::unexpected(std::move(loaded).error());
         lease = std::move(*loaded);
     }
-    auto outcome = co_await services.embed.embed(std::move(body.model), std::move(body.request), body.keep_alive);
+    auto outcome = co_await services.embed.embed(std::move(body.model), std::move(body.request), body.keep_alive,
+                                                 leaving_of(exchange));
     if (!outcome) co_return outcome;
     if (auto finite = check_finite(outcome->result.vectors); !finite) co_return std::unexpected(finite.error());
     co_return outcome;
@@ -127,7 +129,7 @@ asio::awaitable<Result<EmbedAnswer>> answer_embed(http::Exchange& exchange, cons
         co_return EmbedAnswer{.model = std::move(body->model), .embeddings = {}};
     }
     std::string model_as_given = body->model;
-    auto outcome = co_await embed(services, std::move(*body));
+    auto outcome = co_await embed(exchange, services, std::move(*body));
     if (!outcome) co_return std::unexpected(std::move(outcome).error());
     const auto passed = services.clock.now() - exchange.request().received_at;
     co_return to_answer(std::move(model_as_given), std::move(*outcome), passed);
@@ -164,7 +166,7 @@ asio::awaitable<Result<EmbeddingsAnswer>> answer_embeddings(http::Exchange& exch
         co_return EmbeddingsAnswer{};
     }
     body->request.normalize = normalises(**model);
-    auto outcome = co_await embed(services, std::move(*body));
+    auto outcome = co_await embed(exchange, services, std::move(*body));
     if (!outcome) co_return std::unexpected(std::move(outcome).error());
     co_return EmbeddingsAnswer{std::move(outcome->result.vectors.at(0))};
 }

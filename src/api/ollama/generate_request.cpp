@@ -40,7 +40,7 @@ Prompt prompt_of(const GenerateBody& body, const ModelInfo& model) {
     ChatPrompt prompt{.messages = {}, .go_template = body.go_template, .suffix = body.suffix};
     const std::string& system = body.system.empty() ? model.system : body.system;
     if (!system.empty()) prompt.messages.push_back({.role = "system", .content = system});
-    prompt.messages.push_back({.role = "user", .content = body.prompt});
+    prompt.messages.push_back({.role = "user", .content = body.prompt, .images = body.images});
     set_thinking(prompt, body.fields.think, model);
     return prompt;
 }
@@ -58,7 +58,13 @@ Result<GenerateBody> parse_generate(const JsonReader& json) {
     WEFT_TRY(body.context, context_in(json["context"]));
     WEFT_TRY(body.go_template, text_in(json, "template"));
     WEFT_CHECK(check_raw(body));
-    WEFT_CHECK(check_images(json["images"]));
+    ChatMessage message{.role = "user", .content = body.prompt};
+    WEFT_CHECK(read_images(json["images"], message));
+    if (message.images.empty()) return body;
+    if (body.raw) return fail_field(ErrorCode::invalid_request, "raw", "raw mode does not support images");
+    if (!body.suffix.empty()) return fail_field(ErrorCode::invalid_request, "suffix", "suffix does not support images");
+    body.prompt = std::move(message.content);
+    body.images = std::move(message.images);
     return body;
 }
 

@@ -13,8 +13,9 @@ struct GenerateBody {
     std::string go_template{};  // instead of the model's own; rendered where the model is
     bool raw = false;
     std::vector<Token> context{};
+    std::vector<ChatImage> images{};
 
-    [[nodiscard]] bool only_loads() const { return prompt.empty(); }
+    [[nodiscard]] bool only_loads() const { return prompt.empty() && images.empty(); }
 };
 
 inline constexpr std::size_t max_context_field_tokens = 1U << 20U;

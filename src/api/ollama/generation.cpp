@@ -22,6 +22,13 @@ struct DebugAnswer {
     DebugInfo _debug_info;
 };
 
+int image_count(const Prompt& prompt) {
+    std::size_t count = 0;
+    if (const auto* chat = std::get_if<ChatPrompt>(&prompt))
+        for (const auto& message : chat->messages) count += message.images.size();
+    return static_cast<int>(count);
+}
+
 asio::awaitable<void> reply_done(http::Exchange& exchange, const Services& services, const GenerationCall& call,
                                  std::string_view reason) {
     ReplyWriter writer(call.wording, call.fields.model, services.wall_clock);
@@ -57,11 +64,12 @@ asio::awaitable<void> answer_unload(http::Exchange& exchange, const Services& se
 
 asio::awaitable<void> answer_render(http::Exchange& exchange, const Services& services, Generation generation) {
     const std::string model = generation.fields.model;
+    const int images = image_count(generation.prompt);
     auto text = co_await render(services, std::move(generation));
     if (!text) co_return co_await reply_error(exchange, std::move(text).error());
     co_await exchange.reply({.body = to_json(DebugAnswer{.model = model,
                                                          .created_at = rfc3339(services.wall_clock()),
-                                                         ._debug_info = {.rendered_template = std::move(*text)}})});
+                                                         ._debug_info = {.rendered_template = std::move(*text), .image_count = images}})});
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "api/image_input.h"
 #include "api/ollama/options.h"
 #include "registry/keep_alive.h"
 
@@ -96,11 +97,29 @@ Result<GenerationFields> generation_fields_in(const JsonReader& body) {
     return fields;
 }
 
-Result<void> check_images(const JsonReader& images) {
+Result<void> read_images(const JsonReader& images, ChatMessage& message) {
+    constexpr std::string_view mark = "[img]";
     WEFT_TRY(const auto list, images.array());
     if (!list || list->empty()) return {};
-    for (const auto& image : *list) WEFT_CHECK(image.string());
-    return fail_field(ErrorCode::unsupported, images.path(), "images are not supported yet");
+    std::vector<ChatImage> placed;
+    std::vector<ChatImage> in_front;
+    for (const auto& value : *list) {
+        WEFT_TRY(const auto text, value.string());
+        if (!text) return value.wrong_type("a string");
+        WEFT_TRY(auto image, read_image_url(*text, value));
+        const auto from = placed.empty() ? 0 : placed.back().at;
+        image.at = message.content.find(mark, from);
+        if (image.at == std::string::npos) {
+            image.at = 0;
+            in_front.push_back(std::move(image));
+        } else {
+            message.content.erase(image.at, mark.size());
+            placed.push_back(std::move(image));
+        }
+    }
+    message.images = std::move(in_front);
+    std::ranges::move(placed, std::back_inserter(message.images));
+    return {};
 }
 
 std::unexpected<Error> cannot(const std::string& model, std::string_view what) {

@@ -52,8 +52,8 @@ struct GenerationFields {
 };
 [[nodiscard]] Result<GenerationFields> generation_fields_in(const JsonReader& body);
 
-// An error while `images` holds any: they are not understood yet.
-[[nodiscard]] Result<void> check_images(const JsonReader& images);
+// The images of one message. They stand where its text says "[img]", the others in front of it.
+[[nodiscard]] Result<void> read_images(const JsonReader& images, ChatMessage& message);
 
 // unsupported: "NAME" does not support WHAT.
 [[nodiscard]] std::unexpected<Error> cannot(const std::string& model, std::string_view what);

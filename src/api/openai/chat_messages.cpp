@@ -3,6 +3,7 @@
 #include <map>
 #include <string>
 
+#include "api/image_input.h"
 #include "api/openai/request_fields.h"
 
 namespace weft::api::openai {
@@ -10,34 +11,55 @@ namespace {
 
 constexpr std::string_view empty_arguments = "{}";
 
-// One content part as text.
-Result<std::string> read_part(const JsonReader& part, std::string_view role) {
-    if (part.is_string()) return part.json().get<std::string>();
-    if (!part.is_object()) return part.wrong_type("an object");
-    WEFT_TRY(const auto type, required_string(part["type"]));
+// The URL is a member of an object, or bare.
+Result<ChatImage> read_image_part(const JsonReader& part) {
+    const auto image = part["image_url"];
+    if (!part["file_id"].absent()) return not_supported_yet(part, "image input by file");
+    const auto url = image.is_object() ? image["url"] : image;
+    WEFT_TRY(const auto text, required_string(url));
+    return read_image_url(text, url);
+}
+
+Result<std::string> read_text_part(const JsonReader& part, std::string_view type, std::string_view role) {
     if (type == "text" || type == "input_text" || type == "output_text") return required_string(part["text"]);
     if (type == "refusal" && role == "assistant") return required_string(part["refusal"]);
-    if (type == "image_url" || type == "input_image") return not_supported_yet(part, "image input");
     if (type == "input_audio") return not_supported_yet(part, "audio input");
     if (type == "file" || type == "input_file") return not_supported_yet(part, "file input");
     return part["type"].invalid("must be a type of content part that a message of role '" + std::string(role) +
-                                "' can have, not '" + type + "'");
+                                "' can have, not '" + std::string(type) + "'");
+}
+
+Result<void> read_part(const JsonReader& part, std::string_view role, ContentBuilder& content) {
+    if (part.is_string()) {
+        content.add(part.json().get<std::string>());
+        return {};
+    }
+    if (!part.is_object()) return part.wrong_type("an object");
+    WEFT_TRY(const auto type, required_string(part["type"]));
+    if (type == "image_url" || type == "input_image") {
+        WEFT_TRY(auto image, read_image_part(part));
+        content.add(std::move(image));
+        return {};
+    }
+    WEFT_TRY(const auto text, read_text_part(part, type, role));
+    content.add(text);
+    return {};
 }
 
 }  // namespace
 
-Result<std::optional<std::string>> read_content(const JsonReader& content, std::string_view role) {
-    if (content.absent()) return std::nullopt;
-    if (content.is_string()) return content.json().get<std::string>();
-    if (!content.is_array()) return content.wrong_type("a string or an array of content parts");
-    WEFT_TRY(const auto parts, content.array());
-    std::string text;
-    for (std::size_t i = 0; i < parts->size(); ++i) {
-        WEFT_TRY(const auto part, read_part((*parts)[i], role));
-        if (i > 0) text += '\n';
-        text += part;
+Result<bool> read_content(const JsonReader& content, ChatMessage& message) {
+    if (content.absent()) return false;
+    ContentBuilder builder;
+    if (content.is_string()) {
+        builder.add(content.json().get<std::string>());
+    } else {
+        if (!content.is_array()) return content.wrong_type("a string or an array of content parts");
+        WEFT_TRY(const auto parts, content.array());
+        for (const auto& part : *parts) WEFT_CHECK(read_part(part, message.role, builder));
     }
-    return text;
+    std::move(builder).move_to(message);
+    return true;
 }
 
 Result<std::string> read_arguments(const JsonReader& arguments) {
@@ -75,22 +97,21 @@ Result<std::vector<ToolCall>> read_tool_calls(const JsonReader& message) {
 
 Result<ChatMessage> read_assistant(const JsonReader& message) {
     ChatMessage out{.role = "assistant"};
-    WEFT_TRY(auto content, read_content(message["content"], out.role));
+    WEFT_TRY(const bool has_content, read_content(message["content"], out));
     WEFT_TRY(auto refusal, message["refusal"].string());
     WEFT_TRY(auto thinking, message.first_of({"reasoning_content", "reasoning"}).string());
     WEFT_TRY(out.tool_calls, read_tool_calls(message));
-    if (!content && !refusal && out.tool_calls.empty()) return message["content"].missing();
-    out.content = content ? std::move(*content) : std::move(refusal).value_or("");
+    if (!has_content && !refusal && out.tool_calls.empty()) return message["content"].missing();
+    if (!has_content) out.content = std::move(refusal).value_or("");
     out.thinking = std::move(thinking).value_or("");
     return out;
 }
 
 Result<ChatMessage> read_tool_result(const JsonReader& message) {
     ChatMessage out{.role = "tool"};
-    WEFT_TRY(auto content, read_content(message["content"], out.role));
+    WEFT_CHECK(read_content(message["content"], out));
     WEFT_TRY(auto name, message["name"].string());
     WEFT_TRY(auto call, message["tool_call_id"].string());
-    out.content = std::move(content).value_or("");
     out.tool_name = std::move(name).value_or("");
     out.tool_call_id = std::move(call).value_or("");
     return out;
@@ -98,9 +119,10 @@ Result<ChatMessage> read_tool_result(const JsonReader& message) {
 
 Result<ChatMessage> read_text_message(const JsonReader& message, std::string role) {
     WEFT_CHECK(message["name"].string());
-    WEFT_TRY(auto content, read_content(message["content"], role));
-    if (!content) return message["content"].missing();
-    return ChatMessage{.role = std::move(role), .content = std::move(*content)};
+    ChatMessage out{.role = std::move(role)};
+    WEFT_TRY(const bool has_content, read_content(message["content"], out));
+    if (!has_content) return message["content"].missing();
+    return out;
 }
 
 Result<ChatMessage> read_message(const JsonReader& message) {

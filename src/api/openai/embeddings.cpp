@@ -7,6 +7,7 @@
 #include "api/openai/errors.h"
 #include "api/openai/handlers.h"
 #include "api/openai/request_fields.h"
+#include "api/reply_waiter.h"
 
 namespace weft::api::openai {
 namespace asio = boost::asio;
@@ -153,7 +154,8 @@ Answered embeddings(http::Exchange& exchange, const Services& services) {
     if (!model) co_return co_await reply_error(exchange, services, model.error());
     if (const auto fits = check_dimensions(*call, **model); !fits)
         co_return co_await reply_error(exchange, services, fits.error());
-    const auto outcome = co_await services.embed.embed(call->model, std::move(call->request), call->keep_alive);
+    const auto outcome = co_await services.embed.embed(call->model, std::move(call->request), call->keep_alive,
+                                                       leaving_of(exchange));
     if (!outcome) co_return co_await reply_error(exchange, services, blame_prompt(outcome.error(), "input"));
     co_await reply_json(exchange, services, answer_of(outcome->result, call->model, call->base64));
 }

@@ -27,6 +27,8 @@ std::string_view code_of_invalid(const Error& error) {
         case ErrorReason::malformed_json: return "";
         case ErrorReason::invalid_schema: return "invalid_json_schema";
         case ErrorReason::invalid_grammar: return "invalid_grammar";
+        case ErrorReason::invalid_image: return "invalid_image";
+        case ErrorReason::invalid_image_url: return "invalid_image_url";
     }
     return "";
 }
@@ -136,7 +138,8 @@ http::Response error_response(const Error& error) {
     http::Response response{.status = kind_of(error).status, .body = error_body(error)};
     if (error.code == ErrorCode::overloaded || error.code == ErrorCode::shutting_down)
         response.headers.emplace_back("retry-after", std::to_string(std::max(1, error.retry_after_s)));
-    if (error.code == ErrorCode::model_load_failed) response.headers.emplace_back("x-should-retry", "false");
+    if (error.code == ErrorCode::model_load_failed || error.code == ErrorCode::not_implemented)
+        response.headers.emplace_back("x-should-retry", "false");
     return response;
 }
 

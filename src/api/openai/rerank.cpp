@@ -8,6 +8,7 @@
 #include "api/openai/errors.h"
 #include "api/openai/handlers.h"
 #include "api/openai/named_model.h"
+#include "api/reply_waiter.h"
 #include "api/request_fields.h"
 
 namespace weft::api::openai {
@@ -127,7 +128,7 @@ Answered rerank(http::Exchange& exchange, const Services& services) {
         co_return co_await reply_error(exchange, services, {.code = ErrorCode::unsupported,
                                                             .message = "\"" + call->model + "\" does not support reranking",
                                                             .field = "model"});
-    const auto outcome = co_await services.embed.embed(call->model, call->request, call->keep_alive);
+    const auto outcome = co_await services.embed.embed(call->model, call->request, call->keep_alive, leaving_of(exchange));
     if (!outcome) co_return co_await reply_error(exchange, services, blame_prompt(outcome.error(), call->tei ? "texts" : "documents"));
     co_await reply_json(exchange, services, answer_of(*call, call->request.inputs, outcome->result));
 }

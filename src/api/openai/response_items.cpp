@@ -1,6 +1,7 @@
 #include "api/openai/response_items.h"
 
 #include "api/base64.h"
+#include "api/image_input.h"
 #include "api/openai/chat_messages.h"
 
 namespace weft::api::openai {
@@ -93,14 +94,15 @@ Result<void> ItemReader::read_message(const JsonReader& item) {
     if (role == "developer") role = "system";
     if (role != "system" && role != "user" && role != "assistant")
         return item["role"].invalid("must be one of user, assistant, system, developer, not '" + role + "'");
-    WEFT_TRY(auto content, read_content(item["content"], role));
-    if (!content) return item["content"].missing();
-    if (role == "assistant") {
-        append_line(assistant_turn().content, *content);
+    ChatMessage turn{.role = std::move(role)};
+    WEFT_TRY(const bool has_content, read_content(item["content"], turn));
+    if (!has_content) return item["content"].missing();
+    if (turn.role == "assistant") {
+        ContentBuilder::append(assistant_turn(), std::move(turn), "\n");
         return {};
     }
     thinking_.clear();
-    turns_.push_back({.role = std::move(role), .content = std::move(*content)});
+    turns_.push_back(std::move(turn));
     return {};
 }
 
@@ -123,8 +125,7 @@ Result<void> ItemReader::read_call(const JsonReader& item, bool custom) {
 Result<void> ItemReader::read_call_output(const JsonReader& item) {
     ChatMessage turn{.role = "tool"};
     WEFT_TRY(turn.tool_call_id, required_string(item["call_id"]));
-    WEFT_TRY(auto output, read_content(item["output"], turn.role));
-    turn.content = std::move(output).value_or("");
+    WEFT_CHECK(read_content(item["output"], turn));
     thinking_.clear();
     turns_.push_back(std::move(turn));
     return {};

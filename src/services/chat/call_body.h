@@ -17,6 +17,13 @@ struct ReadCall {
     std::string arguments_json;
 };
 
+// A call whose arguments are being written.
+struct BegunCall {
+    std::string name;
+    std::size_t told = 0;  // bytes of its arguments that were taken by take_early()
+    bool complete = false;
+};
+
 // What follows the word that opens a call, in one family's notation. Gets the text byte by byte and finds the end by
 // itself; looks at each byte a bounded number of times.
 class CallBody {
@@ -32,6 +39,13 @@ class CallBody {
     virtual bool finish() { return false; }
     // The calls in a body that is complete, in their order. Empty when it does not read as calls at all.
     [[nodiscard]] virtual std::vector<ReadCall> calls() const = 0;
+    // What the last byte adds to the arguments of a call that has begun and is told early: the call, and more of its
+    // arguments. Null while there is none, and in notations that write arguments in another form than JSON. Calls come
+    // here in the order of calls(), its first ones.
+    virtual const BegunCall* take_early(std::string& arguments) {
+        (void)arguments;
+        return nullptr;
+    }
     // A complete body that is the head of a message to the reader: it is no call, and no text either.
     [[nodiscard]] virtual bool addresses_reader() const { return false; }
     // Everything that was fed and taken.

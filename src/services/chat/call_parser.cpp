@@ -26,6 +26,8 @@ CallParser::CallParser(const ReplyRules& rules)
       new_call_id_(rules.new_call_id ? rules.new_call_id : random_call_id),
       openers_(call_openers(style_)),
       markers_(all_markers(rules)) {
+    // Nothing holds these to a grammar: what looks like a call may still turn out to be none.
+    early_ = rules.early_arguments && style_ != CallStyle::bare_json && style_ != CallStyle::functionary_v32;
     // The prompt of this family ends with the word that opens a message to somebody.
     if (style_ == CallStyle::functionary_v32) open("");
 }
@@ -61,6 +63,7 @@ std::size_t CallParser::take_text(std::size_t at, bool ended, ReplyDelta& out) {
         if (body_) {
             const auto state = body_->feed(held_[at]);
             if (state != CallBody::State::broken) ++at;
+            if (early_ && state != CallBody::State::broken) tell_early(out);
             if (state == CallBody::State::more || (state == CallBody::State::complete && end_body(out))) continue;
             const auto body = std::shared_ptr<const CallBody>(std::move(body_));
             give_back(release(*body, false, out), body->raw(), at);
@@ -90,6 +93,8 @@ bool CallParser::begins_bare_call(char c) const {
 void CallParser::open(std::string_view word) {
     body_ = make_call_body(style_, word, *tools_);
     opener_bytes_ = word.size();
+    early_calls_ = 0;
+    early_refused_ = false;
 }
 
 // False when it is no call after all.
@@ -100,8 +105,9 @@ bool CallParser::end_body(ReplyDelta& out) {
         return true;
     }
     auto calls = body_->calls();
+    calls.erase(calls.begin(), calls.begin() + static_cast<std::ptrdiff_t>(std::min(early_calls_, calls.size())));
     std::erase_if(calls, [this](const ReadCall& call) { return !tools_->knows(call.name); });
-    if (calls.empty()) return false;
+    if (calls.empty() && early_calls_ == 0) return false;
     settle(space_.size() - space_settled_ + opener_bytes_ + body_->raw().size(), false, out);
     space_.clear();
     space_settled_ = 0;
@@ -147,6 +153,21 @@ void CallParser::tell(ReadCall call, ReplyDelta& out) {
                               .id = new_call_id_(),
                               .name = std::move(call.name),
                               .arguments = std::move(call.arguments_json)});
+}
+
+void CallParser::tell_early(ReplyDelta& out) {
+    std::string arguments;
+    const auto* call = body_->take_early(arguments);
+    if (call == nullptr || early_refused_) return;
+    if (call->told == 1) {
+        early_refused_ = calls_ >= max_calls_ || !tools_->knows(call->name);
+        if (early_refused_) return;
+        ++early_calls_;
+        out.tool_calls.push_back({.index = calls_++, .id = new_call_id_(), .name = call->name});
+    } else if (out.tool_calls.empty()) {
+        out.tool_calls.push_back({.index = calls_ - 1});
+    }
+    out.tool_calls.back().arguments += arguments;
 }
 
 void CallParser::add_text(char c, ReplyDelta& out) {

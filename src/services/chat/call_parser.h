@@ -17,7 +17,10 @@ namespace weft {
 //
 // Text before the first call is content, without the white space before the call; text behind it is dropped, so that
 // content never follows a call. What is marked as a call but is none (broken, of a function that was not offered, cut
-// off) is text, without its markers; a space keeps apart what a marker parted. A call is told whole, as soon as it is complete. Markers are never told.
+// off) is text, without its markers; a space keeps apart what a marker parted. A call is told whole, as soon as it is
+// complete; with ReplyRules::early_arguments its arguments are told while they are written, where they are JSON and a
+// grammar holds the model to it. Such a call stands as far as it was told, even if the reply is cut off in its middle.
+// Markers are never told.
 class CallParser {
   public:
     explicit CallParser(const ReplyRules& rules);
@@ -37,6 +40,7 @@ class CallParser {
     void give_back(std::size_t bytes, std::string_view last_read, std::size_t& at);
     bool begins_bare_call(char c) const;
     void tell(ReadCall call, ReplyDelta& out);
+    void tell_early(ReplyDelta& out);
     void add_text(char c, ReplyDelta& out);
     void drop_marker(std::size_t bytes, ReplyDelta& out);
     void settle(std::size_t bytes, bool content, ReplyDelta& out);
@@ -48,6 +52,9 @@ class CallParser {
     WordMatcher openers_;
     WordMatcher markers_;             // openers included
     std::unique_ptr<CallBody> body_;  // while inside a call
+    bool early_;                      // arguments are told while they are written
+    std::size_t early_calls_ = 0;     // of this body
+    bool early_refused_ = false;      // a call of this body was not told early: nor are those behind it
     std::size_t opener_bytes_ = 0;    // of the word that opened it
     std::string held_;                // text that may become a marker
     std::string space_;               // white space that may stand before a call

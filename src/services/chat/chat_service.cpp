@@ -22,6 +22,14 @@ Result<void> check_capabilities(const GenerateRequest& generate, const ModelInfo
     const bool offers_tools = !chat->tools_json.empty() && chat->tool_choice != ToolChoice::none;
     if (offers_tools && !model.can("tools")) return cannot(model, "tools", "tools");
     if (chat->thinking.value_or(false) && !model.can("thinking")) return cannot(model, "thinking", "think");
+    std::size_t images = 0;
+    for (const auto& message : chat->messages) {
+        images += message.images.size();
+        if (!message.images.empty() && !model.can("vision")) return cannot(model, "image input", message.images.front().field);
+        if (images > max_images)
+            return fail_field(ErrorCode::invalid_request, message.images.front().field,
+                              "a request holds at most " + std::to_string(max_images) + " images");
+    }
     return {};
 }
 
@@ -84,15 +92,9 @@ asio::awaitable<Result<std::uint32_t>> ChatService::count_prompt_tokens(ChatRequ
     if (!lease) co_return std::unexpected(lease.error());
     auto generate = resolve(request, lease->model());
     if (!generate) co_return std::unexpected(generate.error());
-    const Pending<std::string> text(io_);
-    (*lease)->render(std::move(std::get<ChatPrompt>(generate->prompt)), text.setter());
-    auto rendered = co_await text.wait();
-    if (!rendered) co_return std::unexpected(rendered.error());
-    const Pending<std::vector<Token>> tokens(io_);
-    (*lease)->tokenize(std::move(*rendered), true, true, tokens.setter());
-    const auto counted = co_await tokens.wait();
-    if (!counted) co_return std::unexpected(counted.error());
-    co_return static_cast<std::uint32_t>(counted->size());
+    const Pending<std::uint32_t> counted(io_);
+    (*lease)->count(std::move(std::get<ChatPrompt>(generate->prompt)), counted.setter());
+    co_return co_await counted.wait();
 }
 
 }  // namespace weft

@@ -25,7 +25,8 @@ HarmonyParser::HarmonyParser(const ReplyRules& rules, bool thinking_open)
       max_calls_(rules.parallel_calls ? max_calls_per_reply : 1),
       new_call_id_(rules.new_call_id ? rules.new_call_id : random_call_id),
       markers_(call_markers(CallStyle::harmony)),
-      part_(thinking_open ? Part::thinking : Part::header) {}
+      part_(thinking_open ? Part::thinking : Part::header),
+      early_(rules.early_arguments) {}
 
 void HarmonyParser::feed(TextPiece piece, ReplyDelta& out) {
     const auto content_before = out.content.size();
@@ -84,7 +85,9 @@ void HarmonyParser::take_byte(char c, ReplyDelta& out) {
             return;
         case Part::content: return add_content({&c, 1}, out);
         case Part::call:
-            if (call_.size() < max_call_bytes) call_ += c;
+            if (call_.size() >= max_call_bytes) return;
+            call_ += c;
+            if (early_) tell_call_early(c, out);
             return;
     }
 }
@@ -97,6 +100,8 @@ void HarmonyParser::begin_message() {
     else part_ = Part::content;
     new_message_ = true;
     thought_pending_ = part_ == Part::thinking && thought_anything_;
+    early_arguments_ = {};
+    early_state_ = Early::no;
 }
 
 void HarmonyParser::end_message(ReplyDelta& out) {
@@ -107,12 +112,30 @@ void HarmonyParser::end_message(ReplyDelta& out) {
 
 void HarmonyParser::tell_call(ReplyDelta& out) {
     const auto text = std::exchange(call_, {});
+    if (early_state_ != Early::no) return;
     const bool blank = text.find_first_not_of(" \t\r\n") == std::string::npos;
     auto arguments = blank ? std::string("{}") : compact_json(text);
     if (!tools_ || !tools_->knows(callee_) || !arguments.starts_with('{')) return add_content(text, out);
     if (calls_ >= max_calls_) return;
     out.tool_calls.push_back(
         {.index = calls_++, .id = new_call_id_(), .name = callee_, .arguments = std::move(arguments)});
+}
+
+void HarmonyParser::tell_call_early(char c, ReplyDelta& out) {
+    if (early_state_ == Early::over || !tools_ || !tools_->knows(callee_)) return;
+    const auto before = early_arguments_.text().size();
+    const auto state = early_arguments_.feed(c);
+    if (early_state_ == Early::no) {
+        // Whether it is an object shows in its first byte.
+        if (early_arguments_.text() != "{") return;
+        if (calls_ >= max_calls_) return;
+        out.tool_calls.push_back({.index = calls_++, .id = new_call_id_(), .name = callee_});
+        early_state_ = Early::yes;
+    } else if (out.tool_calls.empty()) {
+        out.tool_calls.push_back({.index = calls_ - 1});
+    }
+    out.tool_calls.back().arguments += std::string_view(early_arguments_.text()).substr(before);
+    if (state != JsonScanner::State::more) early_state_ = Early::over;
 }
 
 void HarmonyParser::add_content(std::string_view text, ReplyDelta& out) {

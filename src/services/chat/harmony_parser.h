@@ -35,6 +35,7 @@ class HarmonyParser {
     void begin_message();
     void end_message(ReplyDelta& out);
     void tell_call(ReplyDelta& out);
+    void tell_call_early(char c, ReplyDelta& out);
     void add_content(std::string_view text, ReplyDelta& out);
 
     std::shared_ptr<const OfferedTools> tools_;
@@ -46,6 +47,9 @@ class HarmonyParser {
     std::string header_;  // of the message that begins
     std::string call_;    // the arguments so far
     std::string callee_;
+    bool early_;                   // arguments are told while they are written
+    JsonScanner early_arguments_;  // of this call
+    enum class Early : std::uint8_t { no, yes, over } early_state_ = Early::no;
     bool thought_anything_ = false;  // another analysis message is a paragraph of its own
     bool thought_pending_ = false;
     bool said_anything_ = false;     // the same for content

@@ -69,6 +69,78 @@ bool may_be_call(std::string_view json) {
     });
 }
 
+bool is_one_of(std::string_view key, std::initializer_list<std::string_view> names) {
+    return std::ranges::find(names, key) != names.end();
+}
+
+constexpr std::initializer_list<std::string_view> name_keys{"name", "tool_name", "function"};
+constexpr std::initializer_list<std::string_view> arguments_keys{"arguments", "parameters", "args"};
+
+// Follows a scanner and sees where the arguments of a call are being written: an object that is all of the JSON when the
+// name stands before it, else the member of an object (in a list or not) whose name has come already.
+class ArgumentsFinder {
+  public:
+    explicit ArgumentsFinder(const JsonScanner& scanner) : scanner_(scanner) {}
+
+    // After each byte that the scanner took. True when the byte belongs to arguments.
+    bool follow(std::string_view name_before, bool anonymous) {
+        const auto depth = scanner_.depth();
+        const bool opened = depth > depth_ && scanner_.text().back() == '{';
+        const auto before = std::exchange(depth_, depth);
+        if (inside_) {
+            if (depth < arguments_depth_) inside_ = false, call_.complete = true;
+            return true;
+        }
+        if (!opened || lost_) return false;
+        if (!anonymous) return before == 0 && begin(std::string(name_before), depth);
+        const std::size_t members_at = scanner_.text().front() == '[' ? 2 : 1;
+        if (depth == members_at) {
+            lost_ = !call_.complete && elements_ > 0;  // the element before was told in no part: nor are those behind it
+            ++elements_;
+            object_begin_ = scanner_.text().size() - 1;
+            call_ = {};
+            return false;
+        }
+        return depth == members_at + 1 && !call_.complete && begin(name_of_call(), depth);
+    }
+
+    [[nodiscard]] BegunCall& call() { return call_; }
+    [[nodiscard]] std::size_t begun() const { return begun_; }
+
+  private:
+    bool begin(std::string name, std::size_t depth) {
+        if (name.empty()) return false;
+        call_ = {.name = std::move(name)};
+        arguments_depth_ = depth;
+        inside_ = true;
+        ++begun_;
+        return true;
+    }
+
+    // When the object that just opened is the arguments of a call whose name stands before it; looked for in no more
+    // than a header's worth of text.
+    [[nodiscard]] std::string name_of_call() const {
+        const auto text = std::string_view(scanner_.text()).substr(object_begin_);
+        if (text.size() > max_call_header_bytes) return {};
+        const auto object = std::string(text.substr(0, text.size() - 1)) + "0}";
+        const auto members = members_of(object);
+        if (members.empty() || !is_one_of(members.back().first, arguments_keys)) return {};
+        for (const auto& [key, value] : members)
+            if (is_one_of(key, name_keys)) return string_of(value);
+        return {};
+    }
+
+    const JsonScanner& scanner_;
+    std::size_t depth_ = 0;
+    std::size_t elements_ = 0;
+    std::size_t object_begin_ = 0;
+    std::size_t arguments_depth_ = 0;
+    std::size_t begun_ = 0;
+    bool inside_ = false;
+    bool lost_ = false;
+    BegunCall call_;
+};
+
 class JsonBody final : public CallBody {
   public:
     JsonBody(CallStyle style, bool must_look_like_call) : style_(style), header_(header_of(style)), looks_(must_look_like_call) {}
@@ -81,12 +153,14 @@ class JsonBody final : public CallBody {
             raw_ += c;
             return State::more;
         }
-        switch (scanner_.feed(c)) {
-            case JsonScanner::State::broken: return State::broken;
-            case JsonScanner::State::complete: raw_ += c; return State::complete;
-            case JsonScanner::State::more: break;
-        }
+        const auto before = scanner_.text().size();
+        const auto state = scanner_.feed(c);
+        if (state == JsonScanner::State::broken) return State::broken;
+        fresh_ = scanner_.text().size() > before;
+        const bool begins = scanner_.text().size() == 1;
+        if (fresh_) in_arguments_ = finder_.follow(begins ? name_in(style_, head_) : std::string_view(), !named());
         raw_ += c;
+        if (state == JsonScanner::State::complete) return State::complete;
         if (!looks_ || scanner_.text().size() > longest_beginning) return State::more;
         if (may_be_call(scanner_.text())) return State::more;
         raw_.pop_back();
@@ -102,6 +176,13 @@ class JsonBody final : public CallBody {
         }
         if (style_ == CallStyle::apertus) return mapped_calls();
         return calls_in_json(scanner_.text());
+    }
+
+    const BegunCall* take_early(std::string& arguments) override {
+        if (style_ == CallStyle::apertus || !std::exchange(fresh_, false) || !in_arguments_) return nullptr;
+        arguments = scanner_.text().back();
+        ++finder_.call().told;
+        return &finder_.call();
     }
 
   private:
@@ -138,6 +219,9 @@ class JsonBody final : public CallBody {
     bool looks_;
     std::string head_;
     JsonScanner scanner_;
+    ArgumentsFinder finder_{scanner_};
+    bool fresh_ = false;         // the last byte made the scanner's text longer ...
+    bool in_arguments_ = false;  // ... by a part of arguments
 };
 
 // name\n{..} or all\ntext
@@ -177,17 +261,13 @@ class RecipientBody final : public CallBody {
     JsonScanner scanner_;
 };
 
-bool is_one_of(std::string_view key, std::initializer_list<std::string_view> names) {
-    return std::ranges::find(names, key) != names.end();
-}
-
 void add_call(std::string_view object, std::vector<ReadCall>& calls) {
     ReadCall call;
     std::string_view arguments = "{}";
     for (const auto& [key, value] : members_of(object)) {
         if (key == "function" && value.starts_with('{')) return add_call(value, calls);
-        if (is_one_of(key, {"name", "tool_name", "function"})) call.name = string_of(value);
-        else if (is_one_of(key, {"arguments", "parameters", "args"})) arguments = value;
+        if (is_one_of(key, name_keys)) call.name = string_of(value);
+        else if (is_one_of(key, arguments_keys)) arguments = value;
     }
     call.arguments_json = arguments_of(arguments);
     if (!call.name.empty() && !call.arguments_json.empty()) calls.push_back(std::move(call));

@@ -22,6 +22,8 @@ class JsonScanner {
     // The value so far, white space between its parts left out.
     [[nodiscard]] const std::string& text() const { return text_; }
     [[nodiscard]] bool started() const { return !text_.empty(); }
+    // Objects and arrays that are open.
+    [[nodiscard]] std::size_t depth() const { return open_.size(); }
 
   private:
     enum class Expect : std::uint8_t { value, value_or_end, key, key_or_end, colon, comma_or_end };

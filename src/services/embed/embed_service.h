@@ -2,6 +2,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -21,10 +22,13 @@ class EmbedService {
   public:
     explicit EmbedService(Registry& registry) : registry_(registry) {}
 
+    // Calls what it is given when the client leaves; an empty function unsets it.
+    using OnLeave = std::function<void(std::function<void()>)>;
+
     // Dimensions beyond the model's are ignored. not_found, overloaded, model_load_failed, unsupported,
-    // context_overflow (only without truncate). The caller keeps the service alive until it has the answer.
+    // context_overflow (only without truncate), cancelled. The caller keeps the service alive until it has the answer.
     [[nodiscard]] boost::asio::awaitable<Result<EmbedOutcome>> embed(std::string model, EmbedRequest request,
-                                                                    std::optional<KeepAlive> keep_alive);
+                                                                    std::optional<KeepAlive> keep_alive, OnLeave on_leave);
 
   private:
     Registry& registry_;
