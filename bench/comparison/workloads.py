@@ -279,14 +279,15 @@ def long_prompt_beside_streams(ctx):
     with ctx.server(parallel=5, context=prompt + 1024) as server:
         work = Work(server)
         streams = subprocess.Popen(
-            [ctx.bench, server.url, "--model", server.model_name, "-c", "4", "-d", "12" if ctx.quick else "40", "--prompt", "tokens",
+            [ctx.bench, server.url, "--model", server.model_name, "-c", "4", "-d", "12" if ctx.quick else "60", "--prompt", "tokens",
              "--max-tokens", "900", "--ignore-eos", "--body", SAMPLER, "--json", "-", "--label", "streams"],
             stdout=subprocess.PIPE, text=True)
         try:
+            time.sleep(3)  # until all four decode
             arriving = replace(ctx, seed=ctx.seed + 1)
             long = arriving.generate(server, 1, 1, prompt, 4)
         finally:
-            output, _ = streams.communicate(timeout=120)
+            output, _ = streams.communicate(timeout=240)
         beside = json.loads(output)
         return {**work.done(), "streams_itl_max_ms": beside["itl_ms"]["max"], "streams_itl_p99_ms": beside["itl_ms"]["p99"],
                 "long_ttft_ms": long["ttft_ms"]["p50"], "streams_tokens_per_s": beside["tokens_per_s"]}
@@ -327,7 +328,7 @@ def repetitive_prompt(seed, length):
 def repeating(ctx):
     """Greedy answers of a model with random weights soon go in circles: what is said was said before. One user, then
     sixteen at once."""
-    tokens, users = (64, 4) if ctx.quick else (512, 16)
+    tokens, users = (64, 4) if ctx.quick else (256, 16)
     result = {}
     with ctx.server(parallel=users, context=1024, ngrams=True) as server:
         for name, requests, most in (("one", 3, 1), ("many", users, users)):
@@ -413,7 +414,7 @@ WORKLOADS = (
              goals=(Goal("ttft_p50_ms", "ratio", 10, higher_is_better=False),)),
     Workload("flood", "one key floods, another asks once a second", flood, row=10,
              goals=(Goal("slowdown", "value", 1.3, at_least=False),)),
-    Workload("long_prompt", "8,000-token prompt beside 4 streams", long_prompt_beside_streams, row=3,
+    Workload("long_prompt", "8,000-token prompt beside 4 streams", long_prompt_beside_streams, row=3, shape="0.5B",
              goals=(Goal("streams_itl_max_ms", "ratio", 8, higher_is_better=False),
                     Goal("long_ttft_ms", "ratio", 0.91, higher_is_better=False))),
     Workload("choices", "n = 8 choices while 4 others run", choices, row=6,

@@ -277,6 +277,8 @@ void LlamaEngine::remove(SequenceId sequence) {
 std::vector<std::uint8_t> LlamaEngine::save(SequenceId sequence, std::int32_t from, std::int32_t to) {
     if (limits_.memory == MemoryKind::none) return {};
     if (limits_.memory == MemoryKind::states) return whole_state(context_.get(), static_cast<llama_seq_id>(sequence));
+    // libllama leaves out what a sliding window would no longer see from the end of what it saves.
+    if (const auto window = llama_model_n_swa(model_->handle()); window > 0 && window <= to - from) return {};
     auto* memory = llama_get_memory(context_.get());
     const auto passage = static_cast<llama_seq_id>(limits_.max_sequences);
     llama_memory_seq_cp(memory, static_cast<llama_seq_id>(sequence), passage, from, to);

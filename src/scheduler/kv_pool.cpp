@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/log.h"
+#include "engine/image_run.h"
 
 namespace weft {
 namespace {
@@ -120,17 +121,32 @@ std::uint64_t KvPool::copy_out(const PrefixCache::Entry& entry) {
     if (spill_ == nullptr) return 0;
     auto chain = chain_for(entry.scope);
     const auto keys = chain.keys(entry.tokens);
+    const std::span tokens(entry.tokens);
     std::uint64_t copied = 0;
     for (std::size_t i = 0; i < keys.size(); ++i) {
-        if (spill_->contains(keys[i])) continue;
         const auto from = static_cast<std::int32_t>(i) * block_tokens;
-        auto bytes = engine_.save(entry.id, from, from + block_tokens);
-        if (bytes.empty()) break;
-        copied += bytes.size();
-        spill_->put(keys[i], std::move(bytes));
+        const auto bytes = copy_block(entry.id, from, from + block_tokens, keys[i]);
+        if (bytes == 0 && !spill_->contains(keys[i])) return copied;
+        copied += bytes;
+        if (i > 0) branches_.note(keys[i - 1], tokens.subspan(i * block_tokens, block_tokens), keys[i]);
+    }
+    const auto words = words_in_front(tokens);
+    if (const auto whole = keys.size() * block_tokens; whole > 0 && whole < words) {
+        const auto key = chain.state_key(tokens, words);
+        copied += copy_block(entry.id, static_cast<std::int32_t>(whole), static_cast<std::int32_t>(words), key);
+        branches_.note(keys.back(), tokens.subspan(whole, words - whole), key);
+        spill_->touch(std::span(&key, 1));
     }
     spill_->touch(keys);
     return copied;
+}
+
+std::uint64_t KvPool::copy_block(SequenceId id, std::int32_t from, std::int32_t to, const BlockKey& key) {
+    if (spill_->contains(key)) return 0;
+    auto bytes = engine_.save(id, from, to);
+    const auto n = bytes.size();
+    if (n > 0) spill_->put(key, std::move(bytes));
+    return n;
 }
 
 std::int32_t KvPool::spilled_tokens(std::span<const BlockKey> keys) const {
@@ -141,20 +157,32 @@ SpillStore::Ticket KvPool::fetch(std::span<const BlockKey> keys) const {
     return spill_ == nullptr ? nullptr : spill_->fetch(keys);
 }
 
-std::int32_t KvPool::restore(SequenceId id, std::int32_t computed, std::span<const BlockKey> keys) {
+std::int32_t KvPool::restore(SequenceId id, std::int32_t computed, std::span<const Token> tokens, BlockChain& chain) {
     assert_that(computed % block_tokens == 0, "copies are put behind whole blocks");
-    for (auto block = static_cast<std::size_t>(computed / block_tokens); block < keys.size(); ++block) {
-        const auto bytes = spill_ == nullptr ? nullptr : spill_->get(keys[block]);
-        if (!bytes || !make_room(block_tokens)) break;
-        if (!engine_.restore(id, computed, computed + block_tokens, *bytes)) {
-            log_warn("prefix_not_restored", {{"tokens", std::to_string(computed)}});
-            break;
-        }
-        ledger_.append(id, block_tokens);
-        computed += block_tokens;
-        restored_tokens_ += block_tokens;
-    }
+    const auto keys = chain.keys(tokens);
+    // At least one token is computed anyway.
+    const auto limit = static_cast<std::int32_t>(tokens.size()) - 1;
+    auto block = static_cast<std::size_t>(computed / block_tokens);
+    for (; block < keys.size() && computed + block_tokens <= limit; ++block, computed += block_tokens)
+        if (!put_back(id, computed, computed + block_tokens, block_tokens, keys[block])) break;
+    if (block == 0) return computed;
+    const auto rest = tokens.subspan(static_cast<std::size_t>(computed), static_cast<std::size_t>(limit - computed));
+    if (const auto branch = branches_.find(keys[block - 1], rest); branch.common > 0)
+        if (put_back(id, computed, computed + branch.tokens, branch.common, branch.key)) computed += branch.common;
     return computed;
+}
+
+bool KvPool::put_back(SequenceId id, std::int32_t from, std::int32_t to, std::int32_t kept, const BlockKey& key) {
+    const auto bytes = spill_ == nullptr ? nullptr : spill_->get(key);
+    if (!bytes || !make_room(to - from)) return false;
+    if (!engine_.restore(id, from, to, *bytes)) {
+        log_warn("prefix_not_restored", {{"tokens", std::to_string(from)}});
+        return false;
+    }
+    ledger_.append(id, to - from);
+    if (kept < to - from) truncate(id, from + kept, from + kept);  // no image is in front of a copy
+    restored_tokens_ += static_cast<std::uint64_t>(kept);
+    return true;
 }
 
 // ---- whole states ---------------------------------------------------------------------------------------------------

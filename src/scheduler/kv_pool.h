@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/engine.h"
+#include "scheduler/block_branches.h"
 #include "scheduler/block_key.h"
 #include "scheduler/cell_ledger.h"
 #include "scheduler/prefix_cache.h"
@@ -63,8 +64,9 @@ class KvPool {
     [[nodiscard]] std::int32_t spilled_tokens(std::span<const BlockKey> keys) const;
     // Brings what is on disk only into memory; null when there is nothing to wait for.
     [[nodiscard]] SpillStore::Ticket fetch(std::span<const BlockKey> keys) const;
-    // Puts copies behind the `computed` tokens (whole blocks) that `id` holds; how many tokens it holds then.
-    [[nodiscard]] std::int32_t restore(SequenceId id, std::int32_t computed, std::span<const BlockKey> keys);
+    // Puts copies behind the `computed` tokens (whole blocks) that `id` holds; how many tokens it holds then, fewer than all.
+    // The last copy may be of a block that begins like the rest of the tokens: only that much of it is kept.
+    [[nodiscard]] std::int32_t restore(SequenceId id, std::int32_t computed, std::span<const Token> tokens, BlockChain& chain);
     // Copies cached prefixes to memory and disk, most recently used first: those that were used again, or all of them.
     // Stops after about `max_bytes`. True when nothing is left to do.
     bool persist(bool only_used_again, std::uint64_t max_bytes);
@@ -91,8 +93,13 @@ class KvPool {
 
   private:
     [[nodiscard]] bool evict(std::uint64_t& copied_bytes, SequenceId spared = SequenceId{-1});
-    // Copies the whole blocks of the entry that have no copy yet, and returns how many bytes that were.
+    // Copies the blocks of the entry that have no copy yet, and returns how many bytes that were. Of what is behind the last
+    // whole block there is a copy only as long as this process remembers it.
     std::uint64_t copy_out(const PrefixCache::Entry& entry);
+    // Bytes copied; 0 also when there is a copy.
+    std::uint64_t copy_block(SequenceId id, std::int32_t from, std::int32_t to, const BlockKey& key);
+    // Puts the copy into the pool, for the first `kept` tokens of it.
+    [[nodiscard]] bool put_back(SequenceId id, std::int32_t from, std::int32_t to, std::int32_t kept, const BlockKey& key);
 
     Engine& engine_;
     SpillStore* spill_;
@@ -103,6 +110,7 @@ class KvPool {
     std::uint64_t restored_tokens_ = 0;
     std::uint64_t evictions_ = 0;
     StateIndex states_;
+    BlockBranches branches_;
     std::uint64_t states_kept_ = 0;
 };
 

@@ -179,7 +179,7 @@ void PrefixFinder::start_with_cells(Sequence& sequence, PrefixMatch match) {
     sequence.id = kv_.start(match);
     if (sequence.id == SequenceId{-1}) return;
     sequence.computed = match.tokens;
-    if (restores && match.tokens % block_tokens == 0) sequence.computed = kv_.restore(sequence.id, match.tokens, keys);
+    if (restores && match.tokens % block_tokens == 0) sequence.computed = kv_.restore(sequence.id, match.tokens, sequence.tokens, chain_of(sequence));
 }
 
 void PrefixFinder::passed(Sequence& sequence) {

@@ -141,7 +141,7 @@ def tiny_hybrid(model, path, width=64, context=2048):
     write(writer)
 
 
-def tiny_sliding(model, path, width=64, window=32, context=2048):
+def tiny_sliding(model, path, width=64, window=80, context=2048):
     """Gemma 3: five of six layers look back no further than the window."""
     writer = gguf.GGUFWriter(path, "gemma3")
     words = same_vocabulary(writer, model)

@@ -49,6 +49,7 @@ class Kinds(unittest.TestCase):
         prompt = first["usage"]["prompt_tokens"]
         again, cached = chat(server, model, "A whale?")
         self.assertGreaterEqual(cached, prompt - 8)
+        self.assertGreater(prompt, 150)  # more than the sliding window
         self.assertEqual(again["choices"][0]["message"], first["choices"][0]["message"])
         _, cached = chat(server, model, "A hedgehog in the garden?")
         self.assertGreater(cached, 100, "the system prompt is shared")
@@ -73,6 +74,18 @@ class Kinds(unittest.TestCase):
 
     def test_a_sliding_window_keeps_all_cells_and_shares_them(self):
         self.share("sliding", "tree")
+
+    def test_a_very_small_window_is_shared_but_outlives_nothing(self):
+        made_models.tiny_sliding(MODEL, self.folder / "narrow.gguf", window=32)
+        server = self.server("narrow")
+        first, _ = chat(server, "narrow", "A whale?")
+        again, cached = chat(server, "narrow", "A whale?")
+        self.assertGreater(cached, 100)
+        self.assertEqual(again["choices"][0]["message"], first["choices"][0]["message"])
+        server.stop()
+        again, cached = chat(self.server("narrow"), "narrow", "A whale?")
+        self.assertEqual(cached, 0)
+        self.assertEqual(again["choices"][0]["message"], first["choices"][0]["message"])
 
 
 class Drafts(unittest.TestCase):

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <span>
@@ -175,7 +176,7 @@ class FakeEngine final : public Engine {
         int owners;
     };
     EngineLimits limits_;
-    bool interrupted_ = false;
+    std::atomic<bool> interrupted_ = false;
     std::map<SequenceId, std::vector<std::uint64_t>> sequences_;
     std::map<std::uint64_t, Cell> cells_;
     std::uint64_t next_cell_ = 0;
