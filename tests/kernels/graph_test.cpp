@@ -118,7 +118,7 @@ struct LongContext {
 
 }  // namespace
 
-TEST_CASE("a graph comes to the same on 1 to 64 threads") {
+TEST_CASE("a graph comes to the same on 1 to 64 threads", "[threads]") {
     if (!chosen_isa()) SKIP("no kernels for this processor");
     for (const int64_t columns : {1, 3, 21, 70}) {
         Graph graph;
@@ -194,7 +194,7 @@ TEST_CASE("rows that do not exist come out as zeros") {
     CHECK(result(out) == std::vector<float>(4 * 64, 0.0f));
 }
 
-TEST_CASE("a long context is shared among threads, and the parts put together come to the whole") {
+TEST_CASE("a long context is shared among threads, and the parts put together come to the whole", "[threads]") {
     if (!chosen_isa()) SKIP("no kernels for this processor");
     for (const int64_t cells : {33, 1000, 5000})
         for (const int64_t tokens : {1, 3}) {

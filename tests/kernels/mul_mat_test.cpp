@@ -117,7 +117,7 @@ TEST_CASE("all instruction sets compute the same") {
     }
 }
 
-TEST_CASE("more threads than work, or than processors, change nothing") {
+TEST_CASE("more threads than work, or than processors, change nothing", "[threads]") {
     const Weights w(*find_format(GGML_TYPE_Q4_K));
     for (const Isa* isa : usable_isas())
         for (const int threads : {2, 3, 16}) CHECK(product(*isa, w, 20, threads) == product(*isa, w, 20));
