@@ -1,4 +1,5 @@
-// Speed of the kernels alone, for every type: decode in GB/s of packed weights, and GOP/s for several columns.
+// Speed of the kernels alone, for every type: packing in GB/s of the file, decode in GB/s of packed weights, and GOP/s for
+// several columns.
 // strip_speed [ISA [TYPE]]; on all OpenMP threads. With OMP_NUM_THREADS=1 it counts processor time, which busy neighbours distort less.
 #include <omp.h>
 #include <sys/mman.h>
@@ -79,7 +80,15 @@ void measure(const Isa& isa, const Format& f) {
         jobs.scratch = aligned(jobs.scratch_memory, jobs.scratch_bytes * size_t(omp_get_max_threads()));
         return best_seconds(jobs, 5);
     };
-    std::printf("%-8s %6.1f GB/s;", ggml_type_name(f.type), double(bytes) * copies / seconds_for(1, copies) / 1e9);
+    std::vector<uint8_t> file(f.row_bytes(k) * rows, 0x11);
+    double packing = 1e9;
+    for (int round = 0; round < 3; ++round) {
+        const double start = now();
+        pack_rows(f, k, rows, file.data(), memory);
+        packing = std::min(packing, now() - start);
+    }
+    std::printf("%-8s packs %4.2f GB/s; %6.1f GB/s;", ggml_type_name(f.type), double(file.size()) / packing / 1e9,
+                double(bytes) * copies / seconds_for(1, copies) / 1e9);
     for (const int columns : {4, 16, 32, 64, 512}) {
         const int n = columns > 16 ? 2 : std::min(copies, 8);
         std::printf(" %d: %.0f", columns, 2.0 * k * rows * columns * n / seconds_for(columns, n) / 1e9);

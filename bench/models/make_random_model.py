@@ -3,7 +3,7 @@
 
     make_random_model.py SHAPE TYPE [--seed N] [--out FILE]
 
-SHAPE: tiny, 0.5B, 1B. TYPE: F16, Q8_0, Q4_0, Q4_K_M. Without --out the file goes to the cache folder
+SHAPE: tiny, 0.2B, moe (a mixture of 16 experts), 0.5B, 1B. TYPE: F16, Q8_0, Q4_0, Q4_K_M. Without --out the file goes to the cache folder
 ($WEFT_CACHE or ~/.cache/weft, in bench-models/) and is made only once. Prints its path.
 
 Speed does not depend on what the weights say; the vocabulary is made so that tokenizing works, that text comes out
@@ -34,6 +34,8 @@ class Shape:
     rope_base: float
     norm_epsilon: float
     qkv_bias: bool = False
+    experts: int = 0        # in each layer; 0: not a mixture
+    experts_used: int = 0   # by a token
 
     @property
     def head_width(self):
@@ -44,6 +46,9 @@ SHAPES = {
     "tiny": Shape("llama", 4, 256, 4, 2, 768, 50_000, 32768, 10000.0, 1e-5),
     # Qwen2.5-0.5B and Llama-3.2-1B, from their published config.json.
     "0.5B": Shape("qwen2", 24, 896, 14, 2, 4864, 151_936, 32768, 1_000_000.0, 1e-6, qkv_bias=True),
+    # Small enough to measure every type; rows of a multiple of 256, which the K types want.
+    "0.2B": Shape("llama", 8, 1024, 16, 4, 4096, 32_000, 32768, 10000.0, 1e-5),
+    "moe": Shape("llama", 6, 1024, 16, 4, 1024, 32_000, 32768, 10000.0, 1e-5, experts=16, experts_used=4),
     "1B": Shape("llama", 16, 2048, 32, 8, 8192, 128_256, 131072, 500_000.0, 1e-5),
 }
 TYPES = ("F16", "Q8_0", "Q4_0", "Q4_K_M")
@@ -122,11 +127,18 @@ def tensors(shape, rng):
         for norm in ("attn_norm", "ffn_norm"):
             yield block + norm + ".weight", (shape.width,), lambda: np.ones(shape.width, dtype=np.float32)
         for name, rows, columns in (("attn_q", shape.width, shape.width), ("attn_k", kv_width, shape.width),
-                                    ("attn_v", kv_width, shape.width), ("attn_output", shape.width, shape.width),
-                                    ("ffn_gate", shape.feed_forward, shape.width),
+                                    ("attn_v", kv_width, shape.width), ("attn_output", shape.width, shape.width)):
+            yield block + name + ".weight", *matrix(rows, columns)
+        if shape.experts:
+            yield block + "ffn_gate_inp.weight", *matrix(shape.experts, shape.width)
+        for name, rows, columns in (("ffn_gate", shape.feed_forward, shape.width),
                                     ("ffn_up", shape.feed_forward, shape.width),
                                     ("ffn_down", shape.width, shape.feed_forward)):
-            yield block + name + ".weight", *matrix(rows, columns)
+            if shape.experts:
+                yield block + name + "_exps.weight", (shape.experts, rows, columns), \
+                    normal(shape.experts, rows, columns, deviation=columns ** -0.5)
+            else:
+                yield block + name + ".weight", *matrix(rows, columns)
         if shape.qkv_bias:
             for name, rows in (("attn_q", shape.width), ("attn_k", kv_width), ("attn_v", kv_width)):
                 yield block + name + ".bias", (rows,), normal(rows, deviation=0.1)
@@ -139,6 +151,9 @@ def add_metadata(writer, name, shape):
     writer.add_embedding_length(shape.width)
     writer.add_block_count(shape.layers)
     writer.add_feed_forward_length(shape.feed_forward)
+    if shape.experts:
+        writer.add_expert_count(shape.experts)
+        writer.add_expert_used_count(shape.experts_used)
     writer.add_head_count(shape.heads)
     writer.add_head_count_kv(shape.kv_heads)
     writer.add_layer_norm_rms_eps(shape.norm_epsilon)
@@ -164,7 +179,7 @@ def write_f16(path, name, seed):
     rng = np.random.default_rng(seed)
     writer = gguf.GGUFWriter(path, shape.architecture)
     add_metadata(writer, name, shape)
-    kind_of = lambda dims: np.float16 if len(dims) == 2 else np.float32  # noqa: E731
+    kind_of = lambda dims: np.float16 if len(dims) >= 2 else np.float32  # noqa: E731
     planned = list(tensors(shape, rng))
     for tensor, dims, _ in planned:
         kind = np.dtype(kind_of(dims))

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "isa/isa.h"
+#include "ops/mul_mat.h"
 #include "ops/team.h"
 
 namespace weft::kernels {
@@ -22,8 +23,11 @@ struct MulMatId {
 
     [[nodiscard]] int64_t packed_k() const { return format->packed_k(k); }
     [[nodiscard]] size_t panel_bytes() const { return column_bytes(format->activations.kind, packed_k()) * size_t(slots * tokens); }
-    // Per thread: the floats of one panel side by side.
-    [[nodiscard]] size_t scratch_bytes() const { return size_t(panel_columns * packed_k()) * sizeof(float); }
+    // So few activations that every thread plans and rounds for itself, which costs less than to meet.
+    [[nodiscard]] bool own_panels() const { return slots * tokens * packed_k() <= most_own_numbers; }
+    // Per thread: the floats of one panel side by side, then its own panels.
+    [[nodiscard]] size_t side_by_side_bytes() const { return size_t(panel_columns * packed_k()) * sizeof(float); }
+    [[nodiscard]] size_t scratch_bytes() const { return side_by_side_bytes() + (own_panels() ? panel_bytes() : 0); }
 };
 
 // Which columns go to which expert: they are sorted by expert and cut into panels.

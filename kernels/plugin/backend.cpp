@@ -192,6 +192,12 @@ class Walk {
 
     void multiply(const MulMatId& job, std::atomic<int64_t>& next_unit) {
         quantised_ = false;
+        if (job.own_panels()) {
+            uint8_t* panels = scratch_ + job.side_by_side_bytes();
+            own_experts_.make(job);
+            quantise_share(b_.isa, job, own_experts_, {.thread = 0, .threads = 1, .barrier = b_.barrier}, panels, scratch_);
+            return multiply_share(b_.isa, job, own_experts_, member_, panels, next_unit);
+        }
         if (member_.first()) b_.experts.make(job);
         member_.meet();
         quantise_share(b_.isa, job, b_.experts, member_, b_.panels, scratch_);
@@ -209,6 +215,7 @@ class Walk {
     uint8_t* scratch_;
     bool quantised_ = false;  // whether the panels hold the activations of last_
     MulMat last_{};
+    ExpertPlan own_experts_{};
 };
 
 ggml_status graph_compute(ggml_backend_t backend, ggml_cgraph* graph) {

@@ -37,6 +37,30 @@ Aligned<T> aligned(size_t n) {
 
 bool close(double error, double power) { return std::isfinite(error) && error <= tolerance * tolerance * power; }
 
+bool same_as_loops(const std::vector<float>& weights, const std::vector<float>& x, const float* out) {
+    double error = 0, power = 0;
+    for (int c = 0; c < test_columns; ++c)
+        for (int r = 0; r < strip_rows; ++r) {
+            double want = 0;
+            for (int64_t i = 0; i < test_k; ++i) want += double(weights[r * test_k + i]) * x[c * test_k + i];
+            error += std::pow(want - out[c * strip_rows + r], 2);
+            power += want * want;
+        }
+    return close(error, power);
+}
+
+bool multiplies_well_on_tiles(const Tiles& tiles, const Format& f, const uint8_t* strip, const std::vector<float>& weights,
+                              const std::vector<float>& x) {
+    const auto panel = aligned<uint8_t>(tile_panel_bytes(test_k)), scratch = aligned<uint8_t>(tile_weight_bytes);
+    const auto sums = aligned<float>(panel_columns * strip_rows);
+    const TilePanels panels{.data = panel.get(), .total = 1};
+    tiles.round_panel(x.data(), test_k, test_k, test_columns, panels, 0);
+    tiles.multiply({.type = f.type, .strips = strip, .n_strips = 1, .k = test_k, .panels = panels, .first_panel = 0, .n_panels = 1,
+                    .sums = sums.get(), .weights = scratch.get(), .dst = nullptr, .dst_stride = 0, .columns = test_columns,
+                    .rows = strip_rows});
+    return same_as_loops(weights, x, sums.get());
+}
+
 bool multiplies_well(const Isa& isa, const Format& f) {
     std::vector<float> w(test_k * strip_rows), x(test_k * test_columns), back(w.size());
     Noise noise;
@@ -55,15 +79,7 @@ bool multiplies_well(const Isa& isa, const Format& f) {
     if (!kernel) return false;
     isa.quantise_panel(f.activations, x.data(), test_k, test_k, test_columns, panel.get());
     kernel(strip.get(), panel.get(), test_k, out.get(), strip_rows);
-    double error = 0, power = 0;
-    for (int c = 0; c < test_columns; ++c)
-        for (int r = 0; r < strip_rows; ++r) {
-            double want = 0;
-            for (int64_t i = 0; i < test_k; ++i) want += double(back[r * test_k + i]) * x[c * test_k + i];
-            error += std::pow(want - out.get()[c * strip_rows + r], 2);
-            power += want * want;
-        }
-    return close(error, power);
+    return same_as_loops(back, x, out.get()) && (!isa.tiles || multiplies_well_on_tiles(*isa.tiles, f, strip.get(), back, x));
 }
 
 // Tokens that share most cells, or none, with two heads on one KV head.

@@ -16,6 +16,8 @@ namespace weft::kernels {
 namespace {
 
 constexpr size_t huge_page = size_t(2) << 20;
+// A page fault may map that much of a file around it, what has just been given back included.
+constexpr size_t mapped_around = 2 * huge_page;
 
 size_t mapped_size(size_t size) { return (size + huge_page - 1) / huge_page * huge_page; }
 
@@ -45,7 +47,7 @@ void give_back_mapped_file(const void* data, size_t size) {
         unsigned long inode = 0;
         if (std::sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %7s %*s %*s %lu", &begin, &end, permissions, &inode) != 4) continue;
         if (from < begin || to > end) continue;
-        const uintptr_t first = (from + page - 1) / page * page, last = to / page * page;
+        const uintptr_t first = std::max(begin, from - std::min(from, mapped_around)) / page * page, last = to / page * page;
         if (inode != 0 && permissions[1] == '-' && first < last)
             madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
         break;

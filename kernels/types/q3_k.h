@@ -19,9 +19,15 @@ struct Q3_K : SuperSignedFamily<ThreeBitCodes, 4> {
             const int low = j < 8 ? s[j] & 15 : s[j - 8] >> 4;
             row.scales[j] = uint8_t((low | (s[8 + j % 4] >> 2 * (j / 4) & 3) << 4) - 32);
         }
-        for (int k = 0; k < 256; ++k) {
-            const int half = k / 128, pair = k / 32 % 4, i = k % 32;
-            row.codes[k] = uint8_t((qs[32 * half + i] >> 2 * pair & 3) | (high[i] >> (4 * half + pair) & 1) << 2);
+        for (int part = 0; part < 8; ++part) {
+            const int half = part / 4, pair = part % 4;
+            for (int i = 0; i < 32; i += 8) {
+                uint64_t low_bits, high_bits;
+                std::memcpy(&low_bits, qs + 32 * half + i, 8);
+                std::memcpy(&high_bits, high + i, 8);
+                const uint64_t codes = (low_bits >> 2 * pair & 0x0303030303030303) | (high_bits >> part & 0x0101010101010101) << 2;
+                std::memcpy(row.codes + 32 * part + i, &codes, 8);
+            }
         }
     }
     static void write(const Row& row, uint8_t* out) {

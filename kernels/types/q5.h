@@ -12,7 +12,14 @@ inline void read_fives(const uint8_t* in, uint8_t* codes) {
     uint32_t fifth;
     std::memcpy(&fifth, in, 4);
     read_nibbles16(in + 4, codes);
-    for (int i = 0; i < 32; ++i) codes[i] |= uint8_t((fifth >> i & 1) << 4);
+    for (int i = 0; i < 32; i += 4) {
+        // Four bits to the low bits of four bytes.
+        const uint32_t spread = (fifth >> i & 15) * 0x00204081 & 0x01010101;
+        uint32_t four;
+        std::memcpy(&four, codes + i, 4);
+        four |= spread << 4;
+        std::memcpy(codes + i, &four, 4);
+    }
 }
 inline void write_fives(const uint8_t* codes, uint8_t* out) {
     uint32_t fifth = 0;

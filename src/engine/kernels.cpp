@@ -48,4 +48,6 @@ void load_cpu_kernels(bool wanted) {
     log_info("cpu_kernels", {{"kernels", name}, {"library", path.string()}});
 }
 
+bool cpu_kernels_loaded() { return ggml_backend_reg_by_name("WEFT") != nullptr; }
+
 }  // namespace weft

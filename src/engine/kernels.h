@@ -14,4 +14,7 @@ namespace weft {
 // whatever is wrong, ggml's own kernels compute. Once per process, before a model is loaded.
 void load_cpu_kernels(bool wanted);
 
+// Whether they are there. Weights are then repacked while they are loaded, into memory of their own.
+[[nodiscard]] bool cpu_kernels_loaded();
+
 }  // namespace weft

@@ -61,7 +61,9 @@ void initialise_backends(bool cpu_kernels) {
 Result<std::shared_ptr<const LoadedModel>> LoadedModel::load(const LoadMessage& message) {
     auto params = llama_model_default_params();
     params.n_gpu_layers = message.gpu_layers;
-    params.load_mode = message.use_mmap ? LLAMA_LOAD_MODE_MMAP : LLAMA_LOAD_MODE_NONE;
+    // Weights that are repacked are not read from a mapping later; it would only stand beside them.
+    const bool mapped = message.use_mmap && !cpu_kernels_loaded();
+    params.load_mode = mapped ? LLAMA_LOAD_MODE_MMAP : LLAMA_LOAD_MODE_NONE;
     ModelHandle model(llama_model_load_from_file(message.path.c_str(), params));
     if (!model) return fail(ErrorCode::model_load_failed, "the model file could not be loaded");
     if (llama_model_has_encoder(model.get()))

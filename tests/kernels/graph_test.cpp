@@ -38,10 +38,12 @@ class Graph {
     Graph() : weights_(new_context()), nodes_(new_context()), graph_(ggml_new_graph(nodes_.get())) {}
 
     // Normal noise of that type. Thread: the test's.
-    ggml_tensor* weight(ggml_type type, int64_t k, int64_t rows) { return ggml_new_tensor_2d(weights_.get(), type, k, rows); }
+    ggml_tensor* weight(ggml_type type, int64_t k, int64_t rows, int64_t experts = 1) {
+        return ggml_new_tensor_3d(weights_.get(), type, k, rows, experts);
+    }
     ggml_tensor* floats(int64_t a, int64_t b, int64_t c = 1) { return ggml_new_tensor_3d(nodes_.get(), GGML_TYPE_F32, a, b, c); }
     ggml_tensor* halves(int64_t a, int64_t b, int64_t c = 1) { return ggml_new_tensor_3d(nodes_.get(), GGML_TYPE_F16, a, b, c); }
-    ggml_tensor* numbers(int64_t n) { return ggml_new_tensor_1d(nodes_.get(), GGML_TYPE_I32, n); }
+    ggml_tensor* numbers(int64_t a, int64_t b = 1) { return ggml_new_tensor_2d(nodes_.get(), GGML_TYPE_I32, a, b); }
     ggml_context* context() const { return nodes_.get(); }
     void add(ggml_tensor* node) { ggml_build_forward_expand(graph_, node); }
 
@@ -118,7 +120,7 @@ struct LongContext {
 
 }  // namespace
 
-TEST_CASE("a graph comes to the same on 1 to 64 threads") {
+TEST_CASE("a graph comes to the same on 1 to 64 threads", "[threads]") {
     if (!chosen_isa()) SKIP("no kernels for this processor");
     for (const int64_t columns : {1, 3, 21, 70}) {
         Graph graph;
@@ -134,6 +136,37 @@ TEST_CASE("a graph comes to the same on 1 to 64 threads") {
         CHECK(difference(product(w2, product(w1, xs, 512), 768), alone) < 0.02);
         for (const int threads : thread_counts) {
             INFO(columns << " columns on " << threads << " threads");
+            graph.compute(threads);
+            CHECK(result(out) == alone);
+        }
+    }
+}
+
+TEST_CASE("a mixture of experts comes to the same on 1 to 64 threads, for one token and for many", "[threads]") {
+    if (!chosen_isa()) SKIP("no kernels for this processor");
+    constexpr int64_t k = 512, rows = 96, experts = 7, slots = 3;
+    for (const int64_t tokens : {1, 2, 50}) {
+        Graph graph;
+        ggml_tensor *w = graph.weight(GGML_TYPE_Q4_K, k, rows, experts), *x = graph.floats(k, 1, tokens), *ids = graph.numbers(slots, tokens);
+        ggml_tensor* out = ggml_mul_mat_id(graph.context(), w, x, ids);
+        graph.add(out);
+        graph.allocate();
+        const auto ws = fill(w, 1), xs = fill(x, 2);
+        std::vector<int32_t> chosen;
+        std::vector<float> want;
+        for (int64_t t = 0; t < tokens; ++t)
+            for (int64_t s = 0; s < slots; ++s) {
+                chosen.push_back(int32_t((t * 5 + s * 2) % experts));
+                const auto matrix = ws.begin() + chosen.back() * k * rows;
+                const auto one = product({matrix, matrix + k * rows}, {xs.begin() + t * k, xs.begin() + (t + 1) * k}, k);
+                want.insert(want.end(), one.begin(), one.end());
+            }
+        ggml_backend_tensor_set(ids, chosen.data(), 0, chosen.size() * sizeof(int32_t));
+        graph.compute(1);
+        const auto alone = result(out);
+        CHECK(difference(want, alone) < 0.012);
+        for (const int threads : thread_counts) {
+            INFO(tokens << " tokens on " << threads << " threads");
             graph.compute(threads);
             CHECK(result(out) == alone);
         }
@@ -194,7 +227,7 @@ TEST_CASE("rows that do not exist come out as zeros") {
     CHECK(result(out) == std::vector<float>(4 * 64, 0.0f));
 }
 
-TEST_CASE("a long context is shared among threads, and the parts put together come to the whole") {
+TEST_CASE("a long context is shared among threads, and the parts put together come to the whole", "[threads]") {
     if (!chosen_isa()) SKIP("no kernels for this processor");
     for (const int64_t cells : {33, 1000, 5000})
         for (const int64_t tokens : {1, 3}) {

@@ -1,6 +1,8 @@
 #include "plugin/guard.h"
 
 #include <catch2/catch_test_macros.hpp>
+#include <cstdlib>
+#include <string_view>
 
 #include "isa/isa.h"
 #include "plugin/self_test.h"
@@ -25,6 +27,14 @@ TEST_CASE("on a processor with kernels, the plug-in has no objection to the ggml
     CHECK(objection() == nullptr);
 }
 
+TEST_CASE("the kernels chosen are the best that the processor runs") {
+    // Told by whoever knows the processor: the test on an emulated one.
+    const char* expected = std::getenv("WEFT_EXPECT_ISA");
+    if (!expected) SKIP("WEFT_EXPECT_ISA is not set");
+    REQUIRE(chosen_isa() != nullptr);
+    CHECK(std::string_view(chosen_isa()->name) == expected);
+}
+
 TEST_CASE("every instruction set passes the self-test") {
     for (const Isa* isa : usable_isas()) {
         INFO(isa->name);
@@ -38,6 +48,14 @@ TEST_CASE("the self-test notices a wrong product and a missing kernel") {
     isa.strip_kernel = broken_kernel;
     CHECK(self_test(isa) != nullptr);
     isa.strip_kernel = [](ggml_type, int) -> StripKernel { return nullptr; };
+    CHECK(self_test(isa) != nullptr);
+}
+
+TEST_CASE("the self-test notices wrong tiles") {
+    if (usable_isas().empty() || !usable_isas().front()->tiles) SKIP("this processor has no tiles");
+    Isa isa = *usable_isas().front();
+    const Tiles idle{.round_panel = isa.tiles->round_panel, .multiply = [](const TileProduct& t) { t.sums[0] = 0; }};
+    isa.tiles = &idle;
     CHECK(self_test(isa) != nullptr);
 }
 

@@ -6,7 +6,7 @@
 
 namespace weft::kernels {
 
-TEST_CASE("nobody passes the barrier before all have arrived, with more threads than processors") {
+TEST_CASE("nobody passes the barrier before all have arrived, with more threads than processors", "[threads]") {
     constexpr int threads = 6, rounds = 200;
     Barrier barrier;
     std::atomic<int> arrived = 0, early = 0;
@@ -25,7 +25,7 @@ TEST_CASE("nobody passes the barrier before all have arrived, with more threads 
     CHECK(arrived == threads * rounds);
 }
 
-TEST_CASE("what one thread wrote before the barrier the others read after it") {
+TEST_CASE("what one thread wrote before the barrier the others read after it", "[threads]") {
     constexpr int threads = 4, rounds = 500;
     Barrier barrier;
     int shared = 0;  // written by one, read by all, with nothing but the barrier between
