@@ -35,6 +35,7 @@ struct BatchRow {
     std::string tenant;
     std::string state;
     bool running = true;      // to be taken up again after a restart
+    std::int64_t expires_s = 0;  // once it has ended
 };
 
 // The answer to one line of a batch's input.
@@ -66,8 +67,8 @@ class BatchStore {
     virtual void read_file(std::string tenant, std::string id, Done<std::string> done) = 0;
     virtual void list_files(PageQuery query, Done<std::vector<FileRow>> done) = 0;
     virtual void remove_file(std::string tenant, std::string id, Done<bool> done) = 0;  // false: there is none
-    // Files past their time. How many.
-    virtual void expire_files(std::int64_t now_s, Done<std::size_t> done) = 0;
+    // Forgets files and batches past their time. How many files.
+    virtual void expire(std::int64_t now_s, Done<std::size_t> done) = 0;
 
     virtual void add_batch(BatchRow batch, Done<std::int64_t> done) = 0;  // its number
     virtual void update_batch(BatchRow batch, Done<bool> done) = 0;

@@ -105,9 +105,11 @@ CREATE TABLE batches(
     id TEXT NOT NULL UNIQUE,
     tenant TEXT NOT NULL,
     state TEXT NOT NULL,
-    running INTEGER NOT NULL);
+    running INTEGER NOT NULL,
+    expires_s INTEGER NOT NULL);
 CREATE INDEX batches_of_tenant ON batches(tenant, number);
 CREATE INDEX batches_running ON batches(number) WHERE running = 1;
+CREATE INDEX batches_by_expiry ON batches(expires_s) WHERE expires_s > 0;
 CREATE TABLE batch_answers(
     batch INTEGER NOT NULL,
     line INTEGER NOT NULL,

@@ -62,8 +62,8 @@ void bind_page(Statement& statement, const PageQuery& query) {
 }
 
 Result<void> write_batch(Database& database, const BatchRow& batch) {
-    WEFT_TRY(auto update, database.prepare("UPDATE batches SET state = ?2, running = ?3 WHERE number = ?1"));
-    return update.bind(1, batch.number).bind(2, batch.state).bind(3, std::int64_t{batch.running}).run();
+    WEFT_TRY(auto update, database.prepare("UPDATE batches SET state = ?2, running = ?3, expires_s = ?4 WHERE number = ?1"));
+    return update.bind(1, batch.number).bind(2, batch.state).bind(3, std::int64_t{batch.running}).bind(4, batch.expires_s).run();
 }
 
 template <typename T>
@@ -139,10 +139,12 @@ void SqliteBatchStore::remove_file(std::string tenant, std::string id, Done<bool
     });
 }
 
-void SqliteBatchStore::expire_files(std::int64_t now_s, Done<std::size_t> done) {
+void SqliteBatchStore::expire(std::int64_t now_s, Done<std::size_t> done) {
     auto expired = std::make_shared<std::vector<std::string>>();
     const auto write = [expired, now_s](Database& database) -> Result<void> {
         expired->clear();
+        WEFT_TRY(auto batches, database.prepare("DELETE FROM batches WHERE running = 0 AND expires_s > 0 AND expires_s <= ?1"));
+        WEFT_CHECK(batches.bind(1, now_s).run());
         WEFT_TRY(auto remove, database.prepare("DELETE FROM files WHERE expires_s > 0 AND expires_s <= ?1 RETURNING id"));
         remove.bind(1, now_s);
         for (;;) {
@@ -163,7 +165,7 @@ void SqliteBatchStore::add_batch(BatchRow batch, Done<std::int64_t> done) {
     auto number = std::make_shared<std::int64_t>(0);
     const auto write = [&store = file_, number, batch = std::move(batch)](Database& database) -> Result<void> {
         WEFT_CHECK(store.check_room(database));
-        WEFT_TRY(auto insert, database.prepare("INSERT INTO batches(id, tenant, state, running) VALUES(?1, ?2, ?3, ?4)"));
+        WEFT_TRY(auto insert, database.prepare("INSERT INTO batches(id, tenant, state, running, expires_s) VALUES(?1, ?2, ?3, ?4, 0)"));
         WEFT_CHECK(insert.bind(1, batch.id).bind(2, batch.tenant).bind(3, batch.state).bind(4, std::int64_t{batch.running}).run());
         *number = database.last_row();
         return {};

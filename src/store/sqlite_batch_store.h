@@ -16,7 +16,7 @@ class SqliteBatchStore final : public BatchStore {
     void read_file(std::string tenant, std::string id, Done<std::string> done) override;
     void list_files(PageQuery query, Done<std::vector<FileRow>> done) override;
     void remove_file(std::string tenant, std::string id, Done<bool> done) override;
-    void expire_files(std::int64_t now_s, Done<std::size_t> done) override;
+    void expire(std::int64_t now_s, Done<std::size_t> done) override;
 
     void add_batch(BatchRow batch, Done<std::int64_t> done) override;
     void update_batch(BatchRow batch, Done<bool> done) override;

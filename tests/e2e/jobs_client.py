@@ -34,6 +34,7 @@ class Events:
 
     def __init__(self, server, request_id, last=None, timeout=PATIENCE):
         self.connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=timeout)
+        self.answer = None
         self.connection.request("GET", f"/api/v1/stream/{request_id}", headers={"Last-Event-ID": last} if last else {})
         self.answer = self.connection.getresponse()
         self.status = self.answer.status
@@ -53,6 +54,7 @@ class Events:
                 event = {}
 
     def close(self):
+        self.answer.close()
         self.connection.close()
 
 

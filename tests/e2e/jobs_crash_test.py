@@ -1,5 +1,5 @@
 """Jobs that are never lost: kill -9 at random moments, a full disk, a shutdown, and what is on disk before the 202."""
-import http.client, json, os, pathlib, random, re, resource, shutil, signal, subprocess, sys, threading, time, unittest
+import contextlib, http.client, json, os, random, re, shutil, signal, subprocess, sys, threading, time, unittest
 
 from jobs_client import Events, accepted, read_events, result, submit, text_of
 from jobs_test import GREEDY, LONG
@@ -82,11 +82,11 @@ class Crash(unittest.TestCase):
         with DurableServer() as server:
             job = accepted(server, **LONG)
             seen = []
-            events = Events(server, job)
-            for event in events:
-                seen.append(event)
-                if len(seen) == 10:
-                    break
+            with contextlib.closing(Events(server, job)) as events:
+                for event in events:
+                    seen.append(event)
+                    if len(seen) == 10:
+                        break
             server.kill()
             server.restart()
             again = read_events(server, job, last=seen[-1][0])
@@ -97,9 +97,9 @@ class Crash(unittest.TestCase):
     def test_a_shutdown_keeps_what_waits_for_the_next_start(self):
         with DurableServer("--set", "jobs.parallel=1", "--set", "server.drain_seconds=1") as server:
             jobs = [accepted(server, **LONG)] + [accepted(server, f"Hello {i}!", **GREEDY) for i in range(5)]
-            stream = Events(server, jobs[-1])
-            server.process.send_signal(signal.SIGTERM)
-            self.assertEqual(list(stream), [])  # ended, so that the reader comes back
+            with contextlib.closing(Events(server, jobs[-1])) as stream:
+                server.process.send_signal(signal.SIGTERM)
+                self.assertEqual(list(stream), [])  # ended, so that the reader comes back
             self.assertEqual(server.process.wait(60), 0)
             server.restart()
             self.assertEqual({result(server, job)["status"] for job in jobs}, {"completed"})
@@ -125,7 +125,7 @@ class Disk(unittest.TestCase):
             accepted(server, **GREEDY)
             wait_until(lambda: "202 Accepted" in trace.read_text(), "the answer is traced")
             tracer.send_signal(signal.SIGINT)
-            tracer.wait()
+            tracer.communicate()
             lines = trace.read_text().splitlines()
             sent = next(i for i, line in enumerate(lines) if "HTTP/1.1 202" in line)
             synced = [i for i, line in enumerate(lines) if re.search(r"f(data)?sync.*= 0", line)]

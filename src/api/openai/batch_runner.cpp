@@ -54,7 +54,7 @@ void add_usage(BatchUsage& sum, const std::string& answer) {
 
 }  // namespace
 
-BatchRunner::BatchRunner(Parts parts) : parts_(std::move(parts)), place_free_(parts_.io) {}
+BatchRunner::BatchRunner(Parts parts) : parts_(std::move(parts)), place_free_(parts_.io), expire_timer_(parts_.io) {}
 
 BatchRunner::~BatchRunner() { *alive_ = false; }
 
@@ -64,7 +64,19 @@ Result<void> BatchRunner::recover() {
         WEFT_TRY(auto stored, read_stored_batch(row.state));
         start(std::make_shared<Batch>(Batch{.row = std::move(row), .stored = std::move(stored)}));
     }
+    expire_later();
     return {};
+}
+
+void BatchRunner::expire_later() {
+    expire_timer_.expires_after(parts_.expire_every);
+    expire_timer_.async_wait([this](const boost::system::error_code& error) {
+        if (error) return;
+        parts_.store.expire(parts_.unix_time(), [](const Result<std::size_t>& expired) {
+            if (expired && *expired > 0) log_info("files_expired", {{"files", std::to_string(*expired)}});
+        });
+        expire_later();
+    });
 }
 
 void BatchRunner::start(BatchPtr batch) {
@@ -287,6 +299,7 @@ asio::awaitable<void> BatchRunner::save(BatchPtr batch) {
     for (;;) {
         batch->row.state = stored_batch_json(batch->stored);
         batch->row.running = !batch->object().ended();
+        batch->row.expires_s = batch->row.running ? 0 : parts_.unix_time() + result_lifetime_s;
         const Pending<bool> saved(parts_.io);
         parts_.store.update_batch(batch->row, saved.setter());
         if (co_await saved.wait() || draining_) co_return;
@@ -335,6 +348,7 @@ asio::awaitable<void> BatchRunner::write_results(BatchPtr batch) {
         BatchRow row = batch->row;
         row.state = stored_batch_json(batch->stored);
         row.running = false;
+        row.expires_s = now + result_lifetime_s;
         const Pending<bool> finished(parts_.io);
         parts_.store.finish_batch(std::move(row), results, finished.setter());
         if (co_await finished.wait() || draining_) co_return;

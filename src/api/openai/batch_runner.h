@@ -32,6 +32,7 @@ class BatchRunner {
         std::function<std::int64_t()> unix_time;
         std::size_t parallel = 16;                        // lines of all batches that run at once
         std::chrono::milliseconds retry_busy_after{500};  // a line that found the queues full
+        std::chrono::milliseconds expire_every{60'000};
     };
     explicit BatchRunner(Parts parts);
     ~BatchRunner();
@@ -74,12 +75,14 @@ class BatchRunner {
     [[nodiscard]] boost::asio::awaitable<void> save(BatchPtr batch);
     [[nodiscard]] boost::asio::awaitable<void> pause(std::chrono::milliseconds time);
     void count(Batch& batch, bool failed, const std::string& answer);
+    void expire_later();
     [[nodiscard]] bool expired(const Batch& batch) const;
 
     Parts parts_;
     std::unordered_map<std::string, BatchPtr> live_{};  // by id
     std::size_t running_ = 0;                           // lines
     boost::asio::steady_timer place_free_;
+    boost::asio::steady_timer expire_timer_;
     bool draining_ = false;
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
