@@ -60,7 +60,9 @@ void GroupCommit::commit(std::vector<Entry>& entries) {
     if (commit_together(entries)) return;
     for (auto& entry : entries) {
         entry.outcome = commit_alone(entry);
-        if (!entry.outcome) log_warn("store_write_failed", {{"detail", entry.outcome.error().detail}});
+        // A full store is told to whoever asks; it would fill the log as well.
+        if (!entry.outcome && entry.outcome.error().code == ErrorCode::internal)
+            log_error("store_write_failed", {{"detail", entry.outcome.error().detail}});
     }
 }
 

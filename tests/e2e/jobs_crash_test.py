@@ -94,6 +94,21 @@ class Crash(unittest.TestCase):
             self.assertEqual(text_of(again), result(server, job)["result"])
             self.assertEqual(result(server, job)["attempt"], 2)
 
+    def test_a_job_survives_the_death_of_its_engine(self):
+        with Server() as server:
+            job = accepted(server, **LONG)
+            with contextlib.closing(Events(server, job)) as events:
+                stream = iter(events)
+                for _ in range(10):
+                    next(stream)
+                for engine in server.engines():
+                    os.kill(engine, signal.SIGKILL)
+                rest = list(stream)
+            restart = next(i for i, event in enumerate(rest) if event[1] == "start")
+            self.assertEqual(rest[restart][0], "2.start")
+            done = result(server, job)
+            self.assertEqual((done["status"], done["attempt"], text_of(rest[restart:])), ("completed", 2, done["result"]))
+
     def test_a_shutdown_keeps_what_waits_for_the_next_start(self):
         with DurableServer("--set", "jobs.parallel=1", "--set", "server.drain_seconds=1") as server:
             jobs = [accepted(server, **LONG)] + [accepted(server, f"Hello {i}!", **GREEDY) for i in range(5)]

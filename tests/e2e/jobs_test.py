@@ -23,6 +23,11 @@ class Jobs(unittest.TestCase):
         self.assertEqual(got, status, text)
         return json.loads(text)["error"]
 
+    def chat(self, messages):
+        """What a chat completion says to that."""
+        answer = self.server.post("/v1/chat/completions", {"model": "weft-demo", "temperature": 0, "messages": messages})[1]
+        return answer["choices"][0]["message"]["content"]
+
     def test_a_job_is_acknowledged_runs_and_keeps_its_answer(self):
         status, headers, text = self.server.request("POST", "/api/v1/infer", {
             "prompt": "Hello!", "metadata": {"customer": "42"}, **GREEDY})
@@ -43,9 +48,7 @@ class Jobs(unittest.TestCase):
         self.assertLessEqual(done["created_at"], done["started_at"])
         self.assertLessEqual(done["started_at"], done["finished_at"])
         self.assertEqual(self.server.get(f"/api/v1/status/{job['request_id']}"), (200, done))
-        chat = self.server.post("/api/chat", {"model": "weft-demo", "messages": [{"role": "user", "content": "Hello!"}],
-                                              "stream": False, **GREEDY})[1]
-        self.assertEqual(done["result"], chat["message"]["content"])
+        self.assertEqual(done["result"], self.chat([{"role": "user", "content": "Hello!"}]))
 
     def test_every_reader_sees_the_whole_text_once_whenever_it_comes(self):
         job = accepted(self.server, **LONG)
@@ -186,7 +189,7 @@ class Jobs(unittest.TestCase):
         self.assertEqual(page("?status=failed"), {"data": [], "has_more": False, "last_id": None})
 
     def test_a_deadline_ends_a_job_that_takes_longer_with_what_there_is(self):
-        job = result(self.server, accepted(self.server, **LONG, deadline_ms=300))
+        job = result(self.server, accepted(self.server, **LONG | {"prompt": "Tell me a long story."}, deadline_ms=50))
         self.assertEqual((job["status"], job["error"]["code"]), ("failed", "deadline_exceeded"))
 
     def test_a_failure_says_what_was_wrong(self):
@@ -204,10 +207,9 @@ class Jobs(unittest.TestCase):
         self.assertEqual([(turn["role"], turn["content"]) for turn in kept["turns"]], [
             ("user", "My name is Ada."), ("assistant", jobs[0]["result"]),
             ("user", "What is my name?"), ("assistant", jobs[1]["result"])])
-        chat = self.server.post("/api/chat", {"model": "weft-demo", "stream": False, **GREEDY, "messages": [
+        self.assertEqual(jobs[1]["result"], self.chat([
             {"role": "system", "content": "You are terse."}, {"role": "user", "content": "My name is Ada."},
-            {"role": "assistant", "content": jobs[0]["result"]}, {"role": "user", "content": "What is my name?"}]})[1]
-        self.assertEqual(jobs[1]["result"], chat["message"]["content"])
+            {"role": "assistant", "content": jobs[0]["result"]}, {"role": "user", "content": "What is my name?"}]))
         other = self.server.request("GET", f"/api/v1/sessions/{session}", headers={"Authorization": "Bearer other"})
         self.assertEqual(other[0], 404)
         self.assertEqual(self.server.request("DELETE", f"/api/v1/sessions/{session}")[0], 200)

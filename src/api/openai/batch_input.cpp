@@ -1,7 +1,6 @@
 #include "api/openai/batch_input.h"
 
 #include <algorithm>
-#include <unordered_set>
 
 #include "api/json_reader.h"
 
@@ -28,57 +27,51 @@ std::string code_of(const Error& error) {
     return error.code == ErrorCode::missing_field ? "missing_required_parameter" : "invalid_request";
 }
 
-class InputReader {
-  public:
-    explicit InputReader(std::string_view endpoint) : endpoint_(endpoint) {}
-
-    void add(std::int64_t number, std::size_t begin, std::string_view text) {
-        if (text.find_first_not_of(" \t\r") == text.npos) return;
-        const auto json = parse_json(text);
-        if (!json) return report(number, json.error());
-        const JsonReader line(*json);
-        auto custom_id = check_line(line, endpoint_);
-        if (!custom_id) return report(number, custom_id.error());
-        if (!custom_ids_.insert(*custom_id).second)
-            return tell({.code = "duplicate_custom_id", .message = "The custom_id '" + *custom_id + "' is used twice.", .param = "custom_id", .line = number});
-        if (input.model.empty())
-            if (const auto model = line["body"]["model"]; model.is_string()) input.model = model.json().get<std::string>();
-        input.lines.push_back({.number = number, .begin = begin, .length = text.size(), .custom_id = std::move(*custom_id)});
-    }
-
-    void tell(BatchError error) {
-        if (input.errors.size() < max_batch_errors) input.errors.push_back(std::move(error));
-    }
-
-    BatchInput input{};
-
-  private:
-    void report(std::int64_t number, const Error& error) {
-        tell({.code = code_of(error), .message = error.message,
-              .param = error.field.empty() ? std::nullopt : std::optional(error.field), .line = number});
-    }
-
-    std::string_view endpoint_;
-    std::unordered_set<std::string> custom_ids_{};
-};
-
 }  // namespace
 
-BatchInput read_batch_input(std::string_view content, std::string_view endpoint) {
-    InputReader reader(endpoint);
-    std::int64_t number = 0;
-    for (std::size_t begin = 0; begin < content.size();) {
-        const auto end = std::min(content.find('\n', begin), content.size());
-        reader.add(++number, begin, content.substr(begin, end - begin));
-        begin = end + 1;
-        if (reader.input.lines.size() > max_batch_lines) {
-            reader.tell({.code = "too_many_tasks", .message = "A batch may have at most " + std::to_string(max_batch_lines) + " requests.", .line = number});
-            break;
-        }
+bool BatchInputReader::read(std::size_t lines) {
+    for (std::size_t i = 0; i < lines && begin_ < content_.size(); ++i) {
+        const auto end = std::min(content_.find('\n', begin_), content_.size());
+        ++number_;
+        add(content_.substr(begin_, end - begin_));
+        begin_ = end + 1;
+        if (input_.lines.size() <= max_batch_lines) continue;
+        tell({.code = "too_many_tasks", .message = "A batch may have at most " + std::to_string(max_batch_lines) + " requests.", .line = number_});
+        return false;
     }
-    if (reader.input.lines.empty() && reader.input.errors.empty())
-        reader.tell({.code = "empty_file", .message = "The input file has no requests."});
-    return std::move(reader.input);
+    return begin_ < content_.size();
+}
+
+BatchInput BatchInputReader::take() {
+    if (input_.lines.empty() && input_.errors.empty()) tell({.code = "empty_file", .message = "The input file has no requests."});
+    return std::move(input_);
+}
+
+void BatchInputReader::add(std::string_view text) {
+    if (text.find_first_not_of(" \t\r") == text.npos) return;
+    const auto json = parse_json(text);
+    auto custom_id = json ? check_line(JsonReader(*json), endpoint_) : std::unexpected(json.error());
+    if (!custom_id) {
+        const auto& error = custom_id.error();
+        return tell({.code = code_of(error), .message = error.message,
+                     .param = error.field.empty() ? std::nullopt : std::optional(error.field), .line = number_});
+    }
+    if (!custom_ids_.insert(*custom_id).second)
+        return tell({.code = "duplicate_custom_id", .message = "The custom_id '" + *custom_id + "' is used twice.", .param = "custom_id", .line = number_});
+    if (input_.model.empty())
+        if (const auto model = JsonReader(*json)["body"]["model"]; model.is_string()) input_.model = model.json().get<std::string>();
+    input_.lines.push_back({.number = number_, .begin = begin_, .length = text.size(), .custom_id = std::move(*custom_id)});
+}
+
+void BatchInputReader::tell(BatchError error) {
+    if (input_.errors.size() < max_batch_errors) input_.errors.push_back(std::move(error));
+}
+
+BatchInput read_batch_input(std::string_view content, std::string_view endpoint) {
+    BatchInputReader reader(content, endpoint);
+    while (reader.read(max_batch_lines)) {
+    }
+    return reader.take();
 }
 
 std::string batch_line_body(std::string_view line) {

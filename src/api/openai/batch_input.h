@@ -2,6 +2,7 @@
 
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include "api/openai/batch_object.h"
@@ -24,6 +25,28 @@ struct BatchInput {
     std::vector<BatchLine> lines{};
     std::vector<BatchError> errors{};  // any: nothing is run
     std::string model{};               // of the first line
+};
+
+// Reads an input file in pieces, so that others have their turn in between. content and endpoint outlive it.
+class BatchInputReader {
+  public:
+    BatchInputReader(std::string_view content, std::string_view endpoint) : content_(content), endpoint_(endpoint) {}
+
+    // Reads at most that many lines. False at the end.
+    [[nodiscard]] bool read(std::size_t lines);
+    // Once all of it is read.
+    [[nodiscard]] BatchInput take();
+
+  private:
+    void add(std::string_view line);
+    void tell(BatchError error);
+
+    std::string_view content_;
+    std::string_view endpoint_;
+    std::size_t begin_ = 0;
+    std::int64_t number_ = 0;
+    std::unordered_set<std::string> custom_ids_{};
+    BatchInput input_{};
 };
 
 [[nodiscard]] BatchInput read_batch_input(std::string_view content, std::string_view endpoint);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <utility>
@@ -18,6 +19,7 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr std::string_view low_priority = "100";  // smaller goes first
+constexpr std::size_t lines_at_once = 100;  // of a file, before others have their turn
 constexpr std::int64_t result_lifetime_s = 30LL * 24 * 3600;
 constexpr std::chrono::milliseconds retry_store_after{1000};
 
@@ -139,7 +141,7 @@ asio::awaitable<Result<BatchObject>> BatchRunner::cancel(std::string tenant, std
     if (!batch->cancelled()) {
         batch->object().status = "cancelling";
         batch->object().cancelling_at = parts_.unix_time();
-        co_await save(batch);
+        co_await save(batch, batch->stored);
         const auto running = batch->running;
         for (auto* exchange : running) exchange->leave();
         place_free_.cancel();
@@ -163,7 +165,7 @@ asio::awaitable<void> BatchRunner::run(BatchPtr batch) {
     if (!co_await prepare(batch)) co_return;
     if (!*alive) co_return;
     co_await run_lines(batch);
-    if (!*alive || (draining_ && batch->next < batch->lines.size())) co_return;
+    if (!*alive || (draining_ && batch->answered.size() < batch->lines.size())) co_return;
     co_await write_results(batch);
 }
 
@@ -174,13 +176,17 @@ asio::awaitable<bool> BatchRunner::prepare(BatchPtr batch) {
     parts_.store.read_file(batch->row.tenant, object.input_file_id, content.setter());
     auto read = co_await content.wait();
     BatchInput input;
-    if (read) input = read_batch_input(*read, object.endpoint);
-    else input.errors.push_back({.code = "file_not_found", .message = "The input file is not there any more.", .param = "input_file_id"});
+    if (read) {
+        BatchInputReader reader(*read, object.endpoint);
+        while (reader.read(lines_at_once)) co_await asio::post(parts_.io, asio::use_awaitable);
+        input = reader.take();
+    } else input.errors.push_back({.code = "file_not_found", .message = "The input file is not there any more.", .param = "input_file_id"});
     if (!input.errors.empty()) {
-        object.status = "failed";
-        object.failed_at = parts_.unix_time();
-        object.errors = BatchErrors{.data = std::move(input.errors)};
-        co_await save(batch);
+        StoredBatch failed = batch->stored;
+        failed.batch.status = "failed";
+        failed.batch.failed_at = parts_.unix_time();
+        failed.batch.errors = BatchErrors{.data = std::move(input.errors)};
+        co_await save(batch, std::move(failed));
         co_return false;
     }
     batch->content = std::move(*read);
@@ -192,14 +198,16 @@ asio::awaitable<bool> BatchRunner::prepare(BatchPtr batch) {
     object.request_counts = {.total = static_cast<std::int64_t>(batch->lines.size())};
     object.usage = {};
     for (const auto& answer : *known) {
+        if (batch->answered.size() % lines_at_once == 0) co_await asio::post(parts_.io, asio::use_awaitable);
         batch->answered.insert(answer.line);
         count(*batch, answer.failed, answer.text);
     }
     if (!input.model.empty()) object.model = input.model;
     if (object.status == "validating") {
-        object.status = "in_progress";
-        object.in_progress_at = parts_.unix_time();
-        co_await save(batch);
+        StoredBatch started = batch->stored;
+        started.batch.status = "in_progress";
+        started.batch.in_progress_at = parts_.unix_time();
+        co_await save(batch, std::move(started));
     }
     co_return true;
 }
@@ -290,32 +298,44 @@ asio::awaitable<http::Response> BatchRunner::ask(BatchPtr batch, const BatchLine
         co_return http::Response{.status = 400, .body = R"({"error":{"message":"'stream' must not be true in a batch","type":"invalid_request_error","param":"stream","code":"invalid_value"}})"};
     LoopbackExchange exchange(parts_.io, std::move(request));
     batch->running.insert(&exchange);
-    co_await parts_.handle(exchange);
+    std::string failure;
+    try {
+        co_await parts_.handle(exchange);
+    } catch (const std::exception& exception) {
+        failure = exception.what();
+    }
     batch->running.erase(&exchange);
-    co_return exchange.answer();
+    if (failure.empty()) co_return exchange.answer();
+    log_error("batch_line_failed", {{"batch", batch->row.id}, {"what", failure}});
+    co_return http::Response{.status = 500, .body = R"({"error":{"message":"The server has failed on this request.","type":"server_error","param":null,"code":"internal_error"}})"};
 }
 
-asio::awaitable<void> BatchRunner::save(BatchPtr batch) {
-    for (;;) {
-        batch->row.state = stored_batch_json(batch->stored);
-        batch->row.running = !batch->object().ended();
-        batch->row.expires_s = batch->row.running ? 0 : parts_.unix_time() + result_lifetime_s;
+asio::awaitable<void> BatchRunner::save(BatchPtr batch, StoredBatch now) {
+    while (!batch->cancelled() || now.batch.cancelling_at) {
+        BatchRow row = batch->row;
+        row.state = stored_batch_json(now);
+        row.running = !now.batch.ended();
+        row.expires_s = row.running ? 0 : parts_.unix_time() + result_lifetime_s;
         const Pending<bool> saved(parts_.io);
-        parts_.store.update_batch(batch->row, saved.setter());
-        if (co_await saved.wait() || draining_) co_return;
+        parts_.store.update_batch(std::move(row), saved.setter());
+        const auto outcome = co_await saved.wait();
+        // It may have been cancelled meanwhile, which must not be undone.
+        if (outcome && (!batch->cancelled() || now.batch.cancelling_at)) batch->stored = std::move(now);
+        if (outcome || draining_) co_return;
         co_await pause(retry_store_after);
     }
 }
 
-// Every line is in exactly one of the two files.
+// Every line is in exactly one of the two files. Nobody is told of the end before it is on disk.
 asio::awaitable<void> BatchRunner::write_results(BatchPtr batch) {
-    auto& object = batch->object();
     const bool cancelled = batch->cancelled();
-    const bool late = !cancelled && static_cast<std::size_t>(object.request_counts.completed + object.request_counts.failed) < batch->lines.size();
+    const bool late = !cancelled && batch->answered.size() < batch->lines.size();
     if (!cancelled && !late) {
-        object.status = "finalizing";
-        object.finalizing_at = parts_.unix_time();
+        batch->object().status = "finalizing";
+        batch->object().finalizing_at = parts_.unix_time();
     }
+    StoredBatch ended = batch->stored;
+    auto& object = ended.batch;
     const Pending<std::vector<BatchAnswer>> pending(parts_.io);
     parts_.store.answers(batch->row.number, pending.setter());
     const auto answers = co_await pending.wait();
@@ -346,12 +366,14 @@ asio::awaitable<void> BatchRunner::write_results(BatchPtr batch) {
     (cancelled ? object.cancelled_at : late ? object.expired_at : object.completed_at) = now;
     for (;;) {
         BatchRow row = batch->row;
-        row.state = stored_batch_json(batch->stored);
+        row.state = stored_batch_json(ended);
         row.running = false;
         row.expires_s = now + result_lifetime_s;
         const Pending<bool> finished(parts_.io);
         parts_.store.finish_batch(std::move(row), results, finished.setter());
-        if (co_await finished.wait() || draining_) co_return;
+        const auto outcome = co_await finished.wait();
+        if (outcome) batch->stored = std::move(ended);
+        if (outcome || draining_) co_return;
         co_await pause(retry_store_after);
     }
 }

@@ -72,7 +72,7 @@ class BatchRunner {
     [[nodiscard]] boost::asio::awaitable<void> run_line(BatchPtr batch, const BatchLine& line);
     [[nodiscard]] boost::asio::awaitable<http::Response> ask(BatchPtr batch, const BatchLine& line, std::string& request_id);
     [[nodiscard]] boost::asio::awaitable<void> write_results(BatchPtr batch);
-    [[nodiscard]] boost::asio::awaitable<void> save(BatchPtr batch);
+    [[nodiscard]] boost::asio::awaitable<void> save(BatchPtr batch, StoredBatch now);
     [[nodiscard]] boost::asio::awaitable<void> pause(std::chrono::milliseconds time);
     void count(Batch& batch, bool failed, const std::string& answer);
     void expire_later();
