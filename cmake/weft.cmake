@@ -11,6 +11,8 @@ endfunction()
 
 # weft_layer(NAME [PCH] SOURCES ... HEADERS ... DEPENDS ...): one static library per folder, alias weft::NAME, with the
 # options that hold for all our code. Headers form a file set, so that the build can compile each one alone.
+# In a unity build eight sources of a layer are compiled as one: half of the time from nothing, twice for one changed line.
+# Names in unnamed namespaces are therefore distinct within a folder.
 add_library(weft_options INTERFACE)
 target_compile_options(weft_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow=local -Wno-missing-field-initializers)
 target_include_directories(weft_options INTERFACE ${PROJECT_SOURCE_DIR}/src)
@@ -32,6 +34,12 @@ function(weft_layer NAME)
     add_library(weft::${NAME} ALIAS weft_${NAME})
     target_sources(weft_${NAME} ${scope} FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR}/src FILES ${ARG_HEADERS})
     target_link_libraries(weft_${NAME} ${scope} weft_options ${ARG_DEPENDS})
+    if(ARG_SOURCES)
+        set_target_properties(weft_${NAME} PROPERTIES UNITY_BUILD ${WEFT_UNITY} UNITY_BUILD_BATCH_SIZE 8)
+        # False alarms of GCC 16 about coroutine frames and std::expected.
+        target_compile_options(weft_${NAME} PRIVATE -Wno-maybe-uninitialized -Wno-mismatched-new-delete
+                               -Wno-subobject-linkage)
+    endif()
     if(ARG_PCH)
         weft_use_pch(weft_${NAME})
     endif()

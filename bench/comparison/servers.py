@@ -23,6 +23,7 @@ class Setup:
     context: int             # tokens of one request
     cells: int = 0           # tokens of all requests together; 0: whole windows for all requests at once
     cache_folder: Path | None = None  # where weft keeps prefixes on disk; none: it does not
+    ngrams: bool = False     # the workload repeats its own text: the best flags guess
     extra_env: dict = field(default_factory=dict)
 
 
@@ -51,7 +52,8 @@ def llama_best_command(program, setup, port):
     # Slots have windows of equal size: when the pool is smaller than all of them, fewer slots keep whole ones.
     parallel = max(1, min(setup.parallel, setup.kv_cells // setup.context))
     return [*llama_default_command(program, setup, port), "-np", str(parallel), "-c", str(setup.kv_cells), "-fa", "on",
-            "-cb", "--no-webui", "--no-slots", "-tb", str(setup.threads), "--cache-reuse", "256"]
+            "-cb", "--no-webui", "--no-slots", "-tb", str(setup.threads), "--cache-reuse", "256",
+            *(["--spec-type", "ngram-simple"] if setup.ngrams else [])]
 
 
 COMMANDS = {"weft": weft_command, "llama-default": llama_default_command, "llama-best": llama_best_command}

@@ -4,11 +4,13 @@ To add one: write a function (Context) -> dict and a row in WORKLOADS. Goals nam
 "ratio" goals compare weft with the better of llama-server's two configurations, "value" goals look at weft alone.
 """
 import json
+import os
 import random
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
@@ -22,11 +24,13 @@ SAMPLER = '"top_k":40,"top_p":0.95,"min_p":0,"repeat_penalty":1.0'
 
 @dataclass(frozen=True)
 class Goal:
+    """What a number has to reach; a ratio is against the better of llama-server's configurations, or the one named."""
     metric: str
     kind: str              # ratio | value
     bound: float
     at_least: bool = True  # else: at most
     higher_is_better: bool = True
+    against: str = ""      # of a ratio: one server
 
 
 @dataclass(frozen=True)
@@ -78,16 +82,20 @@ def numbers(report):
 
 def single_stream(ctx):
     with ctx.server(parallel=1, context=2048) as server:
-        n, tokens = (3, 32) if ctx.quick else (8, 128)
-        return numbers(ctx.generate(server, 1, n, 64, tokens, "--warmup", 1))
+        n, tokens = (3, 32) if ctx.quick else (4, 128)
+        work = Work(server)
+        report = ctx.generate(server, 1, n, 64, tokens, "--warmup", 1)
+        return {**work.done(), **numbers(report)}
 
 
 def many_clients(clients):
     def run(ctx):
         with ctx.server(parallel=clients, context=512) as server:
             tokens = 32 if ctx.quick else 128
-            requests = clients * (2 if ctx.quick else 6)
-            return numbers(ctx.generate(server, clients, requests, 64, tokens, "--warmup", 1))
+            requests = clients * (2 if ctx.quick else 4)
+            work = Work(server)
+            report = ctx.generate(server, clients, requests, 64, tokens, "--warmup", 1)
+            return {**work.done(), **numbers(report)}
     return run
 
 
@@ -173,7 +181,7 @@ def shared_prefix(ctx):
     with ctx.server(parallel=users, context=prefix + 512) as server:
         work = Work(server)
         report = ctx.generate(server, users, users, prefix + 32, 32, "--shared-prefix", prefix)
-        return {**numbers(report), **work.done()}
+        return {**work.done(), **numbers(report)}
 
 
 def turns(ctx):
@@ -206,12 +214,14 @@ def burst(ctx):
     window = 512
     with ctx.server(parallel=places, context=window, cells=places * window // 2) as server:
         requests = [{"prompt": [1000 + (i * 7919 + j) % 29000 for j in range(300)], "max_tokens": tokens} for i in range(5 * places)]
+        work = Work(server)
         started = time.monotonic()
         answers = list(at_once(server, requests, most=len(requests)))
         elapsed = time.monotonic() - started
+        done = work.done()
     good = [a for a in answers if a.status == 200 and a.tokens == tokens]
     busy = [a for a in answers if a.status == 503 and a.retry_after]
-    return {"completed_fraction": len(good) / max(1, len(answers) - len(busy)), "answered_503": len(busy),
+    return {**done, "completed_fraction": len(good) / max(1, len(answers) - len(busy)), "answered_503": len(busy),
             "other_failures": len(answers) - len(good) - len(busy), "goodput_tokens_per_s": len(good) * tokens / elapsed,
             "elapsed_s": elapsed}
 
@@ -222,7 +232,7 @@ def leave_midway(ctx):
         work = Work(server)
         report = ctx.generate(server, clients, requests, 200, tokens, "--leave-midway", 0.3)
         done = work.done()
-    return {**numbers(report), **done, "wasted_tokens": max(0.0, done["generated_tokens"] - report["completion_tokens"])}
+    return {**done, **numbers(report), "wasted_tokens": max(0.0, done["generated_tokens"] - report["completion_tokens"])}
 
 
 def restart(ctx):
@@ -242,10 +252,11 @@ def restart(ctx):
 
 def flood(ctx):
     """One key keeps many requests in the queue; another one asks once a second."""
-    clients, light, tokens = (12, 4, 32) if ctx.quick else (64, 30, 128)
+    clients, light, tokens = (12, 4, 32) if ctx.quick else (64, 20, 128)
     question = ["--prompt", "tokens", "--prompt-tokens", "100", "--max-tokens", "16", "--ignore-eos", "--body", SAMPLER]
     with ctx.server(parallel=8, context=512) as server:
         unloaded = ctx.load(server, "-c", 1, "-n", light, "--api-key", "light", *question)
+        work = Work(server)
         heavy = subprocess.Popen(
             [ctx.bench, server.url, "--model", server.model_name, "-c", str(clients), "-d", str(light + 3), "--api-key", "heavy",
              "--prompt", "tokens", "--prompt-tokens", "200", "--max-tokens", str(tokens), "--ignore-eos", "--body", SAMPLER,
@@ -255,8 +266,9 @@ def flood(ctx):
             beside = replace(ctx, seed=ctx.seed + 1).load(server, "--rate", 1, "-n", light, "--api-key", "light", *question)
         finally:
             output, _ = heavy.communicate(timeout=300)
+        done = work.done()
     busy = json.loads(output)
-    return {"light_ttft_p50_ms": beside["ttft_ms"]["p50"], "unloaded_ttft_p50_ms": unloaded["ttft_ms"]["p50"],
+    return {**done, "light_ttft_p50_ms": beside["ttft_ms"]["p50"], "unloaded_ttft_p50_ms": unloaded["ttft_ms"]["p50"],
             "slowdown": beside["ttft_ms"]["p50"] / unloaded["ttft_ms"]["p50"], "light_failed": beside["failed"],
             "flood_tokens_per_s": busy["tokens_per_s"]}
 
@@ -265,8 +277,9 @@ def long_prompt_beside_streams(ctx):
     """A long prompt arrives while four streams decode."""
     prompt = 1000 if ctx.quick else 8000
     with ctx.server(parallel=5, context=prompt + 1024) as server:
+        work = Work(server)
         streams = subprocess.Popen(
-            [ctx.bench, server.url, "--model", server.model_name, "-c", "4", "-d", "12" if ctx.quick else "60", "--prompt", "tokens",
+            [ctx.bench, server.url, "--model", server.model_name, "-c", "4", "-d", "12" if ctx.quick else "40", "--prompt", "tokens",
              "--max-tokens", "900", "--ignore-eos", "--body", SAMPLER, "--json", "-", "--label", "streams"],
             stdout=subprocess.PIPE, text=True)
         try:
@@ -275,8 +288,85 @@ def long_prompt_beside_streams(ctx):
         finally:
             output, _ = streams.communicate(timeout=120)
         beside = json.loads(output)
-        return {"streams_itl_max_ms": beside["itl_ms"]["max"], "streams_itl_p99_ms": beside["itl_ms"]["p99"],
+        return {**work.done(), "streams_itl_max_ms": beside["itl_ms"]["max"], "streams_itl_p99_ms": beside["itl_ms"]["p99"],
                 "long_ttft_ms": long["ttft_ms"]["p50"], "streams_tokens_per_s": beside["tokens_per_s"]}
+
+
+def choices(ctx):
+    """Eight answers to one long question, while four others are being answered."""
+    prompt, n, tokens = (300, 8, 24) if ctx.quick else (2000, 8, 96)
+    question = {"prompt": [1000 + (j * 7919) % 29000 for j in range(prompt)], "max_tokens": tokens, "temperature": 0.8}
+    others = [{"prompt": [2000 + (i * 104729 + j) % 28000 for j in range(100)], "max_tokens": 3 * tokens} for i in range(4)]
+    with ctx.server(parallel=n + 4, context=prompt + 1024) as server:
+        # A server that does not know n, or overlooks it, is asked eight times.
+        known = ask(server, {"prompt": [5, 6, 7], "max_tokens": 2, "n": 2}).tokens == 4
+        work = Work(server)
+        with ThreadPoolExecutor(len(others)) as pool:
+            running = [pool.submit(ask, server, other) for other in others]
+            time.sleep(1)
+            started = time.monotonic()
+            answers = [ask(server, {**question, "n": n})] if known else at_once(server, [question] * n, most=n)
+            elapsed = time.monotonic() - started
+            beside = [one.result() for one in running]
+        done = work.done()
+    if any(a.status != 200 for a in [*answers, *beside]) or sum(a.tokens for a in answers) != n * tokens:
+        raise RuntimeError(f"not all {n} choices were answered: {answers}")
+    return {**done, "knows_n": int(known), "elapsed_s": elapsed, "tokens_per_s": n * tokens / elapsed}
+
+
+def repetitive_prompt(seed, length):
+    """A text in which the same passages come again and again, as in code that is being edited."""
+    chance = random.Random(seed)
+    passages = [[chance.randrange(1000, 30000) for _ in range(24)] for _ in range(4)]
+    text = []
+    while len(text) < length:
+        text += passages[chance.randrange(len(passages))]
+    return text[:length]
+
+
+def repeating(ctx):
+    """Greedy answers of a model with random weights soon go in circles: what is said was said before. One user, then
+    sixteen at once."""
+    tokens, users = (64, 4) if ctx.quick else (512, 16)
+    result = {}
+    with ctx.server(parallel=users, context=1024, ngrams=True) as server:
+        for name, requests, most in (("one", 3, 1), ("many", users, users)):
+            prompts = [repetitive_prompt(ctx.seed + i + most, 256) for i in range(requests)]
+            work = Work(server)
+            started = time.monotonic()
+            answers = at_once(server, [{"prompt": prompt, "max_tokens": tokens} for prompt in prompts], most=most)
+            elapsed = time.monotonic() - started
+            if any(a.tokens != tokens for a in answers):
+                raise RuntimeError(f"not all answers are whole: {answers}")
+            result |= {f"{name}_{what}": value for what, value in work.done().items()}
+            result[f"{name}_tokens_per_s"] = requests * tokens / elapsed
+    return result
+
+
+def decode_batches(ctx):
+    """Nothing but decoding, at three sizes of batch, beside libllama's own measuring program."""
+    if ctx.kind != "weft":
+        return bare_batches(ctx)
+    tokens = 48 if ctx.quick else 192
+    result = {}
+    with ctx.server(parallel=32, context=512) as server:
+        ctx.generate(server, 4, 4, 16, 16)
+        for streams in (1, 8, 32):
+            work = Work(server)
+            report = ctx.generate(server, streams, streams, 16, tokens)
+            result |= {f"decode_calls_{streams}": work.done()["decode_calls"],
+                       f"batch{streams}_tokens_per_s": streams * 1000 / report["tpot_ms"]["p50"]}
+    return result
+
+
+def bare_batches(ctx):
+    tokens = 48 if ctx.quick else 192
+    command = [ctx.llama_bench.replace("llama-bench", "llama-batched-bench"), "-m", ctx.model, "-c", 32 * 256, "-b", 512, "-ub", 512,
+               "-npp", 16, "-ntg", tokens, "-npl", "1,8,32", "-t", ctx.threads, "-fa", "on", "--output-format", "jsonl"]
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=True, timeout=600,
+                          env={**os.environ, **ctx.extra_env})
+    rows = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    return {f"batch{row['pl']}_tokens_per_s": row["speed_tg"] for row in rows}
 
 
 @dataclass(frozen=True)
@@ -287,13 +377,15 @@ class Workload:
     goals: tuple = ()
     shape: str = "tiny"
     servers: tuple = ("weft", "llama-default", "llama-best")
+    row: int = 0           # of the table of goals; 0: not in it
+    limit_s: int = 300     # for one server; who takes longer has failed
 
 
 WORKLOADS = (
-    Workload("single", "one stream, no sharing", single_stream, shape="0.5B",
+    Workload("single", "one stream, no sharing", single_stream, shape="0.5B", row=11,
              goals=(Goal("tokens_per_s", "ratio", 0.98),)),
     Workload("clients16", "16 clients, closed loop", many_clients(16), goals=(Goal("tokens_per_s", "ratio", 1.3),)),
-    Workload("clients64", "64 clients, closed loop", many_clients(64), goals=(Goal("tokens_per_s", "ratio", 1.3),)),
+    Workload("clients64", "64 clients, closed loop", many_clients(64), row=5, goals=(Goal("requests_per_s", "ratio", 1.3),)),
     Workload("health", "GET /health", get_requests("/health"),
              goals=(Goal("requests_per_s", "value", 50_000), Goal("p99_ms", "value", 5, at_least=False))),
     Workload("version", "GET /api/version", get_requests("/api/version"), servers=("weft",),
@@ -305,23 +397,32 @@ WORKLOADS = (
              goals=(Goal("gateway_cpu_us", "value", 30, at_least=False),)),
     Workload("memory", "10,000 requests", memory_over_requests,
              goals=(Goal("rss_growth", "value", 0.02, at_least=False),)),
-    Workload("shared_prefix", "16 users, one 2,000-token prefix, at once", shared_prefix,
-             goals=(Goal("ttft_p50_ms", "ratio", 4, higher_is_better=False),
-                    Goal("prefilled_tokens", "ratio", 8, higher_is_better=False),
+    Workload("shared_prefix", "16 users, one 2,000-token prefix, at once", shared_prefix, row=1,
+             goals=(Goal("prefilled_tokens", "ratio", 8, higher_is_better=False),
+                    Goal("ttft_p50_ms", "ratio", 4, higher_is_better=False),
                     Goal("elapsed_s", "ratio", 2, higher_is_better=False))),
-    Workload("turns", "32 conversations taking turns, KV for about 10", turns,
+    Workload("turns", "32 conversations taking turns, KV for about 10", turns, row=2,
              goals=(Goal("ttft_p50_ms", "ratio", 1.5, higher_is_better=False),
                     Goal("computed_twice", "value", 0.1, at_least=False))),
-    Workload("burst", "5 times as many requests as places, half the KV pool", burst,
+    Workload("burst", "5 times as many requests as places, half the KV pool", burst, row=4,
              goals=(Goal("completed_fraction", "value", 1), Goal("other_failures", "value", 0, at_least=False),
                     Goal("goodput_tokens_per_s", "ratio", 2))),
-    Workload("leave_midway", "30 % of the clients leave midway", leave_midway,
+    Workload("leave_midway", "30 % of the clients leave midway", leave_midway, row=8,
              goals=(Goal("wasted_tokens", "ratio", 10, higher_is_better=False),)),
-    Workload("restart", "a restart, then the same prefixes", restart,
+    Workload("restart", "a restart, then the same prefixes", restart, row=9,
              goals=(Goal("ttft_p50_ms", "ratio", 10, higher_is_better=False),)),
-    Workload("flood", "one key floods, another asks once a second", flood,
+    Workload("flood", "one key floods, another asks once a second", flood, row=10,
              goals=(Goal("slowdown", "value", 1.3, at_least=False),)),
-    Workload("long_prompt", "8,000-token prompt beside 4 streams", long_prompt_beside_streams,
+    Workload("long_prompt", "8,000-token prompt beside 4 streams", long_prompt_beside_streams, row=3,
              goals=(Goal("streams_itl_max_ms", "ratio", 8, higher_is_better=False),
                     Goal("long_ttft_ms", "ratio", 0.91, higher_is_better=False))),
+    Workload("choices", "n = 8 choices while 4 others run", choices, row=6,
+             goals=(Goal("elapsed_s", "ratio", 2, higher_is_better=False),)),
+    Workload("repeating", "text that repeats itself: one user, then 16", repeating, row=7, shape="0.5B",
+             goals=(Goal("one_tokens_per_s", "ratio", 1.5, against="llama-default"),
+                    Goal("one_tokens_per_s", "ratio", 1.0, against="llama-best"),
+                    Goal("many_tokens_per_s", "ratio", 1.0))),
+    Workload("decode", "decoding alone, batches of 1, 8 and 32, beside llama-batched-bench", decode_batches, row=12,
+             servers=("weft", "batched-bench"),
+             goals=tuple(Goal(f"batch{n}_tokens_per_s", "ratio", 0.95) for n in (1, 8, 32))),
 )

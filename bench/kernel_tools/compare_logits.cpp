@@ -1,6 +1,7 @@
 // Runs one text through one model twice, first without and then with the plug-in, and compares the next-token
 // distributions: perplexity of both, mean KL divergence, how often the most likely token is the same.
-// usage: compare_logits MODEL TEXT PLUGIN
+// usage: compare_logits MODEL TEXT PLUGIN [MODEL_IN_F32]: the same weights as 32-bit floats show how far both are from what
+// would be computed without rounding activations.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -72,11 +73,35 @@ double perplexity(const Run& r) {
     return std::exp(sum / double(n));
 }
 
+struct Distance {
+    double mean_kl, worst_kl, same_top;
+};
+
+// How far q is from p.
+Distance distance(const Run& p, const Run& q) {
+    Distance d{};
+    for (size_t i = 0; i < p.log_probs.size(); ++i) {
+        const auto &a = p.log_probs[i], &b = q.log_probs[i];
+        double here = 0;
+        for (size_t t = 0; t < a.size(); ++t) here += std::exp(double(a[t])) * (double(a[t]) - b[t]);
+        d.mean_kl += here;
+        d.worst_kl = std::max(d.worst_kl, here);
+        d.same_top += std::max_element(a.begin(), a.end()) - a.begin() == std::max_element(b.begin(), b.end()) - b.begin();
+    }
+    const double n = double(p.log_probs.size());
+    d.mean_kl /= n, d.same_top /= n;
+    return d;
+}
+
+void print(const char* what, const Distance& d) {
+    std::printf("%s: KL mean %.6f worst %.6f; same top token %.2f %%\n", what, d.mean_kl, d.worst_kl, 100 * d.same_top);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-    if (argc != 4) {
-        std::fprintf(stderr, "usage: compare_logits MODEL TEXT PLUGIN\n");
+    if (argc != 4 && argc != 5) {
+        std::fprintf(stderr, "usage: compare_logits MODEL TEXT PLUGIN [MODEL_IN_F32]\n");
         return 2;
     }
     llama_log_set([](ggml_log_level, const char*, void*) {}, nullptr);
@@ -84,19 +109,13 @@ int main(int argc, char** argv) {
     std::stringstream text;
     text << std::ifstream(argv[2]).rdbuf();
     const Run plain = run(argv[1], text.str());
+    const Run exact = argc == 5 ? run(argv[4], text.str()) : Run{};
     if (!ggml_backend_load(argv[3])) return 1;
     const Run ours = run(argv[1], text.str());
-    double kl = 0, worst = 0;
-    size_t same = 0;
-    for (size_t i = 0; i < plain.log_probs.size(); ++i) {
-        const auto &p = plain.log_probs[i], &q = ours.log_probs[i];
-        double here = 0;
-        for (size_t t = 0; t < p.size(); ++t) here += std::exp(double(p[t])) * (double(p[t]) - q[t]);
-        kl += here;
-        worst = std::max(worst, here);
-        same += std::max_element(p.begin(), p.end()) - p.begin() == std::max_element(q.begin(), q.end()) - q.begin();
-    }
-    const double n = double(plain.log_probs.size());
-    std::printf("%zu tokens, perplexity %.4f without, %.4f with; KL mean %.6f worst %.6f; same top token %.2f %%\n",
-                plain.tokens.size(), perplexity(plain), perplexity(ours), kl / n, worst, 100.0 * double(same) / n);
+    std::printf("%zu tokens, perplexity %.4f without, %.4f with\n", plain.tokens.size(), perplexity(plain), perplexity(ours));
+    print("without and with", distance(plain, ours));
+    if (argc == 4) return 0;
+    std::printf("exactly: perplexity %.4f\n", perplexity(exact));
+    print("exactly and without", distance(exact, plain));
+    print("exactly and with", distance(exact, ours));
 }

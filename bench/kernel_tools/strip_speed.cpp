@@ -1,12 +1,12 @@
 // Speed of the kernels alone, for every type: decode in GB/s of packed weights, and GOP/s for several columns.
-// strip_speed [ISA]; on all OpenMP threads.
+// strip_speed [ISA [TYPE]]; on all OpenMP threads. With OMP_NUM_THREADS=1 it counts processor time, which busy neighbours distort less.
 #include <omp.h>
 #include <sys/mman.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <cstring>
+#include <ctime>
 #include <vector>
 
 #include "ops/mul_mat.h"
@@ -14,33 +14,48 @@
 namespace weft::kernels {
 namespace {
 
-constexpr int64_t k = 2048, rows = 8192, most_columns = 256;
+constexpr int64_t k = 2048, rows = 8192, most_columns = 512;
 constexpr size_t memory_bytes = size_t(300) << 20;  // beyond any cache
 
 struct Jobs {
     const Isa& isa;
     std::vector<MulMat> jobs;
-    std::vector<uint8_t> panels;
+    std::vector<uint8_t> panel_memory, scratch_memory;
+    uint8_t* panels = nullptr;
+    uint8_t* scratch = nullptr;
+    size_t scratch_bytes = 0;
     std::atomic<int64_t> next_unit[2] = {};
 };
+
+uint8_t* aligned(std::vector<uint8_t>& memory, size_t bytes) {
+    memory.resize(bytes + 64);
+    return memory.data() + (64 - reinterpret_cast<uintptr_t>(memory.data()) % 64) % 64;
+}
+
+double now() {
+    timespec t{};
+    clock_gettime(omp_get_max_threads() == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &t);
+    return double(t.tv_sec) + 1e-9 * double(t.tv_nsec);
+}
 
 double best_seconds(Jobs& jobs, int rounds) {
     double best = 1e9;
     for (int round = 0; round < rounds; ++round) {
         Barrier barrier;
         jobs.next_unit[0] = 0;
-        const auto start = std::chrono::steady_clock::now();
+        const double start = now();
         run_team(omp_get_max_threads(), barrier, [](void* context, const Member& member) {
             auto& it = *static_cast<Jobs*>(context);
             for (size_t i = 0; i < it.jobs.size(); ++i) {
                 if (i > 0) member.meet();
                 if (member.first()) it.next_unit[(i + 1) % 2] = 0;
-                quantise_share(it.isa, it.jobs[i], member, it.panels.data());
+                uint8_t* scratch = it.scratch + it.scratch_bytes * size_t(member.thread);
+                quantise_share(it.isa, it.jobs[i], member, it.panels, scratch);
                 member.meet();
-                multiply_share(it.isa, it.jobs[i], member, it.panels.data(), it.next_unit[i % 2]);
+                multiply_share(it.isa, it.jobs[i], member, it.panels, it.next_unit[i % 2], scratch);
             }
         }, &jobs);
-        best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+        best = std::min(best, now() - start);
     }
     return best;
 }
@@ -54,16 +69,19 @@ void measure(const Isa& isa, const Format& f) {
     const std::vector<float> x(size_t(k * most_columns), 0.5f);
     std::vector<float> dst(size_t(rows * most_columns));
     const auto seconds_for = [&](int columns, int n) {
-        Jobs jobs{.isa = isa, .jobs = {}, .panels = {}};
+        Jobs jobs{.isa = isa, .jobs = {}, .panel_memory = {}, .scratch_memory = {}};
         for (int i = 0; i < n; ++i)
             jobs.jobs.push_back({.format = &f, .strips = static_cast<uint8_t*>(memory) + bytes * size_t(i), .k = k, .rows = rows,
-                                 .columns = columns, .x = x.data(), .x_stride = k, .dst = dst.data(), .dst_stride = rows});
-        jobs.panels.resize(jobs.jobs.front().panel_bytes());
+                                 .columns = columns, .x = x.data(), .x_stride = k, .dst = dst.data(), .dst_stride = rows,
+                                 .tiles = isa.tiles && columns >= least_tile_columns});
+        jobs.scratch_bytes = (jobs.jobs.front().scratch_bytes() + 63) / 64 * 64;
+        jobs.panels = aligned(jobs.panel_memory, jobs.jobs.front().panel_bytes());
+        jobs.scratch = aligned(jobs.scratch_memory, jobs.scratch_bytes * size_t(omp_get_max_threads()));
         return best_seconds(jobs, 5);
     };
     std::printf("%-8s %6.1f GB/s;", ggml_type_name(f.type), double(bytes) * copies / seconds_for(1, copies) / 1e9);
-    for (const int columns : {4, 16, 256}) {
-        const int n = columns == 256 ? 2 : std::min(copies, 8);
+    for (const int columns : {4, 16, 32, 64, 512}) {
+        const int n = columns > 16 ? 2 : std::min(copies, 8);
         std::printf(" %d: %.0f", columns, 2.0 * k * rows * columns * n / seconds_for(columns, n) / 1e9);
     }
     std::printf(" GOP/s\n");
@@ -79,6 +97,7 @@ int main(int argc, char** argv) {
     for (const Isa* isa : usable_isas()) {
         if (argc > 1 && std::strcmp(argv[1], isa->name) != 0) continue;
         std::printf("%s\n", isa->name);
-        for (const Format& f : all_formats()) measure(*isa, f);
+        for (const Format& f : all_formats())
+            if (argc < 3 || std::strcmp(argv[2], ggml_type_name(f.type)) == 0) measure(*isa, f);
     }
 }

@@ -76,12 +76,13 @@ float* result_of(const AttentionJob& job, int64_t row, int64_t kv_head) {
 template <class V>
 int64_t list_cells(const AttentionJob& job, int64_t token, const AttentionScratch& scratch) {
     if (!job.mask) {
-        for (int64_t i = 0; i < job.cells; ++i) scratch.cells[i] = int32_t(i), scratch.values[i] = 0;
-        return job.cells;
+        const int64_t n = job.cells - job.first_cell;
+        for (int64_t i = 0; i < n; ++i) scratch.cells[i] = int32_t(job.first_cell + i), scratch.values[i] = 0;
+        return n;
     }
     const uint16_t* mask = mask_of(job, token);
     int64_t n = 0;
-    for (int64_t i = 0; i < job.cells; i += 32)
+    for (int64_t i = job.first_cell; i < job.cells; i += 32)
         n += V::visible32(mask + i, cells_here(job, i), int32_t(i), scratch.cells + n, scratch.values + n);
     return n;
 }
@@ -227,6 +228,12 @@ struct FewRows {
             accumulate(job, kv_head, list.cells + i, here);
         }
         for (int h = 0; h < Heads; ++h) {
+            if (job.partial) {
+                float* to = job.partial_of(first_row + h, kv_head);
+                for (int d = 0; d < Size; d += lanes) V::store(to + d, V::load(out[h] + d));
+                to[Size] = top[h], to[Size + 1] = sum[h];
+                continue;
+            }
             const auto inverse = V::splat(1.0f / (sum[h] > 1e-30f ? sum[h] : 1e-30f));
             float* to = result_of(job, first_row + h, kv_head);
             for (int d = 0; d < Size; d += lanes) V::store(to + d, V::mul(V::load(out[h] + d), inverse));

@@ -40,6 +40,12 @@ struct Avx2 {
         const __m128i x = _mm_loadu_si128(static_cast<const __m128i*>(p));
         return to_floats({_mm256_cvtepi8_epi32(x), _mm256_cvtepi8_epi32(_mm_srli_si128(x, 8))});
     }
+    static void load_bf16_pairs(const void* p, Floats& first, Floats& second) {
+        const Bytes pairs = load_bytes(p);
+        const __m256i upper = _mm256_set1_epi32(static_cast<int>(0xffff0000));
+        first = {_mm256_castsi256_ps(_mm256_slli_epi32(pairs.a, 16)), _mm256_castsi256_ps(_mm256_slli_epi32(pairs.b, 16))};
+        second = {_mm256_castsi256_ps(_mm256_and_si256(pairs.a, upper)), _mm256_castsi256_ps(_mm256_and_si256(pairs.b, upper))};
+    }
     static Floats add(Floats x, Floats y) { return {_mm256_add_ps(x.a, y.a), _mm256_add_ps(x.b, y.b)}; }
     static Floats sub(Floats x, Floats y) { return {_mm256_sub_ps(x.a, y.a), _mm256_sub_ps(x.b, y.b)}; }
     static Floats mul(Floats x, Floats y) { return {_mm256_mul_ps(x.a, y.a), _mm256_mul_ps(x.b, y.b)}; }

@@ -25,6 +25,12 @@ struct Avx512 {
     static Floats load_int8(const void* p) {
         return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(static_cast<const __m128i*>(p))));
     }
+    // Of 16 pairs of BF16 numbers the first and the second ones.
+    static void load_bf16_pairs(const void* p, Floats& first, Floats& second) {
+        const __m512i pairs = _mm512_loadu_si512(p);
+        first = _mm512_castsi512_ps(_mm512_slli_epi32(pairs, 16));
+        second = _mm512_castsi512_ps(_mm512_and_si512(pairs, _mm512_set1_epi32(static_cast<int>(0xffff0000))));
+    }
     static Floats add(Floats a, Floats b) { return _mm512_add_ps(a, b); }
     static Floats sub(Floats a, Floats b) { return _mm512_sub_ps(a, b); }
     static Floats mul(Floats a, Floats b) { return _mm512_mul_ps(a, b); }

@@ -7,12 +7,22 @@
 namespace weft::kernels {
 namespace {
 
-constexpr const Isa* all[] = {&avx512vnni, &avxvnni, &avx2};
+// What AVX-512 VNNI has, and tiles for many columns.
+bool amx_and_avx512_run_here() { return avx512vnni.runs_here() && amx_runs_here(); }
+const Isa* amx() {
+    static const Isa isa{.name = "amx",
+                         .runs_here = amx_and_avx512_run_here,
+                         .strip_kernel = avx512vnni.strip_kernel,
+                         .quantise_panel = avx512vnni.quantise_panel,
+                         .attend = avx512vnni.attend,
+                         .tiles = &amx_tiles};
+    return &isa;
+}
 
 const std::vector<const Isa*>& usable() {
     static const std::vector<const Isa*> found = [] {
         std::vector<const Isa*> isas;
-        for (const Isa* isa : all)
+        for (const Isa* isa : {amx(), &avx512vnni, &avxvnni, &avx2})
             if (isa->runs_here()) isas.push_back(isa);
         return isas;
     }();

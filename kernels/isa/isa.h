@@ -15,6 +15,42 @@ namespace weft::kernels {
 // dst[c * dst_stride + r], r in 0..15, c in 0..columns-1, is overwritten.
 using StripKernel = void (*)(const uint8_t* strip, const uint8_t* panel, int64_t k, float* dst, int64_t dst_stride);
 
+// Activations for tiles: block after block of tile_block_k; in a block panel after panel of 16 columns, in a panel a tile of
+// 1 KiB for every 32 k. What a block needs lies together: panels a power of two apart would share a few cache sets.
+struct TilePanels {
+    uint8_t* data;     // 64-byte aligned
+    int64_t total;     // panels in all
+};
+
+// Some strips times some panels.
+struct TileProduct {
+    ggml_type type;
+    const uint8_t* strips;
+    int64_t n_strips, k;
+    TilePanels panels;
+    int64_t first_panel, n_panels;
+    // [strip][panel][column][row] of the product, and the memory for two strips' weights: tile_weight_bytes. 64-byte aligned.
+    float* sums;
+    uint8_t* weights;
+    // Where the product goes, or null if `sums` is all that is wanted: dst[column * stride + row]; so many columns and rows
+    // are valid.
+    float* dst;
+    int64_t dst_stride, columns, rows;
+};
+
+// Many columns at once on AMX tiles: weights and activations rounded to BF16, sums in f32.
+struct Tiles {
+    // Rounds up to 16 rows of x (k floats each, `stride` floats apart) into a panel. Columns that are missing become zeros.
+    void (*round_panel)(const float* x, int64_t stride, int64_t k, int columns, const TilePanels& panels, int64_t panel);
+    void (*multiply)(const TileProduct& product);
+};
+// From so many columns on tiles are faster than strip kernels.
+inline constexpr int64_t least_tile_columns = 32;
+// k that pass through the tiles at once, and the memory for two strips of so many weights as BF16: a third of L1.
+inline constexpr int64_t tile_block_k = 512;
+inline constexpr size_t tile_weight_bytes = size_t(2) * strip_rows * tile_block_k * 2;
+constexpr size_t tile_panel_bytes(int64_t k) { return size_t(panel_columns * k) * 2; }
+
 struct Isa {
     const char* name;
     bool (*runs_here)();
@@ -25,9 +61,13 @@ struct Isa {
     // Rows first_row .. first_row + 15 of KV heads first_head .. last_head. row_by_row: no row's result depends on the others.
     void (*attend)(const AttentionJob& job, int64_t first_row, int64_t first_head, int64_t last_head, bool row_by_row,
                    const AttentionScratch& scratch);
+    const Tiles* tiles = nullptr;
 };
 
 extern const Isa avx512vnni, avxvnni, avx2;
+extern const Tiles amx_tiles;
+// Asks the kernel for the tiles, once: a process may use them only after that.
+bool amx_runs_here();
 
 // The best that this processor runs; null when it runs none, or when WEFT_KERNELS_ISA names none of them.
 const Isa* chosen_isa();

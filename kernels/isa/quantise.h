@@ -1,4 +1,4 @@
-// Activations to 8 bits. Written once for all instruction sets: V is Avx512 or Avx2.
+// Activations to 8 bits, or only laid side by side. Written once for all instruction sets: V is Avx512 or Avx2.
 #pragma once
 
 #include "layout/activations.h"
@@ -57,6 +57,11 @@ void quantise_super(Activations kind, const float* x, int column, int columns, u
     }
 }
 
+inline void lay_side_by_side(const float* x, int column, int columns, uint8_t* block) {
+    auto* out = reinterpret_cast<float*>(block) + column;
+    for (int i = 0; i < 32; ++i) out[i * columns] = x[i];
+}
+
 template <class V>
 void quantise_panel(Activations kind, const float* x, int64_t stride, int64_t k, int columns, uint8_t* panel) {
     const int step = panel_block_k(kind.kind);
@@ -65,7 +70,8 @@ void quantise_panel(Activations kind, const float* x, int64_t stride, int64_t k,
         uint8_t* block = panel;
         for (int64_t i = 0; i < k; i += step, block += block_bytes) {
             const float* from = x + c * stride + i;
-            if (step == 32) quantise_block<V>(kind, from, c, columns, block);
+            if (kind.kind == PanelKind::floats) lay_side_by_side(from, c, columns, block);
+            else if (step == 32) quantise_block<V>(kind, from, c, columns, block);
             else quantise_super<V>(kind, from, c, columns, block);
         }
     }

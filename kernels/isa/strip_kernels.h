@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "isa/isa.h"
+#include "isa/plain_pairs.h"
 #include "isa/unpack.h"
 #include "types/all.h"
 
@@ -180,10 +181,44 @@ void super_signed_kernel(const uint8_t* strip, const uint8_t* panel, int64_t k, 
     store<V, C>(total, dst, stride);
 }
 
+// A few columns along the whole strip. Even and odd k have a sum each: one chain of FMAs would be slower than memory.
+template <class V, class T, int C, int First, int Columns>
+void plain_columns(const uint8_t* strip, const uint8_t* panel, int64_t k, float* dst, int64_t stride) {
+    using Floats = typename V::Floats;
+    Floats even[Columns], odd[Columns];
+    UNROLL
+    for (int c = 0; c < Columns; ++c) even[c] = odd[c] = V::zero();
+    panel += 4 * First;
+    for (int64_t i = 0; i < k; i += 32, strip += T::strip_block_bytes, panel += 128 * C) {
+        if constexpr (First == 0) prefetch_ahead<T::strip_block_bytes>(strip);
+        UNROLL
+        for (int j = 0; j < 32; j += 2) {
+            Floats first, second;
+            load_plain_pair<V, T>(strip, j, first, second);
+            UNROLL
+            for (int c = 0; c < Columns; ++c) {
+                even[c] = V::fma(first, V::splat_float(panel + 4 * (C * j + c)), even[c]);
+                odd[c] = V::fma(second, V::splat_float(panel + 4 * (C * (j + 1) + c)), odd[c]);
+            }
+        }
+    }
+    UNROLL
+    for (int c = 0; c < Columns; ++c) V::store(dst + (First + c) * stride, V::add(even[c], odd[c]));
+}
+
+template <class V, class T, int C, int First = 0>
+void plain_kernel(const uint8_t* strip, const uint8_t* panel, int64_t k, float* dst, int64_t stride) {
+    constexpr int at_once = V::registers >= 32 ? 8 : 3;
+    constexpr int columns = C - First < at_once ? C - First : at_once;
+    plain_columns<V, T, C, First, columns>(strip, panel, k, dst, stride);
+    if constexpr (First + columns < C) plain_kernel<V, T, C, First + columns>(strip, panel, k, dst, stride);
+}
+
 template <class V, class T, int C>
 constexpr StripKernel kernel_of() {
     if constexpr (T::family == Family::block) return block_kernel<V, T, C>;
     else if constexpr (T::family == Family::super_min) return super_min_kernel<V, T, C>;
+    else if constexpr (T::family == Family::plain) return plain_kernel<V, T, C>;
     else return super_signed_kernel<V, T, C>;
 }
 

@@ -1,5 +1,6 @@
 // The three ways in which quantisation types scale their codes, and the strip blocks that come of them. A type derives from
-// one of them and says how one row's block in a GGUF file is read into a Row and written back.
+// one of them and says how one row's block in a GGUF file is read into a Row and written back. A fourth family has no scales:
+// its weights are floating point numbers.
 #pragma once
 
 #include "layout/activations.h"
@@ -7,7 +8,7 @@
 
 namespace weft::kernels {
 
-enum class Family : uint8_t { block, super_min, super_signed };
+enum class Family : uint8_t { block, super_min, super_signed, plain };
 
 // 32 weights of one row: scale * code, or scale * code + min.
 struct BlockRow {
@@ -65,6 +66,18 @@ struct SuperSignedFamily {
     static constexpr int row_k = 256, strip_k = 256, header_bytes = 320;
     static constexpr int strip_block_bytes = header_bytes + 8 * Codes::bytes;
     static constexpr Activations activations{PanelKind::super_bias, Offset};
+};
+
+// Strip block of 32 k: units of the 16 rows side by side, one unit after the other. A unit is what is moved as a whole, one
+// weight or (so that 32 k are one AMX tile) a pair of BF16 weights.
+template <int WeightBytes, int UnitBytes>
+struct PlainFamily {
+    static constexpr Family family = Family::plain;
+    static constexpr int unit_bytes = UnitBytes;
+    static constexpr int row_k = 32, strip_k = 32, file_bytes = 32 * WeightBytes;
+    static constexpr int units = file_bytes / UnitBytes;
+    static constexpr int strip_block_bytes = strip_rows * file_bytes;
+    static constexpr Activations activations{PanelKind::floats, 0};
 };
 
 }  // namespace weft::kernels

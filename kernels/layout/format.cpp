@@ -93,13 +93,27 @@ void unpack_super(const uint8_t* in, uint8_t* const* rows) {
     }
 }
 
+// --- strip blocks without scales ----------------------------------------------------------------------------------------
+
+template <class T>
+void pack_plain(const uint8_t* const* rows, uint8_t* out) {
+    for (int u = 0; u < T::units; ++u)
+        for (int r = 0; r < strip_rows; ++r, out += T::unit_bytes) std::memcpy(out, rows[r] + T::unit_bytes * u, T::unit_bytes);
+}
+
+template <class T>
+void unpack_plain(const uint8_t* in, uint8_t* const* rows) {
+    for (int u = 0; u < T::units; ++u)
+        for (int r = 0; r < strip_rows; ++r, in += T::unit_bytes) std::memcpy(rows[r] + T::unit_bytes * u, in, T::unit_bytes);
+}
+
 template <class T>
 constexpr Format format_of() {
-    constexpr bool blocks = T::family == Family::block;
     static_assert(T::strip_block_bytes % 64 == 0 && T::file_bytes * (T::strip_k / T::row_k) <= int(largest_row_block));
-    Format f{.type = T::type, .strip_k = T::strip_k, .row_block_bytes = size_t(T::file_bytes) * (T::strip_k / T::row_k),
+    Format f{.type = T::type, .strip_k = T::strip_k, .pads = T::family == Family::plain, .row_block_bytes = size_t(T::file_bytes) * (T::strip_k / T::row_k),
              .strip_block_bytes = T::strip_block_bytes, .activations = T::activations, .pack = nullptr, .unpack = nullptr};
-    if constexpr (blocks) f.pack = pack_blocks<T>, f.unpack = unpack_blocks<T>;
+    if constexpr (T::family == Family::block) f.pack = pack_blocks<T>, f.unpack = unpack_blocks<T>;
+    else if constexpr (T::family == Family::plain) f.pack = pack_plain<T>, f.unpack = unpack_plain<T>;
     else f.pack = pack_super<T>, f.unpack = unpack_super<T>;
     return f;
 }
@@ -119,6 +133,11 @@ void point_at_rows(Byte** p, const Format& f, int64_t k, int64_t rows, int64_t s
     }
 }
 
+// The last part of 16 rows whose length is no multiple of strip_k.
+struct RowEnds {
+    uint8_t bytes[strip_rows][largest_row_block] = {};
+};
+
 }  // namespace
 
 std::span<const Format> all_formats() { return formats_of(AllTypes{}); }
@@ -129,30 +148,54 @@ const Format* find_format(ggml_type type) {
     return nullptr;
 }
 
+void to_floats(ggml_type type, const void* file_layout, float* floats, int64_t n) {
+    if (type == GGML_TYPE_F32) std::memcpy(floats, file_layout, size_t(n) * sizeof(float));  // ggml has no function for it
+    else ggml_get_type_traits(type)->to_float(file_layout, floats, n);
+}
+
 void pack_rows(const Format& f, int64_t k, int64_t rows, const void* file_layout, void* strips) {
     static constexpr uint8_t zeros[largest_row_block] = {};
     const auto* in = static_cast<const uint8_t*>(file_layout);
     auto* out = static_cast<uint8_t*>(strips);
+    const int64_t whole_blocks = k / f.strip_k;
+    const size_t rest = f.row_bytes(k % f.strip_k);
 #pragma omp parallel for schedule(static)
     for (int64_t s = 0; s < strips_of(rows); ++s) {
-        for (int64_t b = 0; b < k / f.strip_k; ++b) {
-            const uint8_t* p[strip_rows];
+        const uint8_t* p[strip_rows];
+        uint8_t* strip = out + s * int64_t(f.strip_bytes(k));
+        for (int64_t b = 0; b < whole_blocks; ++b) {
             point_at_rows(p, f, k, rows, s, b, in, zeros);
-            f.pack(p, out + s * int64_t(f.strip_bytes(k)) + b * int64_t(f.strip_block_bytes));
+            f.pack(p, strip + b * int64_t(f.strip_block_bytes));
         }
+        if (rest == 0) continue;
+        RowEnds ends;
+        point_at_rows(p, f, k, rows, s, whole_blocks, in, zeros);
+        for (int r = 0; r < strip_rows; ++r) std::memcpy(ends.bytes[r], p[r], rest), p[r] = ends.bytes[r];
+        f.pack(p, strip + whole_blocks * int64_t(f.strip_block_bytes));
     }
 }
 
 void unpack_rows(const Format& f, int64_t k, int64_t rows, const void* strips, void* file_layout) {
-    uint8_t ignored[largest_row_block];
     const auto* in = static_cast<const uint8_t*>(strips);
     auto* out = static_cast<uint8_t*>(file_layout);
+    const int64_t whole_blocks = k / f.strip_k;
+    const size_t rest = f.row_bytes(k % f.strip_k);
+#pragma omp parallel for schedule(static)
     for (int64_t s = 0; s < strips_of(rows); ++s) {
-        for (int64_t b = 0; b < k / f.strip_k; ++b) {
-            uint8_t* p[strip_rows];
+        uint8_t ignored[largest_row_block];
+        uint8_t* p[strip_rows];
+        const uint8_t* strip = in + s * int64_t(f.strip_bytes(k));
+        for (int64_t b = 0; b < whole_blocks; ++b) {
             point_at_rows(p, f, k, rows, s, b, out, ignored);
-            f.unpack(in + s * int64_t(f.strip_bytes(k)) + b * int64_t(f.strip_block_bytes), p);
+            f.unpack(strip + b * int64_t(f.strip_block_bytes), p);
         }
+        if (rest == 0) continue;
+        RowEnds ends;
+        uint8_t* to[strip_rows];
+        point_at_rows(to, f, k, rows, s, whole_blocks, out, ignored);
+        for (int r = 0; r < strip_rows; ++r) p[r] = ends.bytes[r];
+        f.unpack(strip + whole_blocks * int64_t(f.strip_block_bytes), p);
+        for (int r = 0; r < strip_rows; ++r) std::memcpy(to[r], ends.bytes[r], rest);
     }
 }
 

@@ -1,6 +1,7 @@
 #include "ops/attention.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 namespace weft::kernels {
@@ -8,6 +9,7 @@ namespace {
 
 constexpr int rows_per_unit = 16;
 constexpr int64_t units_per_thread = 4;  // fewer make one thread wait for another
+constexpr int64_t least_part_cells = 512, most_parts = 64;
 
 float float_param(const ggml_tensor* op, int i) {
     float v;
@@ -37,6 +39,49 @@ AttentionJob job_of(const ggml_tensor* op, int64_t stream) {
 
 int64_t list_entries(const ggml_tensor* op) { return (op->src[1]->ne[1] + AttentionScratch::slack + 15) / 16 * 16; }
 
+// How an attention is cut into units of work.
+struct Shares {
+    int64_t tiles, streams;   // tiles of 16 rows
+    int64_t split;            // 1: a unit is a tile for all KV heads, or as many as there are KV heads
+    int64_t parts;            // of the cells of a few rows, put together afterwards
+    [[nodiscard]] int64_t units() const { return tiles * streams * split * parts; }
+};
+
+Shares shares_of(const ggml_tensor* op, bool row_by_row, int threads) {
+    const ggml_tensor *q = op->src[0], *k = op->src[1];
+    const int64_t rows = q->ne[1] * q->ne[2] / k->ne[2], wanted = units_per_thread * threads;
+    Shares s{.tiles = (rows + rows_per_unit - 1) / rows_per_unit, .streams = q->ne[3], .split = 1, .parts = 1};
+    // The cells of a tile are listed once for all KV heads where there are tiles enough for everybody.
+    if (s.tiles * s.streams >= wanted) return s;
+    s.split = k->ne[2];
+    // How many parts depends on how many rows there are; row by row, no result may.
+    if (!row_by_row && s.units() < wanted && threads > 1)
+        s.parts = std::clamp<int64_t>((wanted + s.units() - 1) / s.units(), 1, std::clamp<int64_t>(k->ne[1] / least_part_cells, 1, most_parts));
+    return s;
+}
+
+size_t partial_floats(const ggml_tensor* op) {
+    return size_t(ggml_nrows(op->src[0])) * size_t(op->src[0]->ne[0] + 2);  // of one part
+}
+
+// One row out of what its parts came to.
+void put_together(const AttentionJob& first, int64_t parts, size_t part_floats, int64_t row, int64_t kv_head) {
+    const float* from = first.partial_of(row, kv_head);
+    float top = from[first.size], sum = 0;
+    for (int64_t p = 1; p < parts; ++p) top = std::max(top, from[size_t(p) * part_floats + size_t(first.size)]);
+    auto* out = reinterpret_cast<float*>(first.out + row / first.group * first.out_token +
+                                         (kv_head * first.group + row % first.group) * first.out_head);
+    std::fill_n(out, first.size, 0.0f);
+    for (int64_t p = 0; p < parts; ++p) {
+        const float* part = from + size_t(p) * part_floats;
+        const float weight = std::exp(part[first.size] - top);
+        sum += weight * part[first.size + 1];
+        for (int d = 0; d < first.size; ++d) out[d] += weight * part[d];
+    }
+    const float inverse = 1 / std::max(sum, 1e-30f);
+    for (int d = 0; d < first.size; ++d) out[d] *= inverse;
+}
+
 }  // namespace
 
 bool attention_supported(const ggml_tensor* op) {
@@ -58,22 +103,42 @@ size_t attention_scratch_bytes(const ggml_tensor* op) {
     return size_t(list_entries(op)) * (sizeof(int32_t) + sizeof(float));
 }
 
+size_t attention_shared_bytes(const ggml_tensor* op, bool row_by_row, int threads) {
+    const int64_t parts = shares_of(op, row_by_row, threads).parts;
+    return parts > 1 ? size_t(parts) * partial_floats(op) * sizeof(float) : 0;
+}
+
 void attend(const Isa& isa, const ggml_tensor* op, bool row_by_row, const Member& member, std::atomic<int64_t>& next_unit,
-            uint8_t* scratch) {
+            float* shared, uint8_t* scratch) {
     const AttentionScratch lists{.cells = reinterpret_cast<int32_t*>(scratch),
                                  .values = reinterpret_cast<float*>(scratch) + list_entries(op)};
-    const int64_t streams = op->src[0]->ne[3];
-    const AttentionJob first = job_of(op, 0);
-    const int64_t tiles = (first.rows() + rows_per_unit - 1) / rows_per_unit;
-    // The cells of a tile are listed once for all KV heads where there are tiles enough for everybody.
-    const int64_t split = tiles * streams >= units_per_thread * member.threads ? 1 : first.kv_heads;
-    const int64_t heads = first.kv_heads / split, units = tiles * streams * split;
+    const Shares shares = shares_of(op, row_by_row, member.threads);
+    const int64_t kv_heads = op->src[1]->ne[2], heads = kv_heads / shares.split, cells = op->src[1]->ne[1];
+    const int64_t part_cells = (cells / shares.parts + 31) / 32 * 32;
+    const size_t part_floats = partial_floats(op), stream_floats = part_floats / size_t(shares.streams);
     for (;;) {
         // From the end: with a causal mask the last rows see most cells.
-        const int64_t unit = units - 1 - next_unit.fetch_add(1, std::memory_order_relaxed);
-        if (unit < 0) return;
-        const int64_t part = unit % split, tile = unit / split % tiles, stream = unit / split / tiles;
-        isa.attend(job_of(op, stream), tile * rows_per_unit, part * heads, (part + 1) * heads - 1, row_by_row, lists);
+        const int64_t unit = shares.units() - 1 - next_unit.fetch_add(1, std::memory_order_relaxed);
+        if (unit < 0) break;
+        const int64_t part = unit % shares.parts, head = unit / shares.parts % shares.split;
+        const int64_t tile = unit / shares.parts / shares.split % shares.tiles;
+        const int64_t stream = unit / shares.parts / shares.split / shares.tiles;
+        AttentionJob job = job_of(op, stream);
+        if (shares.parts > 1) {
+            job.partial = shared + size_t(part) * part_floats + size_t(stream) * stream_floats;
+            job.first_cell = std::min(part * part_cells, cells);
+            job.cells = part + 1 == shares.parts ? cells : std::min((part + 1) * part_cells, cells);
+        }
+        isa.attend(job, tile * rows_per_unit, head * heads, (head + 1) * heads - 1, row_by_row || shares.parts > 1, lists);
+    }
+    if (shares.parts == 1) return;
+    member.meet();
+    const AttentionJob first = job_of(op, 0);
+    const int64_t rows = first.rows() * kv_heads;
+    for (int64_t i = member.thread; i < rows * shares.streams; i += member.threads) {
+        AttentionJob job = job_of(op, i / rows);
+        job.partial = shared + size_t(i / rows) * stream_floats;
+        put_together(job, shares.parts, part_floats, i % rows / kv_heads, i % kv_heads);
     }
 }
 

@@ -18,8 +18,11 @@ bool attention_supported(const ggml_tensor* op);
 // Bytes of scratch memory that each thread needs, a multiple of 64.
 size_t attention_scratch_bytes(const ggml_tensor* op);
 
-// All threads of a team call this; `next_unit` starts at 0. `scratch` is the thread's own, 64-byte aligned.
+// Bytes of memory that all threads share, for a context that is cut into parts.
+size_t attention_shared_bytes(const ggml_tensor* op, bool row_by_row, int threads);
+
+// All threads of a team call this; `next_unit` starts at 0. `scratch` is the thread's own; both are 64-byte aligned.
 void attend(const Isa& isa, const ggml_tensor* op, bool row_by_row, const Member& member, std::atomic<int64_t>& next_unit,
-            uint8_t* scratch);
+            float* shared, uint8_t* scratch);
 
 }  // namespace weft::kernels

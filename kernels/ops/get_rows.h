@@ -17,6 +17,8 @@ struct GetRows {
     float* dst;  // [n_ids][k]
 };
 
+// Rows that do not exist come out as zeros: llama.cpp's graphs have look-ups whose ids nobody has set and whose result nobody
+// uses.
 void get_rows_share(const GetRows& job, const Member& member);
 
 }  // namespace weft::kernels

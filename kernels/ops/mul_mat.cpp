@@ -19,27 +19,105 @@ int64_t strips_per_chunk(const MulMat& job, int threads) {
 // Fewer than 16 rows are left: the kernel writes 16 to a stand-in.
 void last_strip(StripKernel kernel, const MulMat& job, int64_t s, const uint8_t* panel, int64_t columns, float* dst) {
     float tile[panel_columns * strip_rows];
-    kernel(job.strips + s * job.format->strip_bytes(job.k), panel, job.k, tile, strip_rows);
+    kernel(job.strips + s * job.format->strip_bytes(job.k), panel, job.packed_k(), tile, strip_rows);
     const int64_t rows = job.rows - s * strip_rows;
     for (int64_t c = 0; c < columns; ++c) std::copy_n(tile + c * strip_rows, rows, dst + c * job.dst_stride);
 }
 
-}  // namespace
+// --- on tiles ---------------------------------------------------------------------------------------------------------
 
-void quantise_share(const Isa& isa, const MulMat& job, const Member& member, uint8_t* panels) {
-    const Activations kind = job.format->activations;
-    const int64_t n_panels = (job.columns + panel_columns - 1) / panel_columns;
-    for (int64_t p = member.thread; p < n_panels; p += member.threads) {
-        const int64_t first = p * panel_columns;
-        isa.quantise_panel(kind, job.x + first * job.x_stride, job.x_stride, job.k,
-                           int(std::min<int64_t>(panel_columns, job.columns - first)),
-                           panels + first * column_bytes(kind.kind, job.k));
+constexpr int64_t tile_strips = 8, tile_panels = 32;  // whose sums stay in L2 at once
+constexpr size_t tile_sum_bytes = sizeof(float) * panel_columns * strip_rows;
+
+int64_t tile_strips_at_once(const MulMat& job, int threads) {
+    const int64_t fair = strips_of(job.rows) / (threads * chunks_per_thread) / 2 * 2;
+    return std::clamp<int64_t>(fair, 2, tile_strips);
+}
+
+void multiply_on_tiles(const Isa& isa, const MulMat& job, const Member& member, uint8_t* panels,
+                       std::atomic<int64_t>& next_unit, uint8_t* scratch) {
+    const int64_t strips = strips_of(job.rows), at_once = tile_strips_at_once(job, member.threads);
+    auto* sums = reinterpret_cast<float*>(scratch + tile_weight_bytes);
+    for (;;) {
+        const int64_t begin = next_unit.fetch_add(at_once, std::memory_order_relaxed);
+        if (begin >= strips) return;
+        const int64_t n = std::min(at_once, strips - begin);
+        for (int64_t p = 0; p < job.panels(); p += tile_panels) {
+            const int64_t n_panels = std::min(tile_panels, job.panels() - p);
+            isa.tiles->multiply({.type = job.format->type,
+                                 .strips = job.strips + begin * int64_t(job.format->strip_bytes(job.k)),
+                                 .n_strips = n,
+                                 .k = job.packed_k(),
+                                 .panels = {panels, job.panels()},
+                                 .first_panel = p,
+                                 .n_panels = n_panels,
+                                 .sums = sums,
+                                 .weights = scratch,
+                                 .dst = job.dst + p * panel_columns * job.dst_stride + begin * strip_rows,
+                                 .dst_stride = job.dst_stride,
+                                 .columns = job.columns - p * panel_columns,
+                                 .rows = job.rows - begin * strip_rows});
+        }
     }
 }
 
-void multiply_share(const Isa& isa, const MulMat& job, const Member& member, const uint8_t* panels,
-                    std::atomic<int64_t>& next_unit) {
-    const size_t column = column_bytes(job.format->activations.kind, job.k), strip = job.format->strip_bytes(job.k);
+size_t rounded(size_t bytes) { return (bytes + 63) / 64 * 64; }
+
+// --- scratch memory: own panels or what tiles need, then rows that are filled up ----------------------------------------
+
+size_t product_scratch_bytes(const MulMat& job) {
+    if (job.tiles) return tile_weight_bytes + size_t(tile_strips * std::min(job.panels(), tile_panels)) * tile_sum_bytes;
+    return job.own_panels() ? rounded(job.panel_bytes()) : 0;
+}
+
+// A panel's rows, filled up with zeros to whole strip blocks where they need it.
+struct PanelRows {
+    const float* x;
+    int64_t stride;
+};
+
+PanelRows rows_of(const MulMat& job, int64_t first, int columns, uint8_t* scratch) {
+    const float* x = job.x + first * job.x_stride;
+    if (job.packed_k() == job.k) return {x, job.x_stride};
+    auto* filled = reinterpret_cast<float*>(scratch + product_scratch_bytes(job));
+    for (int c = 0; c < columns; ++c) {
+        float* row = filled + c * job.packed_k();
+        std::fill(std::copy_n(x + c * job.x_stride, job.k, row), row + job.packed_k(), 0.0f);
+    }
+    return {filled, job.packed_k()};
+}
+
+}  // namespace
+
+size_t MulMat::panel_bytes() const {
+    if (tiles) return tile_panel_bytes(packed_k()) * size_t(panels());
+    return column_bytes(format->activations.kind, packed_k()) * size_t(columns);
+}
+
+size_t MulMat::scratch_bytes() const {
+    const bool fills = packed_k() != k;
+    return product_scratch_bytes(*this) + (fills ? size_t(panel_columns * packed_k()) * sizeof(float) : 0);
+}
+
+void quantise_share(const Isa& isa, const MulMat& job, const Member& member, uint8_t* panels, uint8_t* scratch) {
+    const Activations kind = job.format->activations;
+    const bool own = job.own_panels();
+    if (own) panels = scratch;
+    for (int64_t p = own ? 0 : member.thread; p < job.panels(); p += own ? 1 : member.threads) {
+        const int64_t first = p * panel_columns, k = job.packed_k();
+        const int columns = int(std::min<int64_t>(panel_columns, job.columns - first));
+        const auto [x, stride] = rows_of(job, first, columns, scratch);
+        if (job.tiles) isa.tiles->round_panel(x, stride, k, columns, {panels, job.panels()}, p);
+        else isa.quantise_panel(kind, x, stride, k, columns, panels + first * column_bytes(kind.kind, k));
+    }
+}
+
+void multiply_share(const Isa& isa, const MulMat& job, const Member& member, uint8_t* panels,
+                    std::atomic<int64_t>& next_unit, uint8_t* scratch) {
+    if (job.tiles) return multiply_on_tiles(isa, job, member, panels, next_unit, scratch);
+    if (job.own_panels()) panels = scratch;
+    const int64_t k = job.packed_k();
+    const size_t column = column_bytes(job.format->activations.kind, k), strip = job.format->strip_bytes(k);
     const int64_t strips = strips_of(job.rows), chunk = strips_per_chunk(job, member.threads);
     const int tail = int(job.columns % panel_columns);
     const StripKernel full_kernel = isa.strip_kernel(job.format->type, panel_columns);
@@ -55,7 +133,7 @@ void multiply_share(const Isa& isa, const MulMat& job, const Member& member, con
             for (int64_t s = begin; s < end; ++s) {
                 float* dst = job.dst + c * job.dst_stride + s * strip_rows;
                 if (job.rows - s * strip_rows >= strip_rows)
-                    kernel(job.strips + s * strip, panel, job.k, dst, job.dst_stride);
+                    kernel(job.strips + s * strip, panel, k, dst, job.dst_stride);
                 else
                     last_strip(kernel, job, s, panel, columns, dst);
             }

@@ -51,19 +51,23 @@ void quantise_share(const Isa& isa, const MulMatId& job, const ExpertPlan& plan,
                     uint8_t* scratch) {
     const Activations kind = job.format->activations;
     auto* side_by_side = reinterpret_cast<float*>(scratch);
+    const int64_t k = job.packed_k();
     for (size_t p = size_t(member.thread); p < plan.panels.size(); p += size_t(member.threads)) {
         const auto [first, columns] = plan.panels[p];
         for (int c = 0; c < columns; ++c) {
             const auto [slot, token] = plan.columns[size_t(first + c)];
-            std::memcpy(side_by_side + c * job.k, job.x + token * job.x_token + slot * job.x_slot, size_t(job.k) * sizeof(float));
+            float* row = side_by_side + c * k;
+            std::memcpy(row, job.x + token * job.x_token + slot * job.x_slot, size_t(job.k) * sizeof(float));
+            std::fill(row + job.k, row + k, 0.0f);
         }
-        isa.quantise_panel(kind, side_by_side, job.k, job.k, columns, panels + size_t(first) * column_bytes(kind.kind, job.k));
+        isa.quantise_panel(kind, side_by_side, k, k, columns, panels + size_t(first) * column_bytes(kind.kind, k));
     }
 }
 
 void multiply_share(const Isa& isa, const MulMatId& job, const ExpertPlan& plan, const Member& member, const uint8_t* panels,
                     std::atomic<int64_t>& next_unit) {
-    const size_t column = column_bytes(job.format->activations.kind, job.k), strip = job.format->strip_bytes(job.k);
+    const int64_t k = job.packed_k();
+    const size_t column = column_bytes(job.format->activations.kind, k), strip = job.format->strip_bytes(k);
     const int64_t strips = strips_of(job.rows), chunk = strips_per_unit(job, plan, member.threads);
     const int64_t units_of_expert = (strips + chunk - 1) / chunk;
     float tile[panel_columns * strip_rows];
@@ -76,7 +80,7 @@ void multiply_share(const Isa& isa, const MulMatId& job, const ExpertPlan& plan,
             const auto [first, columns] = plan.panels[size_t(p)];
             const StripKernel kernel = isa.strip_kernel(job.format->type, columns);
             for (int64_t s = begin; s < end; ++s) {
-                kernel(job.strips + size_t(group.expert * strips + s) * strip, panels + size_t(first) * column, job.k, tile,
+                kernel(job.strips + size_t(group.expert * strips + s) * strip, panels + size_t(first) * column, k, tile,
                        strip_rows);
                 for (int c = 0; c < columns; ++c) {
                     const auto [slot, token] = plan.columns[size_t(first + c)];

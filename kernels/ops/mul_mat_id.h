@@ -20,9 +20,10 @@ struct MulMatId {
     char* dst;
     int64_t x_slot, x_token, ids_slot, ids_token, dst_slot, dst_token;
 
-    [[nodiscard]] size_t panel_bytes() const { return column_bytes(format->activations.kind, k) * size_t(slots * tokens); }
+    [[nodiscard]] int64_t packed_k() const { return format->packed_k(k); }
+    [[nodiscard]] size_t panel_bytes() const { return column_bytes(format->activations.kind, packed_k()) * size_t(slots * tokens); }
     // Per thread: the floats of one panel side by side.
-    [[nodiscard]] size_t scratch_bytes() const { return size_t(panel_columns * k) * sizeof(float); }
+    [[nodiscard]] size_t scratch_bytes() const { return size_t(panel_columns * packed_k()) * sizeof(float); }
 };
 
 // Which columns go to which expert: they are sorted by expert and cut into panels.

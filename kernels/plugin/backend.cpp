@@ -39,17 +39,24 @@ struct Backend {
 
 Backend* of(ggml_backend_t b) { return static_cast<Backend*>(b->context); }
 
-MulMat job_of(const ggml_tensor* node) {
+// Weights of 32 bits are kept whole: what chooses a mixture's experts is such a matrix.
+bool on_tiles(const Isa& isa, ggml_type type, int64_t columns) {
+    return isa.tiles && columns >= least_tile_columns && type != GGML_TYPE_F32 && !settings().deterministic;
+}
+
+MulMat job_of(const ggml_tensor* node, const Isa& isa) {
     const ggml_tensor *w = node->src[0], *x = node->src[1];
+    const int64_t columns = ggml_nrows(x);
     return {.format = find_format(w->type),
             .strips = static_cast<const uint8_t*>(w->data),
             .k = w->ne[0],
             .rows = w->ne[1],
-            .columns = x->ne[1] * x->ne[2] * x->ne[3],
+            .columns = columns,
             .x = static_cast<const float*>(x->data),
             .x_stride = x->ne[0],
             .dst = static_cast<float*>(node->data),
-            .dst_stride = node->ne[0]};
+            .dst_stride = node->ne[0],
+            .tiles = on_tiles(isa, w->type, columns)};
 }
 
 MulMatId experts_job_of(const ggml_tensor* node) {
@@ -84,17 +91,18 @@ GetRows rows_job_of(const ggml_tensor* node) {
 }
 
 bool same_panels(const MulMat& a, const MulMat& b) {
-    return a.x == b.x && a.k == b.k && a.columns == b.columns && a.format->activations == b.format->activations;
+    return a.x == b.x && a.k == b.k && a.columns == b.columns && a.tiles == b.tiles &&
+           (a.tiles || a.format->activations == b.format->activations);
 }
 
 size_t rounded(size_t bytes) { return (bytes + cache_line - 1) / cache_line * cache_line; }
 
 // What a node costs, in bytes of weights times passes over them.
-int64_t work_of(const ggml_tensor* node) {
+int64_t work_of(const ggml_tensor* node, const Isa& isa) {
     constexpr int64_t columns_per_pass = 4;  // that cost as much as reading the weights
     switch (node->op) {
         case GGML_OP_MUL_MAT: {
-            const MulMat job = job_of(node);
+            const MulMat job = job_of(node, isa);
             return int64_t(job.format->packed_bytes(job.k, job.rows)) * (1 + job.columns / columns_per_pass);
         }
         case GGML_OP_MUL_MAT_ID: {
@@ -116,19 +124,27 @@ void Backend::collect(ggml_cgraph* graph) {
         const ggml_tensor* node = ggml_graph_node(graph, i);
         if (ggml_nelements(node) == 0) continue;
         switch (node->op) {
-            case GGML_OP_MUL_MAT: panels_needed = std::max(panels_needed, rounded(job_of(node).panel_bytes())); break;
+            case GGML_OP_MUL_MAT: {
+                const MulMat job = job_of(node, isa);
+                panels_needed = std::max(panels_needed, rounded(job.panel_bytes()));
+                scratch_needed = std::max(scratch_needed, rounded(job.scratch_bytes()));
+                break;
+            }
             case GGML_OP_MUL_MAT_ID: {
                 const MulMatId job = experts_job_of(node);
                 panels_needed = std::max(panels_needed, rounded(job.panel_bytes()));
                 scratch_needed = std::max(scratch_needed, rounded(job.scratch_bytes()));
                 break;
             }
-            case GGML_OP_FLASH_ATTN_EXT: scratch_needed = std::max(scratch_needed, attention_scratch_bytes(node)); break;
+            case GGML_OP_FLASH_ATTN_EXT:
+                panels_needed = std::max(panels_needed, rounded(attention_shared_bytes(node, settings().deterministic, threads)));
+                scratch_needed = std::max(scratch_needed, attention_scratch_bytes(node));
+                break;
             case GGML_OP_GET_ROWS: break;
             default: continue;
         }
         nodes.push_back(node);
-        work += work_of(node);
+        work += work_of(node, isa);
     }
     const size_t needed = panels_needed + scratch_needed * size_t(threads) + cache_line;
     if (needed > memory.size()) {
@@ -156,20 +172,20 @@ class Walk {
   private:
     void compute(const ggml_tensor* node, std::atomic<int64_t>& next_unit) {
         switch (node->op) {
-            case GGML_OP_MUL_MAT: return multiply(job_of(node), next_unit);
+            case GGML_OP_MUL_MAT: return multiply(job_of(node, b_.isa), next_unit);
             case GGML_OP_MUL_MAT_ID: return multiply(experts_job_of(node), next_unit);
             case GGML_OP_GET_ROWS: return get_rows_share(rows_job_of(node), member_);
-            default: return attend(b_.isa, node, settings().deterministic, member_, next_unit, scratch_);
+            default: return attend(node, next_unit);
         }
     }
 
     void multiply(const MulMat& job, std::atomic<int64_t>& next_unit) {
         // Neighbours such as Q, K and V or gate and up read the same activations: quantised once.
         if (!quantised_ || !same_panels(job, last_)) {
-            quantise_share(b_.isa, job, member_, b_.panels);
-            member_.meet();
+            quantise_share(b_.isa, job, member_, b_.panels, scratch_);
+            if (!job.own_panels()) member_.meet();
         }
-        multiply_share(b_.isa, job, member_, b_.panels, next_unit);
+        multiply_share(b_.isa, job, member_, b_.panels, next_unit, scratch_);
         last_ = job;
         quantised_ = true;
     }
@@ -181,6 +197,11 @@ class Walk {
         quantise_share(b_.isa, job, b_.experts, member_, b_.panels, scratch_);
         member_.meet();
         multiply_share(b_.isa, job, b_.experts, member_, b_.panels, next_unit);
+    }
+
+    void attend(const ggml_tensor* node, std::atomic<int64_t>& next_unit) {
+        quantised_ = false;  // it uses the same memory
+        kernels::attend(b_.isa, node, settings().deterministic, member_, next_unit, reinterpret_cast<float*>(b_.panels), scratch_);
     }
 
     Backend& b_;

@@ -44,7 +44,7 @@ bool multiplies_well(const Isa& isa, const Format& f) {
     for (float& v : x) v = noise.next();
     std::vector<uint8_t> file(f.row_bytes(test_k) * strip_rows), again(file.size());
     ggml_quantize_chunk(f.type, w.data(), file.data(), 0, strip_rows, test_k, nullptr);
-    ggml_get_type_traits(f.type)->to_float(file.data(), back.data(), test_k * strip_rows);
+    to_floats(f.type, file.data(), back.data(), test_k * strip_rows);
     const auto strip = aligned<uint8_t>(f.packed_bytes(test_k, strip_rows) + 4096);
     const auto panel = aligned<uint8_t>(column_bytes(f.activations.kind, test_k) * test_columns);
     const auto out = aligned<float>(size_t(test_columns) * strip_rows);

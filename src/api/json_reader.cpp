@@ -199,4 +199,10 @@ std::unexpected<Error> JsonReader::missing() const {
     return fail_field(ErrorCode::missing_field, path_, "'" + path_ + "' is required");
 }
 
+Result<std::string> required_string(const JsonReader& value) {
+    WEFT_TRY(auto text, value.string());
+    if (!text) return value.missing();
+    return std::move(*text);
+}
+
 }  // namespace weft::api

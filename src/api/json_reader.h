@@ -68,4 +68,6 @@ class JsonReader {
     std::string path_;
 };
 
+[[nodiscard]] Result<std::string> required_string(const JsonReader& value);
+
 }  // namespace weft::api

@@ -131,6 +131,7 @@ ResidencyLimits residency_limits(const Config& config) {
             .kv_cells = config.defaults.kv_cells,
             .kv_bytes_per_value = kv_bytes_per_value(config.defaults.kv_cache_type),
             .memory_bytes = config.limits.memory.resolve(usable_memory()),
+            .cache_host_bytes = config.cache.host_bytes.bytes,
             .max_models = config.limits.loaded_models,
             .max_waiting = config.limits.load_queue,
             .wait_for_room = in_ms(config.limits.room_timeout),

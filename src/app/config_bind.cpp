@@ -38,7 +38,7 @@ constexpr Parameter parameters[] = {
     {"stop", ParameterKind::texts, 0, 0},
 };
 
-const std::vector<std::string> model_keys{"path", "system", "keep_alive", "context", "parameters", "adapters"};
+const std::vector<std::string> model_keys{"path", "system", "keep_alive", "context", "parameters", "adapters", "draft"};
 constexpr std::size_t max_adapters = 16;
 constexpr double max_adapter_scale = 1000;
 
@@ -138,6 +138,10 @@ class Binder {
             bind_parameters(path, value, model);
         } else if (key == "adapters") {
             bind_adapters(path, value, model);
+        } else if (key == "draft") {
+            const auto file = config_text(value);
+            if (!file || file->empty()) return problem(path, "must be a file's path");
+            model.draft = resolved_path(*file, folder_);
         } else {
             const std::string guess = nearest(key, model_keys);
             problem(path, guess.empty() ? "unknown key" : "unknown key, did you mean '" + guess + "'?");

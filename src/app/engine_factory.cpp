@@ -1,5 +1,7 @@
 #include "app/engine_factory.h"
 
+#include <algorithm>
+
 namespace weft {
 
 void EngineFactory::load(LoadRequest request, Loaded loaded, Died died) {
@@ -13,6 +15,8 @@ void EngineFactory::load(LoadRequest request, Loaded loaded, Died died) {
     if (options.use_mmap) message.use_mmap = *options.use_mmap;
     for (const auto& adapter : request.model->adapters) message.adapters.push_back({.path = adapter.path.string(), .scale = adapter.scale});
     message.digest = request.model->digest;
+    message.draft_path = request.model->draft.string();
+    message.cache_host_bytes = std::min(message.cache_host_bytes, request.cache_host_bytes);
     const auto id = next_id_++;
     loading_[id] = SupervisedRunner::load(
         io_, {.program = program_, .model_name = request.model->name, .load = std::move(message), .load_timeout = load_timeout_},

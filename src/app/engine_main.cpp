@@ -88,7 +88,7 @@ ModelDescription describe(const LoadedModel& model, const EngineLimits* limits, 
 // Copies of prefixes outside the KV pool; null when none are wanted or the model's memory cannot be taken apart. Without
 // its folder there is memory only.
 std::unique_ptr<SpillStore> make_spill_store(const LoadMessage& load, const LlamaEngine& engine, Inbox& inbox) {
-    if (load.cache_host_bytes == 0 || !engine.limits().shares_prefixes) return nullptr;
+    if (load.cache_host_bytes == 0 || engine.limits().memory == MemoryKind::none) return nullptr;
     std::unique_ptr<BlockFiles> files;
     if (!load.cache_folder.empty() && load.cache_disk_bytes > 0) {
         auto opened = BlockFiles::open(load.cache_folder, engine.identity(), load.cache_disk_bytes);
@@ -96,6 +96,50 @@ std::unique_ptr<SpillStore> make_spill_store(const LoadMessage& load, const Llam
         else log_warn("prefix_cache_without_disk", {{"reason", opened.error().detail}});
     }
     return std::make_unique<SpillStore>(load.cache_host_bytes, std::move(files), [&inbox] { inbox.wake(); });
+}
+
+// A small model that guesses for the large one, in a context of its own.
+struct Draft {
+    std::shared_ptr<const LoadedModel> model;
+    std::unique_ptr<LlamaEngine> engine;
+    std::unique_ptr<DraftModel> guesses;
+    double cost = 0;  // of one decode, as a part of the large model's: weights are what is read
+    std::uint64_t bytes = 0;
+};
+
+constexpr std::int32_t drafted_windows = 8;  // no more streams are guessed for at a time
+
+Result<void> speak_alike(const LoadedModel& draft, const LoadedModel& model) {
+    for (Token token = 0; token < std::min(draft.size(), model.size()); ++token)
+        if (draft.bytes_of(token) != model.bytes_of(token) || draft.ends_generation(token) != model.ends_generation(token))
+            return fail(ErrorCode::model_load_failed, "draft model: its vocabulary is another than the model's");
+    return {};
+}
+
+// Nothing when none is configured or guesses cannot be taken back.
+Result<Draft> load_draft(const LoadMessage& load, const LoadedModel& model, const EngineLimits& limits) {
+    Draft draft;
+    if (load.draft_path.empty()) return draft;
+    if (load.deterministic || limits.memory != MemoryKind::tree) {
+        log_warn("draft_model_unused", {{"reason", load.deterministic ? "deterministic mode" : "the model's memory cannot take guesses back"}});
+        return draft;
+    }
+    auto message = load;
+    message.path = load.draft_path;
+    message.adapters.clear();
+    message.context_tokens = static_cast<std::uint32_t>(limits.context_tokens);
+    message.slots = drafted_windows;
+    message.kv_cells = static_cast<std::uint32_t>(std::min(limits.kv_cells, drafted_windows * limits.context_tokens));
+    WEFT_TRY(draft.model, LoadedModel::load(message));
+    WEFT_CHECK(speak_alike(*draft.model, model));
+    WEFT_TRY(draft.engine, LlamaEngine::create(draft.model, message));
+    if (draft.engine->limits().memory != MemoryKind::tree)
+        return fail(ErrorCode::model_load_failed, "draft model: its memory cannot take guesses back");
+    draft.guesses = std::make_unique<DraftModel>(*draft.engine, model.size());
+    const auto weights = draft.model->describe().weights_bytes;
+    draft.cost = static_cast<double>(weights) / static_cast<double>(std::max<std::uint64_t>(model.describe().weights_bytes, 1));
+    draft.bytes = weights + draft.model->kv_bytes_per_token() * static_cast<std::uint64_t>(draft.engine->limits().kv_cells);
+    return draft;
 }
 
 // Reads messages and hands them to those who do the work, until the gateway is gone.
@@ -127,6 +171,14 @@ int run_engine(int descriptor) {
     auto engine = LlamaEngine::create(*model, load);
     if (!engine) return load_failed(link, engine.error());
 
+    auto draft = load_draft(load, **model, (*engine)->limits());
+    if (!draft) return load_failed(link, draft.error());
+
+    const auto memory = (*engine)->limits().memory;
+    // Where each sequence has a state of its own, there are as many places as states, but for the one that is kept for checks.
+    const auto slots = memory == MemoryKind::tree
+                           ? static_cast<std::int32_t>(load.slots)
+                           : std::min(static_cast<std::int32_t>(load.slots), (*engine)->limits().max_sequences - (memory == MemoryKind::states ? 1 : 0));
     const auto helpers = std::min<std::size_t>(std::max(1U, std::thread::hardware_concurrency()) - 1, max_sampler_helpers);
     SteadyClock clock;
     LinkSink sink(link);
@@ -135,16 +187,19 @@ int run_engine(int descriptor) {
     SamplerPool pool(helpers);
     const auto spill = make_spill_store(load, **engine, inbox);
     Scheduler scheduler(**engine, **model, clock, sink, inbox, gate, pool, spill.get(),
-                        {.slots = static_cast<std::int32_t>(load.slots),
+                        {.slots = slots,
                          .target_itl = std::chrono::milliseconds(load.target_itl_ms),
                          .deterministic = load.deterministic,
                          .checks_prefixes = load.check_prefixes,
-                         .guesses = load.speculation,
+                         .guesses = {.looks_up = load.speculation, .draft = draft->guesses.get(), .draft_cost = draft->cost},
                          .identity = (*engine)->identity()});
-    (void)link.write(encode(FromEngine(ReadyMessage{describe(**model, &(*engine)->limits(), load)})));
+    auto description = describe(**model, &(*engine)->limits(), load);
+    description.memory_bytes += draft->bytes;
+    description.slots = static_cast<std::uint32_t>(slots);
+    (void)link.write(encode(FromEngine(ReadyMessage{std::move(description)})));
     {
         Intake intake({.model = *model, .window = (*engine)->limits().context_tokens,
-                       .shared_cache = load.shared_cache, .inbox = inbox, .gate = gate,
+                       .shared_cache = load.shared_cache, .marks_messages = memory == MemoryKind::states, .inbox = inbox, .gate = gate,
                        .sink = sink, .link = link},
                       intake_threads);
         EmbedWorker embeds(*model, load, link);

@@ -121,8 +121,9 @@ void add_counters(Families& f) {
     metric("weft_parked_total", "Times that a sequence gave up its place.", &EngineMetrics::parked);
     metric("weft_interrupted_steps_total", "Decode calls that a cancel ended.", &EngineMetrics::interrupted_steps);
     metric("weft_missed_deadlines_total", "Requests whose deadline could not be met.", &EngineMetrics::refused_deadlines);
-    metric("weft_speculation_guessed_tokens_total", "Tokens that were guessed from the prompt.", &EngineMetrics::guessed_tokens);
+    metric("weft_speculation_guessed_tokens_total", "Tokens that were guessed, from the text before or by a draft model.", &EngineMetrics::guessed_tokens);
     metric("weft_speculation_accepted_tokens_total", "Tokens of those that were right.", &EngineMetrics::accepted_tokens);
+    metric("weft_speculation_draft_steps_total", "Decode calls of the draft model.", &EngineMetrics::draft_steps);
     f.finished();
 }
 

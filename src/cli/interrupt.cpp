@@ -17,7 +17,7 @@ struct sigaction previous_action{};
 
 void on_signal(int) {
     const std::uint64_t one = 1;
-    [[maybe_unused]] const auto written = write(event_fd, &one, sizeof one);
+    [[maybe_unused]] const auto written = ::write(event_fd, &one, sizeof one);
 }
 
 }  // namespace

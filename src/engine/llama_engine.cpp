@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "base/assert.h"
+#include "base/log.h"
 
 namespace weft {
 namespace {
@@ -13,6 +14,7 @@ namespace {
 constexpr std::uint32_t cell_granularity = 256;   // libllama pads the pool to this
 constexpr std::uint32_t windows_in_pool = 4;
 constexpr std::uint32_t unshared_slots = 8;       // each costs a whole window or state
+constexpr Token probe_token = 0;
 constexpr std::uint32_t fewest_sequence_ids = 64;
 
 ggml_type kv_type(const std::string& name) {
@@ -22,6 +24,15 @@ ggml_type kv_type(const std::string& name) {
     return GGML_TYPE_F16;
 }
 
+std::string name_of(MemoryKind kind) {
+    switch (kind) {
+        case MemoryKind::tree: return "tree";
+        case MemoryKind::states: return "states";
+        case MemoryKind::none: return "none";
+    }
+    return "unknown";
+}
+
 std::uint32_t rounded_up(std::uint32_t cells) {
     return (cells + cell_granularity - 1) / cell_granularity * cell_granularity;
 }
@@ -29,6 +40,49 @@ std::uint32_t rounded_up(std::uint32_t cells) {
 // Ids for the running sequences, about as many cached prefixes, and one through which parts of sequences pass.
 std::uint32_t sequence_ids(std::uint32_t slots) {
     return std::clamp(2 * slots + 1, fewest_sequence_ids, static_cast<std::uint32_t>(llama_max_parallel_sequences()));
+}
+
+std::vector<std::uint8_t> whole_state(llama_context* context, llama_seq_id sequence) {
+    std::vector<std::uint8_t> bytes(llama_state_seq_get_size(context, sequence));
+    bytes.resize(llama_state_seq_get_data(context, bytes.data(), bytes.size(), sequence));
+    return bytes;
+}
+
+// Puts the state into an empty sequence; whether it ends at this position.
+bool put_state(llama_context* context, llama_seq_id sequence, std::span<const std::uint8_t> bytes, std::int32_t last) {
+    return llama_state_seq_set_data(context, bytes.data(), bytes.size(), sequence) == bytes.size() &&
+           llama_memory_seq_pos_max(llama_get_memory(context), sequence) == last;
+}
+
+// Tries on two tokens what the memory can do, instead of trusting what is known of its kind: cut a sequence, share its
+// beginning, copy its state. Leaves the memory empty.
+MemoryKind probe_memory(llama_context* context) {
+    auto* memory = llama_get_memory(context);
+    if (memory == nullptr) return MemoryKind::none;
+    auto batch = llama_batch_init(2, 0, 1);
+    for (std::int32_t i = 0; i < 2; ++i) {
+        batch.token[i] = probe_token;
+        batch.pos[i] = i;
+        batch.n_seq_id[i] = 1;
+        batch.seq_id[i][0] = 0;
+        batch.logits[i] = i == 1 ? 1 : 0;
+    }
+    batch.n_tokens = 2;
+    const bool computed = llama_decode(context, batch) == 0;
+    llama_batch_free(batch);
+    auto kind = MemoryKind::none;
+    const auto second = static_cast<llama_seq_id>(llama_n_seq_max(context)) - 1;
+    if (computed && second > 0) {
+        const auto state = whole_state(context, 0);
+        if (!state.empty() && put_state(context, second, state, 1)) kind = MemoryKind::states;
+        llama_memory_seq_rm(memory, second, -1, -1);
+        if (llama_memory_seq_rm(memory, 0, 1, -1) && llama_memory_seq_pos_max(memory, 0) == 0) {
+            llama_memory_seq_cp(memory, 0, second, 0, 1);
+            if (llama_memory_seq_pos_max(memory, second) == 0) kind = MemoryKind::tree;
+        }
+    }
+    llama_memory_clear(memory, true);
+    return kind;
 }
 
 // Some models choose their position encoding by the size of the context.
@@ -61,7 +115,7 @@ Result<std::unique_ptr<LlamaEngine>> LlamaEngine::create(std::shared_ptr<const L
     // Deterministic: each sequence has cells of its own, from the first on, so that it finds them in the same places
     // whatever else runs. libllama cannot share parts of such memory.
     const bool own_cells = message.deterministic;
-    const bool shares = model->shares_prefixes() && !own_cells;
+    const bool shares = !model->is_recurrent() && !own_cells;
     std::uint32_t window = message.context_tokens == 0 ? model->trained_context() : message.context_tokens;
     if (model->trained_context() > 0) window = std::min(window, model->trained_context());
     window = std::max(window, 4U);
@@ -75,7 +129,8 @@ Result<std::unique_ptr<LlamaEngine>> LlamaEngine::create(std::shared_ptr<const L
     params.n_ctx = cells;
     params.n_batch = std::max(message.batch_tokens, 32U);
     params.n_ubatch = params.n_batch;
-    params.n_seq_max = shares ? sequence_ids(slots) : slots;
+    // One more for what is computed twice, to be compared.
+    params.n_seq_max = shares ? sequence_ids(slots) : slots + (own_cells ? 0 : 1);
     // libllama wants room for one row of logits per sequence id, so ids are not free.
     params.n_batch = std::max(params.n_batch, params.n_seq_max);
     params.n_ubatch = params.n_batch;
@@ -98,12 +153,16 @@ Result<std::unique_ptr<LlamaEngine>> LlamaEngine::create(std::shared_ptr<const L
         return fail(ErrorCode::model_load_failed,
                     "the context could not be created: the model requires more system memory than is available");
     WEFT_CHECK(model->apply_adapters(context.get()));
+    // Libllama would share in separate cells, too, but the numbers would no longer be those of an empty pool.
+    const auto memory = own_cells ? MemoryKind::none : probe_memory(context.get());
+    const bool passes = memory == MemoryKind::tree;
     const EngineLimits limits{.kv_cells = static_cast<std::int32_t>(llama_n_ctx(context.get())),
-                              .max_sequences = static_cast<std::int32_t>(params.n_seq_max) - (shares ? 1 : 0),
+                              .max_sequences = static_cast<std::int32_t>(params.n_seq_max) - (passes ? 1 : 0),
                               .max_batch_rows = static_cast<std::int32_t>(params.n_batch),
                               .max_outputs = static_cast<std::int32_t>(params.n_outputs_max),
                               .context_tokens = static_cast<std::int32_t>(window),
-                              .shares_prefixes = shares};
+                              .memory = memory};
+    log_info("memory_probed", {{"kind", name_of(memory)}, {"sliding_window", std::to_string(llama_model_n_swa(model->handle()))}});
     std::string identity = message.digest + " " + llama_version() + " " + ggml_type_name(params.type_k) +
                            (params.flash_attn_type == LLAMA_FLASH_ATTN_TYPE_ENABLED ? " flash" : " plain") +
                            long_rope(*model, context.get()) + (message.cpu_kernels ? " own kernels" : "");
@@ -180,20 +239,26 @@ void LlamaEngine::remove(SequenceId sequence) {
 // libllama saves and loads whole sequences only. A part is one as soon as it has an id of its own: the last one is kept
 // free for that.
 std::vector<std::uint8_t> LlamaEngine::save(SequenceId sequence, std::int32_t from, std::int32_t to) {
+    if (limits_.memory == MemoryKind::none) return {};
+    if (limits_.memory == MemoryKind::states) return whole_state(context_.get(), static_cast<llama_seq_id>(sequence));
     auto* memory = llama_get_memory(context_.get());
     const auto passage = static_cast<llama_seq_id>(limits_.max_sequences);
     llama_memory_seq_cp(memory, static_cast<llama_seq_id>(sequence), passage, from, to);
-    std::vector<std::uint8_t> bytes(llama_state_seq_get_size(context_.get(), passage));
-    bytes.resize(llama_state_seq_get_data(context_.get(), bytes.data(), bytes.size(), passage));
+    auto bytes = whole_state(context_.get(), passage);
     llama_memory_seq_rm(memory, passage, -1, -1);
     return bytes;
 }
 
 bool LlamaEngine::restore(SequenceId sequence, std::int32_t from, std::int32_t to, std::span<const std::uint8_t> bytes) {
     auto* memory = llama_get_memory(context_.get());
+    if (limits_.memory == MemoryKind::none) return false;
+    if (limits_.memory == MemoryKind::states) {
+        const bool taken = from == 0 && put_state(context_.get(), static_cast<llama_seq_id>(sequence), bytes, to - 1);
+        if (!taken) remove(sequence);
+        return taken;
+    }
     const auto passage = static_cast<llama_seq_id>(limits_.max_sequences);
-    const bool fits = llama_state_seq_set_data(context_.get(), bytes.data(), bytes.size(), passage) == bytes.size() &&
-                      llama_memory_seq_pos_min(memory, passage) == from && llama_memory_seq_pos_max(memory, passage) == to - 1;
+    const bool fits = put_state(context_.get(), passage, bytes, to - 1) && llama_memory_seq_pos_min(memory, passage) == from;
     if (fits) llama_memory_seq_cp(memory, passage, static_cast<llama_seq_id>(sequence), from, to);
     llama_memory_seq_rm(memory, passage, -1, -1);
     return fits;

@@ -184,8 +184,8 @@ std::uint32_t LoadedModel::trained_context() const {
     return static_cast<std::uint32_t>(std::max(llama_model_n_ctx_train(model_.get()), 0));
 }
 
-bool LoadedModel::shares_prefixes() const {
-    return !llama_model_is_recurrent(model_.get()) && !llama_model_is_hybrid(model_.get());
+bool LoadedModel::is_recurrent() const {
+    return llama_model_is_recurrent(model_.get()) || llama_model_is_hybrid(model_.get());
 }
 
 std::uint64_t LoadedModel::kv_bytes_per_token() const {

@@ -70,8 +70,10 @@ class LoadedModel final : public Vocabulary {
     // Lays the model's adapters over what a new context computes. model_load_failed when libllama refuses.
     [[nodiscard]] Result<void> apply_adapters(llama_context* context) const;
     [[nodiscard]] bool generates() const { return causal_ && !has_pooling_; }
-    // False for recurrent and hybrid memory.
-    [[nodiscard]] bool shares_prefixes() const;
+    // Whether its file says that its memory is recurrent, at least in part.
+    [[nodiscard]] bool is_recurrent() const;
+    // A token with a meaning of its own, such as the beginning of a message, and not text.
+    [[nodiscard]] bool is_control(Token token) const { return llama_vocab_is_control(vocab_, token); }
     // Estimated bytes of KV cache for one token, at 16 bits.
     [[nodiscard]] std::uint64_t kv_bytes_per_token() const;
     // A metadata value as text; empty when it is absent.

@@ -13,13 +13,13 @@ namespace {
 
 constexpr std::size_t longest_wanted_name = 40;
 
-bool is_name_char(char c) {
+bool is_made_name_char(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
 }
 
 std::string cleaned(std::string_view wanted) {
     std::string name;
-    for (const char c : wanted.substr(0, longest_wanted_name)) name += is_name_char(c) ? c : '-';
+    for (const char c : wanted.substr(0, longest_wanted_name)) name += is_made_name_char(c) ? c : '-';
     if (name.empty() || name == "root") name = "rule";
     return name;
 }

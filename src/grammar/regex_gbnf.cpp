@@ -9,9 +9,9 @@
 namespace weft {
 namespace {
 
-using Node = Regex::Node;
-using NodePtr = std::shared_ptr<Node>;
-using Kind = Node::Kind;
+using RegexNode = Regex::Node;
+using RegexNodePtr = std::shared_ptr<RegexNode>;
+using RegexKind = RegexNode::Kind;
 
 std::unexpected<Error> stray_anchor() {
     return fail(ErrorCode::invalid_request,
@@ -20,23 +20,23 @@ std::unexpected<Error> stray_anchor() {
 
 // One alternative of the whole, without its anchors.
 struct Branch {
-    std::vector<NodePtr> parts;
+    std::vector<RegexNodePtr> parts;
     bool from_begin = false;
     bool to_end = false;
 };
 
-std::vector<Branch> branches_of(const Node& root) {
-    std::vector<NodePtr> alternatives;
-    if (root.kind == Kind::choice) alternatives = root.parts;
-    else alternatives.push_back(std::make_shared<Node>(root));
+std::vector<Branch> branches_of(const RegexNode& root) {
+    std::vector<RegexNodePtr> alternatives;
+    if (root.kind == RegexKind::choice) alternatives = root.parts;
+    else alternatives.push_back(std::make_shared<RegexNode>(root));
     std::vector<Branch> branches;
     for (const auto& alternative : alternatives) {
-        Branch branch{.parts = alternative->kind == Kind::sequence ? alternative->parts : std::vector{alternative}};
-        while (!branch.parts.empty() && branch.parts.front()->kind == Kind::begin) {
+        Branch branch{.parts = alternative->kind == RegexKind::sequence ? alternative->parts : std::vector{alternative}};
+        while (!branch.parts.empty() && branch.parts.front()->kind == RegexKind::begin) {
             branch.parts.erase(branch.parts.begin());
             branch.from_begin = true;
         }
-        while (!branch.parts.empty() && branch.parts.back()->kind == Kind::end) {
+        while (!branch.parts.empty() && branch.parts.back()->kind == RegexKind::end) {
             branch.parts.pop_back();
             branch.to_end = true;
         }
@@ -55,7 +55,7 @@ class Writer {
   public:
     Writer(GbnfBuilder& builder, Regex::Writing writing) : builder_(builder), writing_(writing) {}
 
-    Result<std::string> sequence(const std::vector<NodePtr>& parts) {
+    Result<std::string> sequence(const std::vector<RegexNodePtr>& parts) {
         std::string text;
         for (const auto& part : parts) {
             WEFT_TRY(const auto piece, written(*part));
@@ -65,21 +65,21 @@ class Writer {
     }
 
   private:
-    Result<std::string> written(const Node& node) {
+    Result<std::string> written(const RegexNode& node) {
         if (builder_.too_large()) return fail(ErrorCode::invalid_request, "the regular expression is too large");
         switch (node.kind) {
-            case Kind::characters:
+            case RegexKind::characters:
                 return writing_ == Regex::Writing::plain ? node.characters.gbnf() : json_characters(node.characters);
-            case Kind::sequence: return sequence(node.parts);
-            case Kind::choice: return choice(node);
-            case Kind::repeat: return repeat(node);
-            case Kind::begin:
-            case Kind::end: break;
+            case RegexKind::sequence: return sequence(node.parts);
+            case RegexKind::choice: return choice(node);
+            case RegexKind::repeat: return repeat(node);
+            case RegexKind::begin:
+            case RegexKind::end: break;
         }
         return stray_anchor();
     }
 
-    Result<std::string> choice(const Node& node) {
+    Result<std::string> choice(const RegexNode& node) {
         std::string text;
         for (const auto& part : node.parts) {
             WEFT_TRY(const auto piece, written(*part));
@@ -88,7 +88,7 @@ class Writer {
         return "(" + text + ")";
     }
 
-    Result<std::string> repeat(const Node& node) {
+    Result<std::string> repeat(const RegexNode& node) {
         WEFT_TRY(const auto body, written(*node.parts.front()));
         // A rule of its own, so that nested repetitions do not repeat their text.
         return builder_.add_shared_rule("part", body) + repetition(node.least, node.most);
@@ -102,9 +102,9 @@ LengthRange plus(LengthRange a, LengthRange b) {
     return {a.least + b.least, a.most && b.most ? std::optional(*a.most + *b.most) : std::nullopt};
 }
 
-LengthRange length_of(const Node& node);
+LengthRange length_of(const RegexNode& node);
 
-LengthRange length_of(const std::vector<NodePtr>& parts) {
+LengthRange length_of(const std::vector<RegexNodePtr>& parts) {
     LengthRange sum;
     for (const auto& part : parts) sum = plus(sum, length_of(*part));
     return sum;
@@ -113,11 +113,11 @@ LengthRange length_of(const std::vector<NodePtr>& parts) {
 // Lengths are kept far from overflow: what is longer counts as unbounded.
 constexpr std::uint64_t long_enough = std::uint64_t{1} << 31U;
 
-LengthRange length_of(const Node& node) {
+LengthRange length_of(const RegexNode& node) {
     switch (node.kind) {
-        case Kind::characters: return {1, 1};
-        case Kind::sequence: return length_of(node.parts);
-        case Kind::choice: {
+        case RegexKind::characters: return {1, 1};
+        case RegexKind::sequence: return length_of(node.parts);
+        case RegexKind::choice: {
             auto all = length_of(*node.parts.front());
             for (const auto& part : node.parts) {
                 const auto one = length_of(*part);
@@ -126,15 +126,15 @@ LengthRange length_of(const Node& node) {
             }
             return all;
         }
-        case Kind::repeat: {
+        case RegexKind::repeat: {
             const auto one = length_of(*node.parts.front());
             LengthRange all{std::min(one.least * node.least, long_enough), std::nullopt};
             if (one.most == 0) all.most = 0;
             else if (one.most && node.most != unbounded && *one.most * node.most < long_enough) all.most = *one.most * node.most;
             return all;
         }
-        case Kind::begin:
-        case Kind::end: break;
+        case RegexKind::begin:
+        case RegexKind::end: break;
     }
     return {};
 }
@@ -180,29 +180,29 @@ bool Regex::narrow(const LengthRange& wanted) {
     if (branches.size() != 1 || !branches[0].from_begin || !branches[0].to_end) return false;
     auto& parts = branches[0].parts;
     // The one part that stretches; what stands around it must have one length.
-    const auto stretches = [](const NodePtr& part) {
+    const auto stretches = [](const RegexNodePtr& part) {
         const auto length = length_of(*part);
         return !length.most || *length.most != length.least;
     };
     if (std::ranges::count_if(parts, stretches) != 1) return false;
     const auto place = std::ranges::find_if(parts, stretches);
-    const Node old = **place;
-    if (old.kind != Kind::repeat || length_of(*old.parts.front()).most != 1U || length_of(*old.parts.front()).least != 1U)
+    const RegexNode old = **place;
+    if (old.kind != RegexKind::repeat || length_of(*old.parts.front()).most != 1U || length_of(*old.parts.front()).least != 1U)
         return false;
     const auto fixed = length_of(parts).least - old.least;
     if (wanted.most && *wanted.most < fixed) return false;
-    Node narrowed = old;
+    RegexNode narrowed = old;
     const auto least = wanted.least > fixed ? wanted.least - fixed : 0;
     const auto most = wanted.most ? *wanted.most - fixed : std::uint64_t{unbounded};
     narrowed.least = static_cast<std::uint32_t>(std::clamp<std::uint64_t>(least, old.least, unbounded - 1));
     narrowed.most = static_cast<std::uint32_t>(std::min<std::uint64_t>(most, old.most));
     if (narrowed.least > narrowed.most) return false;
-    *place = std::make_shared<Node>(std::move(narrowed));
-    Node root{.kind = Kind::sequence};
-    root.parts.push_back(std::make_shared<Node>(Node{.kind = Kind::begin}));
+    *place = std::make_shared<RegexNode>(std::move(narrowed));
+    RegexNode root{.kind = RegexKind::sequence};
+    root.parts.push_back(std::make_shared<RegexNode>(RegexNode{.kind = RegexKind::begin}));
     root.parts.insert(root.parts.end(), parts.begin(), parts.end());
-    root.parts.push_back(std::make_shared<Node>(Node{.kind = Kind::end}));
-    root_ = std::make_shared<Node>(std::move(root));
+    root.parts.push_back(std::make_shared<RegexNode>(RegexNode{.kind = RegexKind::end}));
+    root_ = std::make_shared<RegexNode>(std::move(root));
     return true;
 }
 

@@ -5,8 +5,8 @@
 namespace weft {
 namespace {
 
-using Node = Regex::Node;
-using NodePtr = std::shared_ptr<Node>;
+using RegexNode = Regex::Node;
+using RegexNodePtr = std::shared_ptr<RegexNode>;
 
 const CodePointSet digits{{U'0', U'9'}};
 const CodePointSet word{{U'0', U'9'}, {U'A', U'Z'}, {U'_', U'_'}, {U'a', U'z'}};
@@ -21,15 +21,15 @@ std::unexpected<Error> unknown(std::string_view what) {
     return broken("uses " + std::string(what) + ", which a grammar cannot express");
 }
 
-NodePtr make(Node node) { return std::make_shared<Node>(std::move(node)); }
-NodePtr characters(CodePointSet set) { return make({.kind = Node::Kind::characters, .characters = std::move(set)}); }
+RegexNodePtr make(RegexNode node) { return std::make_shared<RegexNode>(std::move(node)); }
+RegexNodePtr characters(CodePointSet set) { return make({.kind = RegexNode::Kind::characters, .characters = std::move(set)}); }
 
 // Recursive descent; depth_ bounds the recursion.
 class Parser {
   public:
     explicit Parser(std::string_view text) : text_(text) {}
 
-    Result<NodePtr> parse() {
+    Result<RegexNodePtr> parse() {
         WEFT_TRY(auto node, choice());
         if (!at_end()) return broken("has a ')' too many");
         return node;
@@ -46,9 +46,9 @@ class Parser {
         return true;
     }
 
-    Result<NodePtr> choice() {
+    Result<RegexNodePtr> choice() {
         if (++depth_ > max_pattern_depth) return broken("is nested too deeply");
-        Node node{.kind = Node::Kind::choice};
+        RegexNode node{.kind = RegexNode::Kind::choice};
         do {
             WEFT_TRY(auto branch, sequence());
             node.parts.push_back(std::move(branch));
@@ -57,8 +57,8 @@ class Parser {
         return node.parts.size() == 1 ? node.parts.front() : make(std::move(node));
     }
 
-    Result<NodePtr> sequence() {
-        Node node{.kind = Node::Kind::sequence};
+    Result<RegexNodePtr> sequence() {
+        RegexNode node{.kind = RegexNode::Kind::sequence};
         while (!at_end() && peek() != '|' && peek() != ')') {
             WEFT_TRY(auto atom, this->atom());
             WEFT_TRY(auto repeated, quantified(std::move(atom)));
@@ -67,9 +67,9 @@ class Parser {
         return make(std::move(node));
     }
 
-    Result<NodePtr> atom() {
-        if (take("^")) return make({.kind = Node::Kind::begin});
-        if (take("$")) return make({.kind = Node::Kind::end});
+    Result<RegexNodePtr> atom() {
+        if (take("^")) return make({.kind = RegexNode::Kind::begin});
+        if (take("$")) return make({.kind = RegexNode::Kind::end});
         if (take("(")) return group();
         if (take("[")) return bracket();
         if (take(".")) return characters(line_ends.complement());
@@ -79,7 +79,7 @@ class Parser {
         return characters({{c, c}});
     }
 
-    Result<NodePtr> group() {
+    Result<RegexNodePtr> group() {
         if (take("?")) {
             if (take("=") || take("!")) return unknown("look-ahead");
             if (take("<=") || take("<!")) return unknown("look-behind");
@@ -96,7 +96,7 @@ class Parser {
         return node;
     }
 
-    Result<NodePtr> escape() {
+    Result<RegexNodePtr> escape() {
         if (at_end()) return broken("ends with a backslash");
         WEFT_TRY(auto set, escaped_set());
         return characters(std::move(set));
@@ -179,7 +179,7 @@ class Parser {
         return value;
     }
 
-    Result<NodePtr> bracket() {
+    Result<RegexNodePtr> bracket() {
         const bool negated = take("^");
         CodePointSet set;
         bool first = true;
@@ -220,7 +220,7 @@ class Parser {
         return CodePointSet{{c, c}};
     }
 
-    Result<NodePtr> quantified(NodePtr atom) {
+    Result<RegexNodePtr> quantified(RegexNodePtr atom) {
         std::uint32_t least = 0;
         std::uint32_t most = unbounded;
         if (take("*")) {
@@ -236,8 +236,8 @@ class Parser {
         if (take("+")) return unknown("a possessive quantifier");
         take("?");  // lazy: the same texts
         if (peek() == '*' || peek() == '+' || peek() == '?') return broken("has a quantifier behind a quantifier");
-        if (atom->kind == Node::Kind::begin || atom->kind == Node::Kind::end) return broken("repeats an anchor");
-        return make({.kind = Node::Kind::repeat, .parts = {std::move(atom)}, .least = least, .most = most});
+        if (atom->kind == RegexNode::Kind::begin || atom->kind == RegexNode::Kind::end) return broken("repeats an anchor");
+        return make({.kind = RegexNode::Kind::repeat, .parts = {std::move(atom)}, .least = least, .most = most});
     }
 
     Result<void> braces(std::uint32_t& least, std::uint32_t& most) {

@@ -34,7 +34,7 @@ Encoding encoding_of(std::string_view text) {
 }
 
 Refusal damaged() { return {.status = 400, .message = "The gzip request body is damaged or incomplete."}; }
-Refusal too_large() {
+Refusal decodes_too_large() {
     return {.status = 413, .code_word = "payload_too_large", .message = "The decoded request body is too large."};
 }
 
@@ -96,7 +96,7 @@ asio::awaitable<std::expected<std::string, Refusal>> decode_body(std::string_vie
     while (true) {
         const auto step = inflater.inflate_slice(decoded);
         if (step == Inflater::Step::damaged) co_return std::unexpected(damaged());
-        if (decoded.size() > max_bytes) co_return std::unexpected(too_large());
+        if (decoded.size() > max_bytes) co_return std::unexpected(decodes_too_large());
         if (step == Inflater::Step::done) co_return decoded;
         co_await asio::post(executor, asio::use_awaitable);
     }

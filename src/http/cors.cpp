@@ -1,9 +1,9 @@
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <ranges>
 #include <string>
 
+#include "http/header_names.h"
 #include "http/middleware.h"
 
 namespace weft::http {
@@ -31,10 +31,6 @@ constexpr auto allowed_headers = std::to_array<std::string_view>({
 constexpr std::string_view exposed_headers =
     "x-request-id, request-id, retry-after, x-ratelimit-limit-requests, x-ratelimit-remaining-requests, "
     "x-ratelimit-reset-requests, x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens";
-
-char lower(char c) { return static_cast<char>(std::tolower(static_cast<unsigned char>(c))); }
-
-bool equal_ignoring_case(std::string_view a, std::string_view b) { return std::ranges::equal(a, b, {}, lower, lower); }
 
 // Each '*' stands for any text. Greedy from the left is enough when there are no other wildcards.
 bool matches(std::string_view pattern, std::string_view text) {

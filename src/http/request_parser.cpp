@@ -16,7 +16,7 @@ namespace {
 
 namespace beast_http = boost::beast::http;
 using boost::beast::string_view;
-using ErrorCode = boost::system::error_code;
+using ParseError = boost::system::error_code;
 
 // Extensions carry nothing we use; a client that sends more of them than this is not talking HTTP to us.
 constexpr std::size_t max_chunk_extension_bytes = 16 * 1024;
@@ -34,7 +34,7 @@ Refusal too_large() {
     return {.status = 413, .code_word = "payload_too_large", .message = "The request body is too large."};
 }
 
-std::string_view describe(const ErrorCode& error) {
+std::string_view describe(const ParseError& error) {
     if (error == beast_http::error::bad_method) return "The request method is malformed.";
     if (error == beast_http::error::bad_target) return "The request target is malformed.";
     if (error == beast_http::error::bad_version) return "The HTTP version is malformed.";
@@ -82,7 +82,7 @@ class RequestParser::Impl final : public beast_http::basic_parser<true> {
     std::optional<Refusal> refusal;  // why a callback stopped the parser
 
   private:
-    void stop(Refusal why, ErrorCode& error) {
+    void stop(Refusal why, ParseError& error) {
         refusal = std::move(why);
         error = beast_http::error::bad_field;
     }
@@ -93,30 +93,30 @@ class RequestParser::Impl final : public beast_http::basic_parser<true> {
     }
 
     void on_request_impl(beast_http::verb, string_view method, string_view raw_target, int version,
-                         ErrorCode& error) override {
+                         ParseError& error) override {
         request.method = method.substr(0, max_method_bytes);
         target = raw_target;
         request.headers.reserve(16);
         facts.http_1_1 = version >= 11;
         if (method.size() > max_method_bytes) stop(bad_request("The request method is malformed."), error);
     }
-    void on_response_impl(int, string_view, int, ErrorCode&) override {}
-    void on_field_impl(beast_http::field, string_view name, string_view value, ErrorCode&) override {
+    void on_response_impl(int, string_view, int, ParseError&) override {}
+    void on_field_impl(beast_http::field, string_view name, string_view value, ParseError&) override {
         request.headers.emplace_back(lower_case(name), std::string(value));
     }
     // Trailers are read and dropped: a header that arrives after the checks must not be mistaken for one before them.
-    void on_trailer_field_impl(beast_http::field, string_view, string_view, ErrorCode&) override {}
-    void on_header_impl(ErrorCode&) override {}
-    void on_body_init_impl(const boost::optional<std::uint64_t>&, ErrorCode&) override {}
-    std::size_t on_body_impl(string_view data, ErrorCode&) override { return take(data); }
-    void on_chunk_header_impl(std::uint64_t size, string_view extensions, ErrorCode& error) override {
+    void on_trailer_field_impl(beast_http::field, string_view, string_view, ParseError&) override {}
+    void on_header_impl(ParseError&) override {}
+    void on_body_init_impl(const boost::optional<std::uint64_t>&, ParseError&) override {}
+    std::size_t on_body_impl(string_view data, ParseError&) override { return take(data); }
+    void on_chunk_header_impl(std::uint64_t size, string_view extensions, ParseError& error) override {
         extension_bytes += extensions.size();
         if (extension_bytes > max_chunk_extension_bytes)
             stop(bad_request("The chunked request body is malformed."), error);
         if (size > max_body_bytes - std::min(body_bytes, max_body_bytes)) stop(too_large(), error);
     }
-    std::size_t on_chunk_body_impl(std::uint64_t, string_view data, ErrorCode&) override { return take(data); }
-    void on_finish_impl(ErrorCode&) override {}
+    std::size_t on_chunk_body_impl(std::uint64_t, string_view data, ParseError&) override { return take(data); }
+    void on_finish_impl(ParseError&) override {}
 
     [[nodiscard]] std::optional<Refusal> check_framing();
     [[nodiscard]] std::optional<Refusal> check_target_and_host();
@@ -184,7 +184,7 @@ std::expected<std::size_t, Refusal> RequestParser::feed_head(std::string_view re
             return std::unexpected(Refusal{
                 .status = 431, .code_word = "header_too_large", .message = "The request headers are too large."});
     }
-    ErrorCode error;
+    ParseError error;
     const std::size_t head_bytes = impl_->scanner.head_bytes();
     impl_->put(boost::asio::buffer(received.data(), head_bytes), error);
     if (impl_->refusal) return std::unexpected(std::move(*impl_->refusal));
@@ -205,7 +205,7 @@ std::expected<std::size_t, Refusal> RequestParser::feed_head(std::string_view re
 
 std::expected<std::size_t, Refusal> RequestParser::feed_body(std::string_view received) {
     if (impl_->is_done()) return 0;
-    ErrorCode error;
+    ParseError error;
     const std::size_t used = impl_->put(boost::asio::buffer(received.data(), received.size()), error);
     if (impl_->refusal) return std::unexpected(std::move(*impl_->refusal));
     if (error && error != beast_http::error::need_more)

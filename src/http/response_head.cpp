@@ -2,15 +2,12 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <charconv>
+
+#include "http/header_names.h"
 
 namespace weft::http {
 namespace {
-
-bool equal_ignoring_case(std::string_view a, std::string_view b) {
-    return std::ranges::equal(a, b, [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
-}
 
 bool adds_up(std::string_view name) { return equal_ignoring_case(name, "vary") || equal_ignoring_case(name, "set-cookie"); }
 

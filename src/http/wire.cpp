@@ -22,7 +22,7 @@ namespace {
 // What an inbox may keep between requests: enough for the usual head, so that a busy connection does not allocate.
 constexpr std::size_t kept_inbox_bytes = 2 * 1024;
 
-constexpr auto as_tuple_awaitable = asio::as_tuple(asio::use_awaitable);
+constexpr auto ready_or_error = asio::as_tuple(asio::use_awaitable);
 
 void drop_front(std::array<asio::const_buffer, 3>& buffers, std::size_t bytes) {
     for (auto& buffer : buffers) {
@@ -55,7 +55,7 @@ void Wire::consume(std::size_t bytes) {
 
 asio::awaitable<bool> Wire::read() {
     while (!ended_ && !expired_ && socket_.is_open()) {
-        const auto [error] = co_await socket_.async_wait(Socket::wait_read, as_tuple_awaitable);
+        const auto [error] = co_await socket_.async_wait(Socket::wait_read, ready_or_error);
         if (error || expired_) break;
         switch (receive()) {
             case Received::bytes: co_return true;
@@ -100,7 +100,7 @@ asio::awaitable<bool> Wire::send(std::array<asio::const_buffer, 3> buffers, Dura
         if (gone_ || !socket_.is_open()) co_return false;
         if (size_of(buffers) == 0) break;
         set_deadline(SteadyClock().now() + stall_time);
-        const auto [error] = co_await socket_.async_wait(Socket::wait_write, as_tuple_awaitable);
+        const auto [error] = co_await socket_.async_wait(Socket::wait_write, ready_or_error);
         if (error || expired_) mark_gone();
     }
     set_deadline(TimePoint::max());

@@ -34,7 +34,7 @@ Outcome<Value> values(Call& call) {
     return view(call, SequenceType::dict_values, [](const Dict::Entry& entry) { return entry.second; });
 }
 
-Outcome<Value> items(Call& call) {
+Outcome<Value> dict_items(Call& call) {
     WEFT_CHECK(call.meter().work(call.subject.as_dict().size() * 4 * sizeof(Value)));
     return view(call, SequenceType::dict_items,
                 [](const Dict::Entry& entry) { return Value::tuple({entry.first, entry.second}); });
@@ -43,18 +43,18 @@ Outcome<Value> items(Call& call) {
 Outcome<Value> copy(Call& call) { return call.subject; }
 
 constexpr Builtin of_dict[] = {
-    {"get", "key default?", get}, {"items", "", items}, {"keys", "", keys}, {"values", "", values}, {"copy", "", copy},
+    {"get", "key default?", get}, {"items", "", dict_items}, {"keys", "", keys}, {"values", "", values}, {"copy", "", copy},
 };
 
 // ---- list, tuple, range ----
 
-Outcome<Value> count(Call& call) {
+Outcome<Value> sequence_count(Call& call) {
     WEFT_CHECK(call.meter().work(call.subject.weight()));
     const auto same = [&](const Value& item) { return equal(item, call.at(0)); };
     return Value::integer(std::ranges::count_if(call.subject.as_sequence().items, same));
 }
 
-Outcome<Value> index(Call& call) {
+Outcome<Value> sequence_index(Call& call) {
     WEFT_CHECK(call.meter().work(call.subject.weight()));
     const auto& all = call.subject.as_sequence().items;
     WEFT_TRY(const std::int64_t start, call.integer(1, 0));
@@ -66,8 +66,8 @@ Outcome<Value> index(Call& call) {
 }
 
 constexpr Builtin of_sequence[] = {
-    {"count", "value", count},
-    {"index", "value start?", index},
+    {"count", "value", sequence_count},
+    {"index", "value start?", sequence_index},
     {"copy", "", copy},
 };
 

@@ -11,7 +11,6 @@ namespace weft::jinja {
 namespace {
 
 bool is_name_start(char c) { return std::isalpha(static_cast<unsigned char>(c)) || c == '_' || (c & 0x80); }
-bool is_decimal(char c) { return c >= '0' && c <= '9'; }
 bool is_name_part(char c) { return is_name_start(c) || is_decimal(c); }
 
 std::string with_unix_newlines(std::string_view source) {

@@ -59,10 +59,10 @@ Outcome<Value> changed(Call& call) {
     return Value::boolean(loop_of(call).changed(call.given.positional));
 }
 
-constexpr Builtin methods[] = {{"cycle", "*", cycle}, {"changed", "*", changed}};
+constexpr Builtin loop_method_table[] = {{"cycle", "*", cycle}, {"changed", "*", changed}};
 
 }  // namespace
 
-BuiltinTable loop_methods() { return methods; }
+BuiltinTable loop_methods() { return loop_method_table; }
 
 }  // namespace weft::jinja

@@ -122,7 +122,7 @@ Outcome<Value> filesizeformat(Call& call) {
     return Value::string(formatted("{:.1f} {}{}", bytes / unit, prefix, binary ? "iB" : "B"));
 }
 
-constexpr Builtin filters[] = {
+constexpr Builtin number_filter_table[] = {
     {"int", "default? base?", to_integer},
     {"float", "default?", to_real},
     {"abs", "", absolute},
@@ -132,6 +132,6 @@ constexpr Builtin filters[] = {
 
 }  // namespace
 
-BuiltinTable number_filters() { return filters; }
+BuiltinTable number_filters() { return number_filter_table; }
 
 }  // namespace weft::jinja

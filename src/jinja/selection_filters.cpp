@@ -157,7 +157,7 @@ Outcome<Value> groupby(Call& call) {
     return call.render.new_list(std::move(groups));
 }
 
-constexpr Builtin filters[] = {
+constexpr Builtin selection_filter_table[] = {
     {"default", "default_value? boolean?", default_value},
     {"d", "default_value? boolean?", default_value},
     {"attr", "name", attr},
@@ -171,6 +171,6 @@ constexpr Builtin filters[] = {
 
 }  // namespace
 
-BuiltinTable selection_filters() { return filters; }
+BuiltinTable selection_filters() { return selection_filter_table; }
 
 }  // namespace weft::jinja

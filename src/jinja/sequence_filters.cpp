@@ -215,7 +215,7 @@ Outcome<Value> slice(Call& call) {
     return call.render.new_iterator(std::move(out));
 }
 
-constexpr Builtin filters[] = {
+constexpr Builtin sequence_filter_table[] = {
     {"length", "", length},
     {"count", "", length},
     {"first", "", first},
@@ -236,6 +236,6 @@ constexpr Builtin filters[] = {
 
 }  // namespace
 
-BuiltinTable sequence_filters() { return filters; }
+BuiltinTable sequence_filters() { return sequence_filter_table; }
 
 }  // namespace weft::jinja

@@ -9,8 +9,6 @@ namespace weft::jinja {
 
 namespace {
 
-bool is_decimal(char c) { return c >= '0' && c <= '9'; }
-
 struct Escape {
     std::size_t digits;
     int base;

@@ -9,6 +9,8 @@
 
 namespace weft::jinja {
 
+[[nodiscard]] constexpr bool is_decimal(char c) { return c >= '0' && c <= '9'; }
+
 // What stands between the quotes, Python's escapes resolved.
 [[nodiscard]] Outcome<std::string> unescape_string_literal(std::string_view literal);
 

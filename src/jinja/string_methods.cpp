@@ -80,7 +80,7 @@ Outcome<Value> partition(Call& call) {
     return call.render.new_sequence({SequenceType::tuple, std::move(items)});
 }
 
-Outcome<Value> replace(Call& call) {
+Outcome<Value> str_replace(Call& call) {
     WEFT_TRY(const auto old, call.text(0));
     WEFT_TRY(auto with, call.text(1));
     WEFT_TRY(const std::int64_t limit, call.integer(2, -1));
@@ -91,7 +91,7 @@ Outcome<Value> replace(Call& call) {
     return like_subject(call, replace_all(subject(call), old, with, limit));
 }
 
-Outcome<Value> join(Call& call) {
+Outcome<Value> str_join(Call& call) {
     WEFT_TRY(const auto items, iterate(call.render, call.at(0)));
     std::string out;
     for (std::size_t i = 0; i < items->items.size(); ++i) {
@@ -158,9 +158,9 @@ Outcome<Value> expandtabs(Call& call) {
     return like_subject(call, std::move(out));
 }
 
-Outcome<Value> format(Call& call) { return brace_format(call.meter(), call.subject, call.given); }
+Outcome<Value> str_format(Call& call) { return brace_format(call.meter(), call.subject, call.given); }
 
-constexpr Builtin methods[] = {
+constexpr Builtin string_method_table[] = {
     {"strip", "chars?", stripped<Side::both>},
     {"lstrip", "chars?", stripped<Side::left>},
     {"rstrip", "chars?", stripped<Side::right>},
@@ -169,8 +169,8 @@ constexpr Builtin methods[] = {
     {"splitlines", "keepends?", splitlines},
     {"partition", "sep", partition<false>},
     {"rpartition", "sep", partition<true>},
-    {"replace", "old new count?", replace},
-    {"join", "iterable", join},
+    {"replace", "old new count?", str_replace},
+    {"join", "iterable", str_join},
     {"upper", "", converted<to_upper>},
     {"lower", "", converted<to_lower>},
     {"casefold", "", converted<to_lower>},
@@ -184,11 +184,11 @@ constexpr Builtin methods[] = {
     {"rjust", "width fillchar?", padded_to<Side::right>},
     {"zfill", "width", zfill},
     {"expandtabs", "tabsize?", expandtabs},
-    {"format", "*", format},
+    {"format", "*", str_format},
 };
 
 }  // namespace
 
-BuiltinTable string_methods() { return methods; }
+BuiltinTable string_methods() { return string_method_table; }
 
 }  // namespace weft::jinja

@@ -89,7 +89,7 @@ Outcome<Value> has_affix(Call& call) {
 }
 
 bool is_alnum(char32_t c) { return is_alpha(c) || is_digit(c); }
-bool is_decimal(char32_t c) { return c >= '0' && c <= '9'; }
+bool is_decimal_digit(char32_t c) { return c >= '0' && c <= '9'; }
 bool is_ascii_character(char32_t c) { return c < 0x80; }
 
 template <bool (*predicate)(char32_t), bool of_empty>
@@ -132,13 +132,13 @@ Outcome<Value> istitle(Call& call) {
 Outcome<Value> isidentifier(Call& call) {
     const auto text = call.subject.as_string();
     WEFT_CHECK(call.meter().work(text.size()));
-    if (text.empty() || is_decimal(static_cast<unsigned char>(text.front()))) return Value::boolean(false);
+    if (text.empty() || is_decimal_digit(static_cast<unsigned char>(text.front()))) return Value::boolean(false);
     for (std::size_t at = 0; at < text.size();)
         if (const char32_t c = decode_utf8(text, at); !is_alnum(c) && c != '_') return Value::boolean(false);
     return Value::boolean(true);
 }
 
-constexpr Builtin methods[] = {
+constexpr Builtin string_search_method_table[] = {
     {"startswith", "prefix start? end?", has_affix<false>},
     {"endswith", "suffix start? end?", has_affix<true>},
     {"find", "sub start? end?", find<false>},
@@ -149,7 +149,7 @@ constexpr Builtin methods[] = {
     {"isalpha", "", all_are<is_alpha, false>},
     {"isalnum", "", all_are<is_alnum, false>},
     {"isdigit", "", all_are<is_digit, false>},
-    {"isdecimal", "", all_are<is_decimal, false>},
+    {"isdecimal", "", all_are<is_decimal_digit, false>},
     {"isnumeric", "", all_are<is_digit, false>},
     {"isspace", "", all_are<is_space, false>},
     {"isascii", "", all_are<is_ascii_character, true>},
@@ -162,6 +162,6 @@ constexpr Builtin methods[] = {
 
 }  // namespace
 
-BuiltinTable string_search_methods() { return methods; }
+BuiltinTable string_search_methods() { return string_search_method_table; }
 
 }  // namespace weft::jinja

@@ -83,8 +83,8 @@ Outcome<Value> has_case(Call& call, std::string_view method) {
     return invoke(call.render, *find_method(subject, method), subject, {});
 }
 
-Outcome<Value> lower(Call& call) { return has_case(call, "islower"); }
-Outcome<Value> upper(Call& call) { return has_case(call, "isupper"); }
+Outcome<Value> is_lower(Call& call) { return has_case(call, "islower"); }
+Outcome<Value> is_upper(Call& call) { return has_case(call, "isupper"); }
 
 constexpr Builtin tests[] = {
     {"defined", "", check<is_defined>},
@@ -107,8 +107,8 @@ constexpr Builtin tests[] = {
     {"odd", "", odd},
     {"even", "", even},
     {"divisibleby", "num", divisibleby},
-    {"lower", "", lower},
-    {"upper", "", upper},
+    {"lower", "", is_lower},
+    {"upper", "", is_upper},
     {"sameas", "other", sameas},
     {"in", "seq", compared<Comparison::in>},
     {"eq", "other", compared<Comparison::equal>},

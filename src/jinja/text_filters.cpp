@@ -170,7 +170,7 @@ Outcome<Value> tojson(Call& call) {
     return call.render.new_text(std::move(text));
 }
 
-constexpr Builtin filters[] = {
+constexpr Builtin text_filter_table[] = {
     {"tojson", "ensure_ascii? indent? separators? sort_keys?", tojson},
     {"trim", "chars?", trim},
     {"upper", "", upper},
@@ -192,6 +192,6 @@ constexpr Builtin filters[] = {
 
 }  // namespace
 
-BuiltinTable text_filters() { return filters; }
+BuiltinTable text_filters() { return text_filter_table; }
 
 }  // namespace weft::jinja

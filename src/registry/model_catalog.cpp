@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstdlib>
 #include <unordered_map>
 
 #include "base/log.h"
@@ -15,6 +16,8 @@ namespace weft {
 namespace fs = std::filesystem;
 
 namespace {
+
+constexpr std::int64_t max_vocabulary_difference = 128;
 
 ModelCatalog::Mark mark(const fs::path& path) {
     struct stat info{};
@@ -59,7 +62,41 @@ class Scan {
         info->parameters_text = model.parameters_text;
         info->context_tokens = model.context_tokens;
         info->keep_alive = model.keep_alive;
-        add_adapters(catalog_.entries.at(entry->key), std::move(info), model.adapters);
+        auto& made = catalog_.entries.at(entry->key);
+        add_adapters(made, std::move(info), model.adapters);
+        add_draft(made, model.draft);
+    }
+
+    // One that cannot be used makes its model one that cannot be loaded, too: somebody counts on its speed.
+    void add_draft(ModelCatalog::Entry& entry, const fs::path& draft) {
+        if (!entry.model || draft.empty()) return;
+        std::erase_if(entry.files, [&](const Mark& file) { return file.path == draft; });
+        entry.files.push_back(mark(draft));
+        auto header = read_gguf(draft);
+        const auto fits = header ? check_draft(*header, *entry.model->header) : Result<void>(std::unexpected(header.error()));
+        if (!fits) {
+            entry.error = fits.error();
+            entry.error.message = "model '" + entry.model->name + "' cannot be loaded: draft model: " + fits.error().message;
+            entry.model.reset();
+            return note(draft, "draft_model_broken", fits.error().message + " " + fits.error().detail);
+        }
+        auto info = std::make_shared<ModelInfo>(*entry.model);
+        info->draft = draft;
+        info->digest = mixed(info->digest, header->digest, 0);
+        info->draft_header = std::make_shared<const GgufHeader>(std::move(*header));
+        entry.model = std::move(info);
+    }
+
+    static Result<void> check_draft(const GgufHeader& draft, const GgufHeader& model) {
+        WEFT_CHECK(check_language_model(draft));
+        const auto size = [](const GgufHeader& header) {
+            const auto* tokens = header.array("tokenizer.ggml.tokens");
+            return tokens == nullptr ? 0 : static_cast<std::int64_t>(tokens->count);
+        };
+        // A few more may be padding. Whether they mean the same is seen when both are loaded.
+        if (std::abs(size(draft) - size(model)) > max_vocabulary_difference)
+            return fail(ErrorCode::model_load_failed, "its vocabulary is another than the model's");
+        return {};
     }
 
     // An adapter that does not fit makes its model one that cannot be loaded: without it, it would be another model.
@@ -173,6 +210,8 @@ class Scan {
             info->system.clear();  // the other name's configuration is not this one's
             info->parameters_text.clear();
             info->adapters.clear();
+            info->draft.clear();
+            info->draft_header.reset();
             if (info->header) info->digest = info->header->digest;
             info->context_tokens = 0;
             info->keep_alive.reset();

@@ -21,6 +21,7 @@ struct ConfiguredModel {
     std::string system{};
     std::vector<std::pair<std::string, std::string>> parameters_text{};  // name, JSON value
     std::vector<ModelAdapter> adapters{};
+    std::filesystem::path draft{};   // a smaller model that guesses for it; empty: none
     std::uint32_t context_tokens = 0;
     std::optional<std::chrono::nanoseconds> keep_alive{};
 };

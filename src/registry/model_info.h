@@ -46,6 +46,8 @@ struct ModelInfo {
     std::string system;                   // default system prompt; empty = none
     std::vector<std::pair<std::string, std::string>> parameters_text;  // name, JSON value: "temperature", "0.2"
     std::vector<ModelAdapter> adapters;
+    std::filesystem::path draft;          // a smaller model that guesses for it; empty = none
+    std::shared_ptr<const GgufHeader> draft_header;  // of it
     std::uint32_t context_tokens = 0;     // 0 = the server's default
     std::optional<std::chrono::nanoseconds> keep_alive{};  // as in AcquireRequest; absent = the server's default
 

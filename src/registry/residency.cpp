@@ -18,7 +18,7 @@ namespace {
 enum class Phase { waiting, loading, ready, stopping };
 
 constexpr double share_of_memory = 0.8;
-constexpr auto for_ever = std::chrono::years{100};
+constexpr auto longest_timer = std::chrono::years{100};
 constexpr std::uint32_t smallest_window = 4;
 constexpr std::uint32_t windows_in_pool = 4;  // as the engine chooses by itself
 
@@ -41,7 +41,8 @@ struct Residency::Model {
     Phase phase = Phase::waiting;
     std::uint32_t window = 0;          // asked for when it was loaded, or is to be
     LoadOptions options{};             // likewise
-    std::uint64_t bytes = 0;           // estimate, then what the runner says
+    std::uint64_t bytes = 0;           // estimate, then what the runner says; copies of prefixes included
+    std::uint64_t cache_host_bytes = 0;  // those
     std::shared_ptr<Runner> runner{};  // phase ready
     std::uint32_t leases = 0;
     KeepAlive keep_alive{};
@@ -171,7 +172,7 @@ void Residency::keep_alive_ended(const ModelPtr& model) {
 // A timer that was stopped or started anew meanwhile does nothing, even when its end is already on its way.
 void Residency::start_timer(const ModelPtr& model, nanoseconds after, void (Residency::*then)(const ModelPtr&)) {
     model->stop_timer();
-    model->timer.expires_after(std::min<nanoseconds>(after, for_ever));
+    model->timer.expires_after(std::min<nanoseconds>(after, longest_timer));
     model->timer.async_wait([weak = weak_from_this(), weak_model = std::weak_ptr(model), round = model->timer_round,
                              then](const boost::system::error_code& error) {
         const auto self = weak.lock();
@@ -185,7 +186,8 @@ void Residency::start_timer(const ModelPtr& model, nanoseconds after, void (Resi
 std::uint64_t Residency::memory_for(const Model& model) const {
     if (!model.info->header) return model.info->size_bytes;
     const auto with = [&](std::uint64_t cells) {
-        return estimate_memory(*model.info->header, {.kv_cells = cells, .kv_bytes_per_value = limits_.kv_bytes_per_value});
+        const MemoryShape shape{.kv_cells = cells, .kv_bytes_per_value = limits_.kv_bytes_per_value};
+        return estimate_memory(*model.info->header, shape) + (model.info->draft_header ? estimate_memory(*model.info->draft_header, shape) : 0);
     };
     if (limits_.kv_cells != 0) return with(std::max<std::uint64_t>(limits_.kv_cells, model.window));
     // The engine takes a pool of several windows, but fewer where memory is short: one is what it cannot do without.
@@ -203,6 +205,9 @@ void Residency::wait_for_room(const ModelPtr& model) {
     for (const auto& request : model->waiting)
         if (!model->options.any()) model->options = request.load;
     model->bytes = memory_for(*model);
+    // What the limit leaves, so that no model fails to load for what is only a convenience.
+    model->cache_host_bytes = std::min(limits_.cache_host_bytes, limits_.memory_bytes - std::min(limits_.memory_bytes, model->bytes));
+    model->bytes += model->cache_host_bytes;
     room_queue_.push_back(model);
     start_timer(model, limits_.wait_for_room, &Residency::give_up_waiting);
     make_room();
@@ -266,7 +271,8 @@ void Residency::load(const ModelPtr& model) {
     if (limits_.load_timeout.count() > 0) start_timer(model, limits_.load_timeout, &Residency::load_took_too_long);
     log_info("model_loading", {{"model", model->info->name}, {"context_tokens", std::to_string(model->window)}});
     const auto attempt = ++model->attempt;
-    factory_.load({.model = model->info, .context_tokens = model->window, .options = model->options},
+    factory_.load({.model = model->info, .context_tokens = model->window, .options = model->options,
+                   .cache_host_bytes = model->cache_host_bytes},
                   [weak = weak_from_this(), model, attempt](Result<std::shared_ptr<Runner>> result) {
                       if (const auto self = weak.lock()) self->loaded(model, attempt, std::move(result));
                   },
@@ -286,7 +292,7 @@ void Residency::loaded(const ModelPtr& model, std::uint64_t attempt, Result<std:
     model->last_use = ++uses_;
     if (model->unusable) return stop(model);
     const auto& told = model->runner->description();
-    if (told.memory_bytes != 0) model->bytes = told.memory_bytes;
+    if (told.memory_bytes != 0) model->bytes = told.memory_bytes + model->cache_host_bytes;
     log_info("model_loaded", {{"model", model->info->name}, {"memory_bytes", std::to_string(model->bytes)}});
     serve_waiting(model);
 }
@@ -386,7 +392,7 @@ std::vector<ResidentModel> Residency::resident() const {
         if (model->idle() && left > KeepAlive{0}) left = model->timer.expiry() - std::chrono::steady_clock::now();
         if (model->phase == Phase::stopping) left = std::chrono::seconds{-1};
         const bool stays = model->phase != Phase::stopping && model->keep_alive < KeepAlive{0};
-        one.expires_at = now + (stays ? nanoseconds(for_ever) : std::min<nanoseconds>(left, for_ever));
+        one.expires_at = now + (stays ? nanoseconds(longest_timer) : std::min<nanoseconds>(left, longest_timer));
         all.push_back(std::move(one));
     }
     return all;

@@ -27,6 +27,7 @@ struct ResidencyLimits {
     std::uint64_t kv_cells = 0;                      // of a pool; 0 = what the engine takes by itself
     double kv_bytes_per_value = 2.0;                 // f16
     std::uint64_t memory_bytes = 0;                  // all models together; 0 = 80 % of what the machine has
+    std::uint64_t cache_host_bytes = 0;              // of each model beside its KV cache; less where memory is short
     std::uint32_t max_models = 3;                    // loaded at once; 0 = as many as memory holds
     std::size_t max_waiting = 512;                   // requests that wait for one model
     std::chrono::milliseconds wait_for_room{std::chrono::minutes{2}};    // while all other models are busy

@@ -15,6 +15,7 @@ struct LoadRequest {
     std::shared_ptr<const ModelInfo> model;
     std::uint32_t context_tokens = 0;  // window of one sequence, at most the trained one
     LoadOptions options{};
+    std::uint64_t cache_host_bytes = ~std::uint64_t{0};  // copies of prefixes may take no more than this
 };
 
 // Makes live runners for the registry. Thread: io.

@@ -45,6 +45,7 @@ struct EngineMetrics {
     std::uint64_t interrupted_steps = 0;   // decode calls ended by a cancel
     std::uint64_t refused_deadlines = 0;
     std::uint64_t guessed_tokens = 0, accepted_tokens = 0;  // speculation
+    std::uint64_t draft_steps = 0;         // decode calls of the draft model
     std::uint64_t prefix_queries = 0;      // prompt tokens that were looked up ...
     std::uint64_t prefix_hits = 0;         // ... and found: shared, kept or copied back
     std::uint64_t restored_tokens = 0;     // of those: copied back from memory or disk

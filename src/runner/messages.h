@@ -46,6 +46,7 @@ struct LoadMessage {
     bool cpu_kernels = true;              // the project's own, where they run
     std::int32_t gpu_layers = -1;
     std::vector<LoadedAdapter> adapters{};
+    std::string draft_path{};                 // a smaller model that guesses; empty = none
     std::string digest{};                     // of the model file; names its prefixes on disk
     std::uint64_t max_queue_tokens = 0;       // prompt tokens of all requests inside; 0 = no bound
     std::uint64_t cache_host_bytes = 0;       // copies of prefixes in memory ...

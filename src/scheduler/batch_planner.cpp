@@ -77,7 +77,8 @@ struct Filling {
         const auto slice = std::ranges::find(plan.slices, i, &Slice::running);
         const std::int32_t have = slice == plan.slices.end() ? 0 : slice->tokens;
         if (have > 0 && (slice->completes || view.chunk > 0)) return 0;
-        std::int32_t tokens = std::min({view.pending - have, most, cells, rows});
+        const std::int32_t wanted = view.until_border > 0 ? std::min(view.until_border, view.pending) : view.pending;
+        std::int32_t tokens = std::min({wanted - have, most, cells, rows});
         if (view.chunk > 0 && tokens < std::min(view.chunk, view.pending)) return 0;
         if (view.chunk > 0) tokens = std::min(view.chunk, view.pending);
         if (view.scores_prompt) tokens = std::min(tokens, outputs);
@@ -156,10 +157,14 @@ BatchPlan plan_batch(const std::vector<RunningView>& running, const Budget& budg
     const auto same_priority = std::ranges::count(order, running[order[0]].priority, [&](auto i) { return running[i].priority; });
     const auto shortest = *std::ranges::min_element(order.begin(), order.begin() + same_priority, {},
                                                     [&](std::size_t i) { return running[i].pending; });
-    if (shortest != order[0]) prefill -= filling.prefill(shortest, prefill / 2);
+    const bool first_completes = running[order[0]].pending <= std::min({prefill, filling.rows, filling.cells});
+    const bool holds_back = budget.may_hold_back && first_completes;
+    if (shortest != order[0] && !(holds_back && running[shortest].places > running[order[0]].places))
+        prefill -= filling.prefill(shortest, prefill / 2);
     for (const auto i : order) {
         if (prefill <= 0) break;
-        prefill -= filling.prefill(i, prefill);
+        if (holds_back && running[i].places > running[order[0]].places) plan.holds_back = true;
+        else prefill -= filling.prefill(i, prefill);
     }
     return plan;
 }

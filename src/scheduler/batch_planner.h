@@ -16,8 +16,10 @@ struct RunningView {
     std::int32_t parkable_cells = 0; // cells that parking it would free
     std::int32_t priority = 0;       // smaller first
     double served = 0;               // what its tenant was served already, see FairShare
+    std::int32_t places = 1;         // running sequences of its tenant
     std::int32_t guesses = 0;        // of a sequence that decodes: tokens it would like to try beyond the pending one
     std::int32_t chunk = 0;          // deterministic mode: tokens up to the next fixed border; 0 = any number
+    std::int32_t until_border = 0;   // a state is kept behind that many more tokens: a chunk ends there; 0 = nowhere
 };
 
 struct WaitingView {
@@ -34,6 +36,7 @@ struct Budget {
     std::int32_t max_outputs = 0;      // rows with logits in one decode call
     std::int32_t prefill_tokens = 0;        // what prefill may take of a step in which others decode ...
     std::int32_t prefill_alone_tokens = 0;  // ... and of one in which nobody does: bounds how late a cancel takes effect
+    bool may_hold_back = false;             // see BatchPlan::holds_back
     std::optional<std::uint64_t> turn{};    // deterministic mode: each decode call is one sequence's; whose turn it is
 };
 
@@ -55,13 +58,17 @@ struct BatchPlan {
     std::int32_t decode_rows = 0;
     std::int32_t prefill_tokens = 0;
     std::int32_t guessed_rows = 0;
+    // Prompts of tenants with more places wait for the next step, because the first token of one with fewer comes with this
+    // one. Never twice in a row, so that they move on.
+    bool holds_back = false;
     [[nodiscard]] bool empty() const { return slices.empty() && park.empty(); }
     [[nodiscard]] std::int32_t rows() const { return decode_rows + guessed_rows + prefill_tokens; }
 };
 
 // Decode rows first, one per decoding sequence, oldest first, then their guesses; then prefill chunks within the prefill budget: by priority,
 // then the tenant that was served least, then age; but half of the budget goes to whoever of the same priority has least
-// left, so that short prompts pass long ones and no prompt stands still. When cells do not suffice even with the cache
+// left, so that short prompts pass long ones and no prompt stands still. When the first
+// of them completes its prompt, those of tenants with more places wait for the next step, where `may_hold_back` says so. When cells do not suffice even with the cache
 // evicted, sequences are parked until they do: the youngest of the lowest priority first; the oldest of the highest never
 // is. `running` is in order of arrival. Pure.
 [[nodiscard]] BatchPlan plan_batch(const std::vector<RunningView>& running, const Budget& budget);

@@ -4,6 +4,14 @@
 #include <cstring>
 
 namespace weft {
+namespace {
+
+std::string_view view_of(const BlockKey& key) { return {reinterpret_cast<const char*>(key.bytes.data()), key.bytes.size()}; }
+std::string_view view_of(std::span<const Token> tokens) {
+    return {reinterpret_cast<const char*>(tokens.data()), tokens.size_bytes()};
+}
+
+}  // namespace
 
 BlockKey sha256(std::span<const std::string_view> parts) {
     boost::hash2::sha2_256 hash;
@@ -45,12 +53,16 @@ std::span<const BlockKey> BlockChain::keys(std::span<const Token> tokens) {
     while (keys_.size() < whole) {
         const auto& parent = keys_.empty() ? root_ : keys_.back();
         const auto block = tokens.subspan(keys_.size() * block_tokens, block_tokens);
-        const std::array<std::string_view, 2> parts{
-            std::string_view(reinterpret_cast<const char*>(parent.bytes.data()), parent.bytes.size()),
-            std::string_view(reinterpret_cast<const char*>(block.data()), block.size_bytes())};
-        keys_.push_back(sha256(parts));
+        keys_.push_back(sha256(std::array{view_of(parent), view_of(block)}));
     }
     return std::span(keys_).first(whole);
+}
+
+BlockKey BlockChain::state_key(std::span<const Token> tokens, std::size_t n) {
+    const auto blocks = keys(tokens);
+    const auto whole = n / block_tokens;
+    const auto& parent = whole == 0 ? root_ : blocks[whole - 1];
+    return sha256(std::array<std::string_view, 3>{"state", view_of(parent), view_of(tokens.subspan(whole * block_tokens, n % block_tokens))});
 }
 
 }  // namespace weft

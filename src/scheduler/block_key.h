@@ -36,6 +36,9 @@ class BlockChain {
     // The keys of all whole blocks of `tokens`, which may only have grown since the last call.
     [[nodiscard]] std::span<const BlockKey> keys(std::span<const Token> tokens);
 
+    // The key of the whole state after the first `n` of these tokens, whatever n is.
+    [[nodiscard]] BlockKey state_key(std::span<const Token> tokens, std::size_t n);
+
   private:
     BlockKey root_;
     std::vector<BlockKey> keys_;

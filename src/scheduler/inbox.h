@@ -27,6 +27,7 @@ struct PreparedRequest {
     bool thinking_open = false;    // the prompt has opened the thinking block already
     bool offers_tools = false;     // the borders of tool calls are part of the answer's text
     std::shared_ptr<const CompiledConstraint> constraint{};  // null: the answer is free
+    std::vector<std::int32_t> message_borders{};  // before which tokens messages begin, rising; only if states are kept there
     std::vector<Token> thinking_closing{};  // written when the thinking budget is spent
     std::chrono::steady_clock::time_point accepted_at{};
 };

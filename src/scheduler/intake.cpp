@@ -22,6 +22,14 @@ bool ends_thinking(const LoadedModel& model, const std::vector<Token>& prompt) {
     return text.ends_with(model.reply_format().thinking_open);
 }
 
+// Before which tokens messages begin or end: every template marks them by control tokens.
+std::vector<std::int32_t> message_borders(const LoadedModel& model, const std::vector<Token>& prompt) {
+    std::vector<std::int32_t> borders;
+    for (std::size_t i = 1; i < prompt.size(); ++i)
+        if (model.is_control(prompt[i]) && !model.is_control(prompt[i - 1])) borders.push_back(static_cast<std::int32_t>(i));
+    return borders;
+}
+
 bool offers_tools(const Prompt& prompt) {
     const auto* chat = std::get_if<ChatPrompt>(&prompt);
     return chat != nullptr && !chat->tools_json.empty() && chat->tool_choice != ToolChoice::none;
@@ -81,6 +89,7 @@ void Intake::prepare(GenerateMessage& message) {
     std::vector<Token> closing;
     if (const auto& format = parts_.model->reply_format(); is_chat && request.thinking_budget && format.thinks())
         closing = parts_.model->tokenize("\n" + format.thinking_close + "\n\n", true);
+    auto borders = parts_.marks_messages ? message_borders(*parts_.model, *prompt) : std::vector<std::int32_t>{};
     request.prompt = TokenPrompt{};
     request.shared_cache = request.shared_cache || parts_.shared_cache;
     // Prompt scores are only known after the prefill: the scheduler tells them together with the acceptance.
@@ -100,6 +109,7 @@ void Intake::prepare(GenerateMessage& message) {
                                                                         .thinking_open = thinking_open,
                                                                         .offers_tools = shows_calls,
                                                                         .constraint = std::move(*constraint),
+                                                                        .message_borders = std::move(borders),
                                                                         .thinking_closing = std::move(closing),
                                                                         .accepted_at = accepted_at}));
 }

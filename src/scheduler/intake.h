@@ -33,6 +33,7 @@ class Intake {
         std::shared_ptr<const LoadedModel> model;
         std::int32_t window = 0;
         bool shared_cache = false;  // between all tenants
+        bool marks_messages = false;  // where messages begin is of use to the scheduler
         Inbox& inbox;
         AdmissionGate& gate;
         EventSink& sink;

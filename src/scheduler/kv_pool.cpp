@@ -12,13 +12,13 @@ namespace {
 // Copying runs on the step thread: about 10 ms at memory speed.
 constexpr std::uint64_t copied_bytes_per_step = 64ULL << 20;
 
-std::size_t index_of(SequenceId id) { return static_cast<std::size_t>(id); }
+std::size_t slot_of(SequenceId id) { return static_cast<std::size_t>(id); }
 
 }  // namespace
 
 KvPool::KvPool(Engine& engine, SpillStore* spill, std::string identity)
     : engine_(engine),
-      spill_(engine.limits().shares_prefixes ? spill : nullptr),
+      spill_(engine.limits().memory == MemoryKind::none ? nullptr : spill),
       identity_(std::move(identity)),
       ledger_(engine.limits().kv_cells, engine.limits().max_sequences),
       hits_(static_cast<std::size_t>(engine.limits().max_sequences)) {}
@@ -29,11 +29,11 @@ std::int32_t KvPool::evictable_cells(const std::vector<SequenceId>& running) con
 
 SequenceId KvPool::start(PrefixMatch& match) {
     if (match.from_cache && match.whole) {
-        hits_[index_of(match.holder)] = cache_.take(match.holder)->hits + 1;
+        hits_[slot_of(match.holder)] = cache_.take(match.holder)->hits + 1;
         return match.holder;
     }
     if (match.from_cache) cache_.touch(match.holder);
-    else if (match.tokens > 0) ++hits_[index_of(match.holder)];
+    else if (match.tokens > 0) ++hits_[slot_of(match.holder)];
     auto id = ledger_.claim();
     std::uint64_t copied = 0;
     while (id == SequenceId{-1}) {
@@ -63,14 +63,18 @@ void KvPool::truncate(SequenceId id, std::int32_t tokens) {
 void KvPool::release(SequenceId id) {
     engine_.remove(id);
     ledger_.release(id);
-    hits_[index_of(id)] = 0;
+    hits_[slot_of(id)] = 0;
 }
 
 void KvPool::keep(SequenceId id, std::vector<Token> tokens, const std::string& scope) {
+    if (keeps_states()) {
+        auto chain = chain_for(scope);
+        save_state(id, tokens, static_cast<std::int32_t>(tokens.size()), chain);
+    }
     if (!shares() || tokens.empty()) return release(id);
     const auto held = ledger_.length(id);
     assert_that(held == static_cast<std::int32_t>(tokens.size()), "a cached prefix holds one cell per token");
-    const auto hits = std::exchange(hits_[index_of(id)], 0);
+    const auto hits = std::exchange(hits_[slot_of(id)], 0);
     for (const auto superfluous : cache_.insert({.id = id, .tokens = std::move(tokens), .scope = scope, .hits = hits}))
         release(superfluous);
 }
@@ -151,6 +155,51 @@ std::int32_t KvPool::restore(SequenceId id, std::int32_t computed, std::span<con
         restored_tokens_ += block_tokens;
     }
     return computed;
+}
+
+// ---- whole states ---------------------------------------------------------------------------------------------------
+
+void KvPool::save_state(SequenceId id, std::span<const Token> tokens, std::int32_t n, BlockChain& chain) {
+    if (!keeps_states() || n < least_state_tokens) return;
+    assert_that(ledger_.length(id) == n, "a state is copied where it is");
+    const auto key = chain.state_key(tokens, static_cast<std::size_t>(n));
+    if (!spill_->contains(key)) {
+        auto bytes = engine_.save(id, 0, n);
+        if (bytes.empty()) return;
+        spill_->put(key, std::move(bytes));
+        ++states_kept_;
+    }
+    spill_->touch(std::span(&key, 1));
+    states_.note_state(chain.keys(tokens).front(), n);
+}
+
+std::vector<StateName> KvPool::states_of(std::span<const Token> tokens, std::span<const std::int32_t> borders,
+                                         std::int32_t limit, BlockChain& chain) const {
+    std::vector<StateName> found;
+    const auto blocks = chain.keys(tokens);
+    if (!keeps_states() || blocks.empty()) return found;
+    std::vector<std::int32_t> lengths(borders.begin(), borders.end());
+    lengths.append_range(states_.lengths(blocks.front()));
+    std::ranges::sort(lengths, std::ranges::greater{});
+    lengths.erase(std::ranges::unique(lengths).begin(), lengths.end());
+    for (const auto n : lengths) {
+        if (n > limit || n < least_state_tokens) continue;
+        const StateName name{n, chain.state_key(tokens, static_cast<std::size_t>(n))};
+        if (spill_->contains(name.key)) found.push_back(name);
+    }
+    return found;
+}
+
+bool KvPool::restore_state(SequenceId id, const StateName& name) {
+    const auto bytes = spill_ == nullptr ? nullptr : spill_->get(name.key);
+    if (!bytes || !make_room(name.tokens)) return false;
+    if (!engine_.restore(id, 0, name.tokens, *bytes)) {
+        log_warn("state_not_restored", {{"tokens", std::to_string(name.tokens)}});
+        return false;
+    }
+    ledger_.append(id, name.tokens);
+    restored_tokens_ += static_cast<std::uint64_t>(name.tokens);
+    return true;
 }
 
 bool KvPool::persist(bool only_used_again, std::uint64_t max_bytes) {

@@ -13,6 +13,7 @@
 #include "scheduler/cell_ledger.h"
 #include "scheduler/prefix_cache.h"
 #include "scheduler/spill_store.h"
+#include "scheduler/state_index.h"
 
 namespace weft {
 
@@ -26,7 +27,10 @@ class KvPool {
 
     [[nodiscard]] const CellLedger& ledger() const { return ledger_; }
     [[nodiscard]] const PrefixCache& cache() const { return cache_; }
-    [[nodiscard]] bool shares() const { return engine_.limits().shares_prefixes; }
+    // Cells can be shared, cut and copied in part.
+    [[nodiscard]] bool shares() const { return engine_.limits().memory == MemoryKind::tree; }
+    // Only whole states can be copied, and there is a place for them.
+    [[nodiscard]] bool keeps_states() const { return engine_.limits().memory == MemoryKind::states && spill_ != nullptr; }
     // Held by cached prefixes and by none of these running sequences.
     [[nodiscard]] std::int32_t evictable_cells(const std::vector<SequenceId>& running) const;
 
@@ -39,7 +43,8 @@ class KvPool {
     // What it had is in doubt: nothing is kept of it but its id.
     void clear(SequenceId id);
     void release(SequenceId id);
-    // Its cells stay for prompts that begin like its tokens, until they are needed.
+    // Its cells stay for prompts that begin like its tokens, until they are needed; where cells cannot be shared, a copy of
+    // its state does.
     void keep(SequenceId id, std::vector<Token> tokens, const std::string& scope);
 
     // ---- room ----
@@ -63,6 +68,21 @@ class KvPool {
     // Stops after about `max_bytes`. True when nothing is left to do.
     bool persist(bool only_used_again, std::uint64_t max_bytes);
 
+    // ---- whole states, where cells cannot be shared ----
+
+    // Copies what `id` holds, the first `n` tokens, unless there is such a copy.
+    void save_state(SequenceId id, std::span<const Token> tokens, std::int32_t n, BlockChain& chain);
+    // Where this prompt could go on from: those of `borders`, and of the lengths that were kept of others that begin alike,
+    // for which there is a copy in memory or on disk. Longest first, shorter than `limit` + 1.
+    [[nodiscard]] std::vector<StateName> states_of(std::span<const Token> tokens, std::span<const std::int32_t> borders,
+                                                   std::int32_t limit, BlockChain& chain) const;
+    // Puts the copy into `id`, which is empty. False when it is gone or libllama does not want it.
+    [[nodiscard]] bool restore_state(SequenceId id, const StateName& name);
+    [[nodiscard]] bool has_state(const BlockKey& key) const { return spill_ != nullptr && spill_->contains(key); }
+    [[nodiscard]] StateIndex& states() { return states_; }
+    // Changes when a state was kept: what was looked up before may not be all.
+    [[nodiscard]] std::uint64_t states_kept() const { return states_kept_; }
+
     [[nodiscard]] std::uint64_t restored_tokens() const { return restored_tokens_; }
     [[nodiscard]] std::uint64_t evictions() const { return evictions_; }
     [[nodiscard]] SpillStore* spill_store() const { return spill_; }
@@ -80,6 +100,8 @@ class KvPool {
     std::vector<std::uint32_t> hits_;   // of running sequences, by id: who began with their tokens
     std::uint64_t restored_tokens_ = 0;
     std::uint64_t evictions_ = 0;
+    StateIndex states_;
+    std::uint64_t states_kept_ = 0;
 };
 
 }  // namespace weft

@@ -17,6 +17,7 @@ struct PrefixMatch {
     SequenceId holder{-1};
     bool from_cache = false;         // the holder is a finished sequence, not a running one
     bool whole = false;              // all of what the cached holder has: it can be taken over instead of shared
+    bool saved = false;              // no holder: a copy of the whole state is outside the pool
 };
 
 [[nodiscard]] std::int32_t common_prefix(std::span<const Token> a, std::span<const Token> b);

@@ -16,13 +16,16 @@ namespace weft {
 // never by time, so that the same request guesses the same. Thread: step.
 class GuessMeter {
   public:
+    // `cost` of making a guess, as a part of computing a token: so much more of them must be right.
+    explicit GuessMeter(double cost = 0);
     // Tokens to guess at most in the next step; 0 while guessing does not pay.
     [[nodiscard]] std::size_t length() const { return resting_ > 0 ? 0 : length_; }
     // After each step in which it could have guessed: how many were guessed, and right.
     void note(std::size_t guessed, std::size_t right);
 
   private:
-    double right_ = 0.5;         // part of the guesses that are right, newest ones weigh most
+    double worth_;               // part that must be right for it to pay
+    double right_;               // part that is right, newest ones weigh most
     std::size_t length_ = 4;
     std::size_t resting_ = 0;    // steps without guessing
 };

@@ -27,7 +27,7 @@ QueueState waiting_state(const Sequence& sequence) {
 }  // namespace
 
 std::vector<QueueEntry> queue_view(const std::vector<std::unique_ptr<Sequence>>& running,
-                                   const std::deque<std::unique_ptr<Sequence>>& waiting,
+                                   const WaitingQueue& waiting,
                                    const std::vector<std::size_t>& order, TimePoint now) {
     std::vector<QueueEntry> entries;
     for (const auto& sequence : running) {
@@ -40,8 +40,8 @@ std::vector<QueueEntry> queue_view(const std::vector<std::unique_ptr<Sequence>>&
     std::uint32_t position = 0;
     for (const auto i : order) {
         if (position == max_queue_entries) break;
-        entries.push_back(entry_of(*waiting[i], now));
-        entries.back().state = waiting_state(*waiting[i]);
+        entries.push_back(entry_of(waiting[i], now));
+        entries.back().state = waiting_state(waiting[i]);
         entries.back().position = ++position;
     }
     return entries;

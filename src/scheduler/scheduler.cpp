@@ -2,18 +2,13 @@
 
 #include <algorithm>
 #include <bit>
-#include <map>
-#include <numeric>
 
 #include "base/assert.h"
 #include "base/log.h"
-#include "scheduler/queue_view.h"
 
 namespace weft {
 namespace {
 
-// Sharing with a sequence that is still prefilling is worth waiting for from this many tokens on.
-constexpr std::int32_t worth_sharing_tokens = 32;
 constexpr std::size_t max_early_cancels = 4096;
 // Waiting sequences looked at per step beyond the free slots: the others cannot start anyway.
 constexpr std::size_t admission_lookahead = 8;
@@ -27,10 +22,6 @@ constexpr std::uint64_t persisted_bytes_idle = 256ULL << 20;
 // An engine that is told to end has this long to write its prefixes; it is killed a little later.
 constexpr auto last_write_patience = std::chrono::seconds(8);
 
-std::string scope_of(const GenerateRequest& request) {
-    return request.shared_cache ? std::string("shared") : "tenant " + request.tenant;
-}
-
 }  // namespace
 
 Scheduler::Scheduler(Engine& engine, const Vocabulary& vocabulary, const Clock& clock, EventSink& sink, Inbox& inbox,
@@ -38,12 +29,14 @@ Scheduler::Scheduler(Engine& engine, const Vocabulary& vocabulary, const Clock& 
     : engine_(engine),
       vocabulary_(vocabulary),
       clock_(clock),
-      sink_(sink),
       inbox_(inbox),
       gate_(gate),
       pool_(pool),
       options_(std::move(options)),
-      kv_(engine, spill, options_.identity) {}
+      kv_(engine, spill, options_.identity),
+      prefixes_(kv_, running_),
+      guesser_(options_.guesses),
+      reporter_(sink, clock, options_.heartbeat_every) {}
 
 void Scheduler::run() {
     while (!inbox_.closed()) step();
@@ -65,31 +58,20 @@ void Scheduler::keep_for_next_start() {
 void Scheduler::step() {
     thread_.check();
     take_arrivals();    // inbox -> waiting_
-    drop_cancelled();   // frees slots and KV cells before anything is planned
     drop_late();
+    drop_cancelled();   // frees slots and KV cells before anything is planned
     admit();            // waiting_ -> running_, with the longest prefix that is there
-    guess();
+    if (!options_.deterministic && kv_.shares()) guesser_.guess(running_);
     const BatchPlan plan = plan_batch(running_views(), budget());  // pure: no llama_*, no clock
-    std::vector<Sequence*> victims;
-    for (const auto i : plan.park) victims.push_back(running_[i].get());
-    if (plan.slices.empty()) {
-        park(victims);
-        flush();
-        beat();
-        if (victims.empty()) inbox_.wait_for(options_.heartbeat_every);
-        return;
-    }
-    std::vector<Slice> slices = plan.slices;
-    if (!victims.empty()) {
-        // Parking changes the indices: remember the sequences, not their places.
-        std::vector<const Sequence*> planned;
-        for (const auto& slice : slices) planned.push_back(running_[slice.running].get());
-        park(victims);
-        for (std::size_t i = 0; i < slices.size(); ++i) {
-            const auto place = std::ranges::find(running_, planned[i], [](const auto& s) { return s.get(); });
-            slices[i].running = static_cast<std::size_t>(place - running_.begin());
-        }
-    }
+    const auto slices = park_planned(plan);
+    held_back_ = plan.holds_back;
+    if (!slices.empty()) compute(plan, slices);
+    reporter_.flush();
+    beat();
+    if (plan.empty()) inbox_.wait_for(options_.heartbeat_every);
+}
+
+void Scheduler::compute(const BatchPlan& plan, const std::vector<Slice>& slices) {
     const bool room = kv_.make_room(plan.rows());
     assert_that(room, "the plan asks for no more cells than can be freed");
     note_planned(slices);
@@ -101,7 +83,7 @@ void Scheduler::step() {
         if (options_.checks_prefixes) note_suspects(slices);
         sample_and_emit(slices);
     } else if (decoded.error().code == ErrorCode::cancelled) {
-        ++meter_.metrics.interrupted_steps;  // nothing was computed; whoever was not meant is planned again
+        ++reporter_.meter.metrics.interrupted_steps;  // nothing was computed; whoever was not meant is planned again
     } else {
         fail_batch(slices, decoded.error());
     }
@@ -109,8 +91,6 @@ void Scheduler::step() {
     shift_full_windows();
     check_suspects();
     trim_cache(plan.decode_rows);
-    flush();
-    beat();
 }
 
 // ---- arrivals and departures ----------------------------------------------------------------------------------------
@@ -146,43 +126,44 @@ void Scheduler::arrive(const std::shared_ptr<PreparedRequest>& prepared) {
     auto state = std::make_shared<RequestState>();
     state->prepared = prepared;
     state->open_choices = prepared->request.choices;
-    totals_.prompt_tokens += prepared->prompt.size();
+    reporter_.totals.prompt_tokens += prepared->prompt.size();
     if (const auto early = std::ranges::find(early_cancels_, prepared->id); early != early_cancels_.end()) {
         early_cancels_.erase(early);
         state->cancelled = true;
     }
     std::vector<SequencePtr> choices;
-    auto problem = can_be_in_time(*prepared);
-    for (std::uint32_t choice = 0; choice < prepared->request.choices && problem; ++choice) {
+    Result<void> fine;
+    for (std::uint32_t choice = 0; choice < prepared->request.choices && fine; ++choice) {
         auto sequence = Sequence::create(state, choice, next_arrival_++, vocabulary_);
-        if (!sequence) problem = std::unexpected(sequence.error());
+        if (!sequence) fine = std::unexpected(sequence.error());
         else choices.push_back(std::move(*sequence));
     }
+    for (const auto& sequence : choices) prefixes_.welcome(*sequence, waiting_);
     fair_.enter(prepared->request.tenant);
-    if (!problem) {
-        emit(prepared->id, problem.error());
+    if (!fine) {
+        reporter_.emit(prepared->id, fine.error());
         state->failed = true;
         return end_request(*state);
     }
-    for (auto& sequence : choices) {
-        fetch_blocks(*sequence);
-        send_to_waiting(std::move(sequence));
+    if (const auto in_time = can_be_in_time(*prepared, *choices.front()); !in_time) {
+        reporter_.refused_deadline(*state, in_time.error());
+        return end_request(*state);
     }
+    for (auto& sequence : choices) waiting_.insert(std::move(sequence));
 }
 
-// Judged by the prompts that go before it; a shared prefix makes it sooner.
-Result<void> Scheduler::can_be_in_time(const PreparedRequest& prepared) {
-    const double speed = meter_.prefill_speed();
+// Judged by what has to be computed before its first token: of its own prompt, and of those that go before it.
+Result<void> Scheduler::can_be_in_time(const PreparedRequest& prepared, const Sequence& first) const {
+    const double speed = reporter_.meter.prefill_speed();
     if (prepared.request.deadline_ms == 0 || speed == 0) return {};
-    std::size_t before = prepared.prompt.size();
+    std::int64_t before = first.uncached;
     for (const auto& sequence : running_)
-        if (!sequence->decodes()) before += static_cast<std::size_t>(sequence->pending());
+        if (!sequence->decodes()) before += sequence->pending();
     for (const auto& sequence : waiting_)
-        if (sequence->request->request().priority <= prepared.request.priority) before += sequence->tokens.size();
+        if (sequence->request->request().priority <= prepared.request.priority) before += sequence->uncached;
     const auto waited = std::chrono::duration<double>(clock_.now() - prepared.accepted_at).count();
     const double needed = static_cast<double>(before) / speed;
     if ((waited + needed) * 1000 <= prepared.request.deadline_ms) return {};
-    ++meter_.metrics.refused_deadlines;
     return std::unexpected(Error{.code = ErrorCode::overloaded,
                                  .message = "the deadline cannot be met: the first token would take about " +
                                             std::to_string(static_cast<int>(needed * 1000)) + " ms",
@@ -191,220 +172,107 @@ Result<void> Scheduler::can_be_in_time(const PreparedRequest& prepared) {
 
 void Scheduler::drop_late() {
     const auto now = clock_.now();
-    std::erase_if(waiting_, [&](SequencePtr& sequence) {
+    for (const auto& sequence : waiting_) {
         auto& request = *sequence->request;
         const auto deadline = request.request().deadline_ms;
         if (deadline == 0 || request.planned_at || now - request.prepared->accepted_at <= std::chrono::milliseconds(deadline))
-            return false;
-        if (!request.failed) {
-            ++meter_.metrics.refused_deadlines;
-            emit(request.id(), Error{.code = ErrorCode::timeout, .message = "the deadline passed before the request could start"});
-        }
-        request.failed = true;
-        sequence->finish_with(FinishReason::cancelled);
-        end_choice(*sequence);
-        return true;
-    });
-}
-
-void Scheduler::send_to_waiting(SequencePtr sequence) {
-    const auto rank = [](const SequencePtr& s) { return std::pair(s->request->request().priority, s->arrival); };
-    const auto place = std::ranges::upper_bound(waiting_, rank(sequence), {}, rank);
-    waiting_.insert(place, std::move(sequence));
+            continue;
+        reporter_.refused_deadline(request, {.code = ErrorCode::timeout, .message = "the deadline passed before the request could start"});
+        request.cancelled = true;  // ends all its choices, those that have a place already, too
+    }
 }
 
 void Scheduler::drop_cancelled() {
-    const auto drop = [&](SequencePtr& sequence) {
+    const auto drop = [&](const SequencePtr& sequence) {
         if (!sequence->request->cancelled) return false;
         sequence->finish_with(FinishReason::cancelled);
         if (sequence->id != SequenceId{-1}) give_up_cells(*sequence);
         end_choice(*sequence);
         return true;
     };
-    std::erase_if(waiting_, drop);
+    waiting_.erase_if(drop);
     std::erase_if(running_, drop);
 }
 
 // ---- admission ------------------------------------------------------------------------------------------------------
 
-PrefixMatch Scheduler::find_prefix(const Sequence& sequence, const Sequence* not_from) const {
-    // At least one token is computed anyway: its logits are wanted. Scoring a prompt wants them all.
-    const auto limit = static_cast<std::int32_t>(sequence.tokens.size()) - 1;
-    if (!kv_.shares() || limit <= 0 || sequence.scores_prompt()) return {};
-    const auto scope = scope_of(sequence.request->request());
-    PrefixMatch best = kv_.cache().find(sequence.tokens, limit, scope);
-    for (const auto& other : running_) {
-        if (other.get() == not_from || scope_of(other->request->request()) != scope) continue;
-        const std::span computed(other->tokens.data(), static_cast<std::size_t>(other->computed));
-        const auto tokens = std::min(limit, common_prefix(sequence.tokens, computed));
-        if (tokens > best.tokens) best = {.tokens = tokens, .holder = other->id};
-    }
-    return best;
-}
-
-bool Scheduler::is_being_computed(const Sequence& sequence) const {
-    if (!kv_.shares() || sequence.scores_prompt()) return false;
-    const auto limit = static_cast<std::int32_t>(sequence.tokens.size()) - 1;
-    const auto scope = scope_of(sequence.request->request());
-    for (const auto& other : running_) {
-        if (other->decodes() || other->request->paused || other->scores_prompt()) continue;
-        if (scope_of(other->request->request()) != scope) continue;
-        const auto shared = std::min(limit, common_prefix(sequence.tokens, other->tokens));
-        if (shared <= other->computed) continue;
-        if (shared - find_prefix(sequence, other.get()).tokens >= worth_sharing_tokens) return true;
-    }
-    return false;
-}
-
-std::vector<std::size_t> Scheduler::waiting_order(std::size_t limit) const {
-    std::map<std::string, std::size_t> tenants;
-    std::vector<double> served;
-    std::vector<QueuedView> views;
-    for (const auto& sequence : waiting_) {
-        const auto& request = sequence->request->request();
-        const auto [place, fresh] = tenants.try_emplace(request.tenant, served.size());
-        if (fresh) served.push_back(fair_.served(request.tenant));
-        views.push_back({.priority = request.priority,
-                         .tenant = place->second,
-                         .cost = static_cast<double>(sequence->tokens.size()) + decode_weight});
-    }
-    return fair_order(views, std::move(served), limit);
-}
-
 WaitingView Scheduler::waiting_view(Sequence& sequence) const {
-    const auto match = find_prefix(sequence);
+    const auto match = prefixes_.find(sequence);
     if (sequence.fetching && *sequence.fetching) sequence.fetching = nullptr;
-    sequence.deferred = is_being_computed(sequence);
-    return {.uncached_tokens = static_cast<std::int32_t>(sequence.tokens.size()) - match.tokens,
+    sequence.deferred = prefixes_.is_being_computed(sequence);
+    // A saved state takes cells like a computed one.
+    return {.uncached_tokens = static_cast<std::int32_t>(sequence.tokens.size()) - (match.saved ? 0 : match.tokens),
             .donor_cells = match.from_cache ? match.tokens : 0,
             .deferred = sequence.deferred || sequence.fetching != nullptr};
 }
 
 void Scheduler::admit() {
-    if (waiting_.empty()) return;
+    Sequence* head = nullptr;
+    // Who was parked for the head leaves it a place at once: its first token should not wait for another step.
+    if (!start_some(head) && head != nullptr && preempt_for(*head)) (void)start_some(head);
+}
+
+bool Scheduler::start_some(Sequence*& head) {
+    if (waiting_.empty()) return true;
     const auto free_slots = static_cast<std::size_t>(options_.slots) - running_.size();
-    const auto order = waiting_order(std::min(waiting_.size(), free_slots + admission_lookahead));
+    const auto order = waiting_.order(fair_, running_, std::min(waiting_.size(), free_slots + admission_lookahead));
     std::vector<WaitingView> views;
-    for (const auto i : order) views.push_back(waiting_view(*waiting_[i]));
+    for (const auto i : order) views.push_back(waiting_view(waiting_[i]));
     const auto admitted = plan_admission(running_views(), views, budget());
+    const auto first = std::ranges::find(views, false, &WaitingView::deferred);
+    if (first != views.end()) head = &waiting_[order[static_cast<std::size_t>(first - views.begin())]];
     for (const auto i : admitted) {
-        auto& sequence = waiting_[order[i]];
         // One that started a moment ago may be computing what this one needs.
-        if (is_being_computed(*sequence)) continue;
-        if (!start(*sequence)) break;
-        running_.push_back(std::move(sequence));
+        if (prefixes_.is_being_computed(waiting_[order[i]])) continue;
+        if (!start(waiting_[order[i]])) break;
+        running_.push_back(waiting_.take(order[i]));
     }
-    const auto head = std::ranges::find(views, false, &WaitingView::deferred);
-    if (admitted.empty() && head != views.end()) preempt_for(*waiting_[order[static_cast<std::size_t>(head - views.begin())]]);
-    std::erase_if(waiting_, [](const SequencePtr& s) { return s == nullptr; });
+    waiting_.drop_empty();
     std::ranges::sort(running_, {}, [](const SequencePtr& s) { return s->arrival; });
+    return !admitted.empty();
 }
 
-void Scheduler::preempt_for(const Sequence& head) {
-    std::map<std::string, std::size_t> tenants;
-    std::vector<double> served;
-    const auto view_of = [&](const Sequence& sequence) {
-        const auto& request = sequence.request->request();
-        const auto [place, fresh] = tenants.try_emplace(request.tenant, served.size());
-        if (fresh) served.push_back(fair_.served(request.tenant));
-        return QueuedView{.priority = request.priority, .tenant = place->second};
-    };
-    const auto wants = view_of(head);
+bool Scheduler::preempt_for(const Sequence& head) {
+    FairViews fair(fair_, running_);
+    const auto wants = fair.of(head);
     std::vector<QueuedView> views;
-    for (const auto& sequence : running_) views.push_back(view_of(*sequence));
-    if (const auto victim = choose_preempted(views, wants, served)) park({running_[*victim].get()});
+    for (const auto& sequence : running_) views.push_back(fair.of(*sequence));
+    const auto victim = choose_preempted(views, wants, fair.served());
+    if (victim) park({running_[*victim].get()});
+    return victim.has_value();
 }
 
-std::span<const BlockKey> Scheduler::blocks_of(Sequence& sequence) const {
-    if (kv_.spill_store() == nullptr || !kv_.shares() || sequence.scores_prompt()) return {};
-    if (!sequence.blocks) sequence.blocks = kv_.chain_for(scope_of(sequence.request->request()));
-    const auto keys = sequence.blocks->keys(sequence.tokens);
-    // At least one token is computed anyway.
-    return keys.first(std::min(keys.size(), (sequence.tokens.size() - 1) / block_tokens));
-}
-
-void Scheduler::fetch_blocks(Sequence& sequence) {
-    const auto keys = blocks_of(sequence);
-    const auto have = find_prefix(sequence).tokens;
-    const auto outside = kv_.spilled_tokens(keys);
-    if (outside - have < worth_sharing_tokens) return;
-    const auto first = static_cast<std::size_t>(have / block_tokens);
-    sequence.fetching = kv_.fetch(keys.subspan(first, static_cast<std::size_t>(outside / block_tokens) - first));
-}
-
-// Gives the sequence its id and whatever prefix is there. False when no id can be had.
 bool Scheduler::start(Sequence& sequence) {
-    auto match = find_prefix(sequence);
-    const auto keys = blocks_of(sequence);
-    const bool restores = kv_.spilled_tokens(keys) - match.tokens >= worth_sharing_tokens;
-    if (restores && match.tokens % block_tokens != 0) {
-        match.tokens -= match.tokens % block_tokens;
-        match.whole = false;
-    }
-    sequence.id = kv_.start(match);
-    if (sequence.id == SequenceId{-1}) return false;
-    sequence.computed = match.tokens;
-    if (restores && match.tokens % block_tokens == 0) sequence.computed = kv_.restore(sequence.id, match.tokens, keys);
-    sequence.fetching = nullptr;
-    sequence.reused = sequence.computed;
+    if (!prefixes_.start(sequence)) return false;
     auto& request = *sequence.request;
-    meter_.metrics.prefix_queries += sequence.tokens.size();
-    meter_.metrics.prefix_hits += static_cast<std::uint64_t>(sequence.computed);
+    reporter_.meter.metrics.prefix_queries += sequence.tokens.size();
+    reporter_.meter.metrics.prefix_hits += static_cast<std::uint64_t>(sequence.computed);
     if (sequence.generated() == 0 && sequence.parked == 0) {
         request.cached_tokens = std::max(request.cached_tokens, static_cast<std::uint32_t>(sequence.computed));
-        totals_.cached_tokens += static_cast<std::uint64_t>(sequence.computed);
+        reporter_.totals.cached_tokens += static_cast<std::uint64_t>(sequence.computed);
     }
     return true;
 }
 
 // ---- planning -------------------------------------------------------------------------------------------------------
 
-// What those who decode could be about to say. The guesses are rows of the same call; those that are not what is sampled
-// are taken back.
-void Scheduler::guess() {
-    std::size_t decoding = 0;
-    for (const auto& sequence : running_) decoding += sequence->decodes() && !sequence->request->paused ? 1 : 0;
-    const auto allowed = options_.guesses && !options_.deterministic && kv_.shares() ? guesses_allowed(decoding) : 0;
-    for (const auto& sequence : running_) {
-        sequence->guesses.clear();
-        if (allowed == 0 || !sequence->decodes()) continue;
-        // Never beyond the window or what is asked for: the last token is sampled, not guessed.
-        auto most = std::min(allowed, sequence->guess_meter.length());
-        const auto window = static_cast<std::size_t>(sequence->request->prepared->window);
-        most = std::min(most, window - std::min(window, sequence->tokens.size() + 1));
-        if (const auto asked = sequence->request->request().max_tokens)
-            most = std::min<std::size_t>(most, *asked - std::min(*asked, sequence->generated() + 1));
-        const auto found = look_up_prompt(sequence->tokens, most);
-        sequence->guesses.assign(found.begin(), found.end());
-    }
-}
-
-// After `rows` rows were computed and `sampled` tokens came of them: the rest was guessed wrong.
-void Scheduler::note_guesses(Sequence& sequence, std::int32_t rows, std::int32_t sampled) {
-    const auto guessed = static_cast<std::uint64_t>(rows - 1), right = static_cast<std::uint64_t>(sampled - 1);
-    sequence.guess_meter.note(guessed, right);
-    meter_.metrics.guessed_tokens += guessed;
-    meter_.metrics.accepted_tokens += right;
-    fair_.charge(sequence.request->request().tenant, decode_weight * static_cast<double>(right));
-    if (sampled == rows) return;
-    sequence.computed -= rows - sampled;
-    kv_.truncate(sequence.id, sequence.computed);
-}
-
 std::vector<RunningView> Scheduler::running_views() const {
     std::vector<RunningView> views;
     views.reserve(running_.size());
+    FairViews fair(fair_, running_);
     for (const auto& sequence : running_) {
-        const auto& request = sequence->request->request();
+        const auto claim = fair.of(*sequence);
         views.push_back({.pending = sequence->pending(),
                          .decodes = sequence->decodes(),
                          .paused = sequence->request->paused,
                          .scores_prompt = sequence->scores_prompt(),
                          .parkable_cells = kv_.ledger().exclusive_cells(sequence->id),
-                         .priority = request.priority,
-                         .served = fair_.served(request.tenant),
+                         .priority = claim.priority,
+                         .served = fair.served()[claim.tenant],
+                         .places = fair.places(claim),
                          .guesses = static_cast<std::int32_t>(sequence->guesses.size()),
-                         .chunk = options_.deterministic ? fixed_chunk(*sequence) : 0});
+                         .chunk = options_.deterministic ? fixed_chunk(*sequence) : 0,
+                         .until_border = sequence->until_border()});
     }
     return views;
 }
@@ -420,7 +288,7 @@ Budget Scheduler::budget() const {
     const auto& limits = engine_.limits();
     const auto first = std::min(first_prefill_chunk, limits.max_batch_rows);
     const auto within = [&](Duration time, std::int32_t least) {
-        return meter_.tokens_within(time, least, limits.max_batch_rows, first);
+        return reporter_.meter.tokens_within(time, least, limits.max_batch_rows, first);
     };
     return {.free_cells = kv_.ledger().free_cells(),
             .evictable_cells = kv_.evictable_cells(running_ids()),
@@ -429,7 +297,8 @@ Budget Scheduler::budget() const {
             .max_outputs = limits.max_outputs,
             .prefill_tokens = within(options_.target_itl, smallest_prefill_chunk),
             .prefill_alone_tokens = within(longest_step, first),
-            .turn = options_.deterministic ? std::optional(totals_.steps) : std::nullopt};
+            .may_hold_back = !held_back_,
+            .turn = options_.deterministic ? std::optional(reporter_.totals.steps) : std::nullopt};
 }
 
 std::int32_t Scheduler::fixed_chunk_tokens() const {
@@ -445,14 +314,31 @@ std::int32_t Scheduler::fixed_chunk(const Sequence& sequence) const {
     return std::min(fixed_chunk_tokens() - sequence.computed % fixed_chunk_tokens(), prompt - sequence.computed);
 }
 
+std::vector<Slice> Scheduler::park_planned(const BatchPlan& plan) {
+    auto slices = plan.slices;
+    if (plan.park.empty()) return slices;
+    std::vector<Sequence*> victims;
+    for (const auto i : plan.park) victims.push_back(running_[i].get());
+    // Parking changes the indices: remember the sequences, not their places.
+    std::vector<const Sequence*> planned;
+    for (const auto& slice : slices) planned.push_back(running_[slice.running].get());
+    park(victims);
+    for (std::size_t i = 0; i < slices.size(); ++i) {
+        const auto place = std::ranges::find(running_, planned[i], [](const auto& s) { return s.get(); });
+        slices[i].running = static_cast<std::size_t>(place - running_.begin());
+    }
+    return slices;
+}
+
 void Scheduler::park(const std::vector<Sequence*>& victims) {
     for (auto* victim : victims) {
         if (victim->id != SequenceId{-1}) give_up_cells(*victim);
         victim->computed = 0;
+        victim->states_seen = Sequence::never;
         ++victim->parked;
-        ++meter_.metrics.parked;
+        ++reporter_.meter.metrics.parked;
         const auto place = std::ranges::find(running_, victim, [](const auto& s) { return s.get(); });
-        send_to_waiting(std::move(*place));
+        waiting_.insert(std::move(*place));
         running_.erase(place);
         log_debug("sequence_parked", {{"free_cells", std::to_string(kv_.ledger().free_cells())}});
     }
@@ -492,15 +378,15 @@ void Scheduler::note_planned(const std::vector<Slice>& slices) {
 Result<void> Scheduler::decode(const BatchPlan& plan, const std::vector<Slice>& slices) {
     // A cancel of whoever fills most of the batch ends it at once; others' rows are few and computed again.
     for (const auto& slice : slices)
-        if (2 * slice.tokens > plan.rows() && slice.tokens > 1)
+        if (kv_.shares() && 2 * slice.tokens > plan.rows() && slice.tokens > 1)
             inbox_.watch(running_[slice.running]->request->id(), [this] { engine_.interrupt(); });
     const auto started = clock_.now();
     auto decoded = engine_.decode(rows_of(slices));
     const auto took = clock_.now() - started;
     inbox_.unwatch();
-    ++totals_.steps;
-    totals_.step_ns += static_cast<std::uint64_t>(std::chrono::nanoseconds(took).count());
-    if (decoded) meter_.step(plan, took);
+    ++reporter_.totals.steps;
+    reporter_.totals.step_ns += static_cast<std::uint64_t>(std::chrono::nanoseconds(took).count());
+    if (decoded) reporter_.meter.step(plan, took);
     return decoded;
 }
 
@@ -508,10 +394,11 @@ void Scheduler::note_computed(const std::vector<Slice>& slices) {
     for (const auto& slice : slices) {
         auto& sequence = *running_[slice.running];
         const bool decodes = sequence.decodes();
-        if (!decodes) totals_.prefilled_tokens += static_cast<std::uint64_t>(slice.tokens);
+        if (!decodes) reporter_.totals.prefilled_tokens += static_cast<std::uint64_t>(slice.tokens);
         fair_.charge(sequence.request->request().tenant, decodes ? decode_weight : slice.tokens);
         kv_.append(sequence.id, slice.tokens);
         sequence.computed += slice.tokens;
+        prefixes_.passed(sequence);
     }
 }
 
@@ -540,14 +427,14 @@ void Scheduler::fail_batch(const std::vector<Slice>& slices, const Error& error)
         // What libllama has of these rows is not known: drop them and all that came before.
         kv_.clear(sequence.id);
         sequence.computed = 0;
-        if (!sequence.request->failed) emit(sequence.request->id(), error);
+        if (!sequence.request->failed) reporter_.emit(sequence.request->id(), error);
         sequence.request->failed = true;
         sequence.finish_with(FinishReason::cancelled);
     }
     // The other choices of a failed request end with it.
     for (const auto& sequence : running_)
         if (sequence->request->failed && !sequence->finished()) sequence->finish_with(FinishReason::cancelled);
-    std::erase_if(waiting_, [&](const SequencePtr& sequence) {
+    waiting_.erase_if([&](const SequencePtr& sequence) {
         if (!sequence->request->failed) return false;
         sequence->finish_with(FinishReason::cancelled);
         end_choice(*sequence);
@@ -555,73 +442,41 @@ void Scheduler::fail_batch(const std::vector<Slice>& slices, const Error& error)
     });
 }
 
-// Samples the pending token's successor and goes on as long as it is what was guessed. How many tokens came of it. On
-// the pool.
-std::int32_t Scheduler::sample_guessed(Sequence& sequence, std::size_t first_row) {
-    std::int32_t sampled = 0;
-    for (std::size_t row = 0; row <= sequence.guesses.size(); ++row) {
-        sequence.sample(engine_.logits(first_row + row), vocabulary_);
-        ++sampled;
-        if (sequence.finished() || row == sequence.guesses.size() || sequence.tokens.back() != sequence.guesses[row]) break;
-    }
-    return sampled;
-}
-
 void Scheduler::sample_and_emit(const std::vector<Slice>& slices) {
-    struct Work {
-        Sequence* sequence;
-        std::size_t first_row;
-        std::int32_t rows;
-        std::int32_t first_position;
-        bool completes;
-        bool decodes;              // its rows are the pending token and guesses
-        std::int32_t sampled = 0;
-    };
-    std::vector<Work> work;
-    std::size_t row = 0;
-    for (const auto& slice : slices) {
-        auto& sequence = *running_[slice.running];
-        if (slice.completes || sequence.scores_prompt())
-            work.push_back({&sequence, row, slice.tokens, sequence.computed - slice.tokens, slice.completes,
-                            sequence.generated() > 0 && slice.tokens == 1 + static_cast<std::int32_t>(sequence.guesses.size())});
-        row += static_cast<std::size_t>(slice.tokens);
-    }
-    pool_.for_each(work.size(), [&](std::size_t i) {
-        auto& item = work[i];
-        if (item.decodes) {
-            item.sampled = sample_guessed(*item.sequence, item.first_row);
-            return;
-        }
-        if (item.sequence->scores_prompt()) {
-            const std::int32_t scored = item.completes ? item.rows - 1 : item.rows;
-            for (std::int32_t r = 0; r < scored; ++r)
-                item.sequence->score_prompt(engine_.logits(item.first_row + static_cast<std::size_t>(r)),
-                                            item.first_position + r, vocabulary_);
-        }
-        if (!item.completes) return;
-        const auto last = item.first_row + static_cast<std::size_t>(item.rows) - 1;
-        if (item.sequence->request->request().max_tokens == 0U) item.sequence->finish_with(FinishReason::length);
-        else item.sequence->sample(engine_.logits(last), vocabulary_);
-    });
+    const auto sampled = sample_slices(engine_, vocabulary_, pool_, running_, slices);
     const auto now = clock_.now();
-    for (const auto& item : work) {
+    for (const auto& item : sampled) {
         if (!item.completes) continue;
         auto& sequence = *item.sequence;
-        auto& request = *sequence.request;
-        if (item.decodes) note_guesses(sequence, item.rows, item.sampled);
-        if (sequence.scores_prompt()) {
-            sequence.prompt_scored();
-            if (sequence.choice == 0) {
-                const auto& prepared = *request.prepared;
-                emit(request.id(),
-                     PromptAccepted{.prompt_tokens = static_cast<std::uint32_t>(prepared.prompt.size()),
-                                    .tokens = prepared.request.want_prompt_tokens ? prepared.prompt : std::vector<Token>{},
-                                    .prompt_logprobs = std::move(request.prompt_logprobs)});
-            }
-        }
-        if (sequence.generated() > 0 || sequence.finish()) meter_.tokens(sequence, now, std::max(item.sampled, 1));
-        if (auto piece = sequence.take_piece()) emit(request.id(), std::move(*piece));
+        if (item.decodes) note_guesses(item);
+        if (sequence.scores_prompt()) tell_prompt_scores(sequence);
+        if (sequence.generated() > 0 || sequence.finish()) reporter_.meter.tokens(sequence, now, std::max(item.tokens, 1));
+        if (auto piece = sequence.take_piece()) reporter_.emit(sequence.request->id(), std::move(*piece));
     }
+}
+
+// What was guessed wrong leaves the pool again.
+void Scheduler::note_guesses(const Sampled& sampled) {
+    auto& sequence = *sampled.sequence;
+    const auto guessed = static_cast<std::uint64_t>(sampled.rows - 1), right = static_cast<std::uint64_t>(sampled.tokens - 1);
+    guesser_.note(sequence, guessed, right);
+    reporter_.meter.metrics.guessed_tokens += guessed;
+    reporter_.meter.metrics.accepted_tokens += right;
+    fair_.charge(sequence.request->request().tenant, decode_weight * static_cast<double>(right));
+    if (sampled.tokens == sampled.rows) return;
+    sequence.computed -= sampled.rows - sampled.tokens;
+    kv_.truncate(sequence.id, sequence.computed);
+}
+
+void Scheduler::tell_prompt_scores(Sequence& sequence) {
+    sequence.prompt_scored();
+    if (sequence.choice != 0) return;
+    auto& request = *sequence.request;
+    const auto& prepared = *request.prepared;
+    reporter_.emit(request.id(),
+                   PromptAccepted{.prompt_tokens = static_cast<std::uint32_t>(prepared.prompt.size()),
+                                  .tokens = prepared.request.want_prompt_tokens ? prepared.prompt : std::vector<Token>{},
+                                  .prompt_logprobs = std::move(request.prompt_logprobs)});
 }
 
 void Scheduler::retire_finished() {
@@ -641,6 +496,7 @@ void Scheduler::shift_full_windows() {
         give_up_cells(*sequence);
         sequence->shift();
         sequence->blocks.reset();
+        sequence->borders.clear();
     }
     park(full);  // the cells are computed anew: shared ones must never be shifted in place
 }
@@ -648,85 +504,32 @@ void Scheduler::shift_full_windows() {
 void Scheduler::give_up_cells(Sequence& sequence) {
     auto tokens = sequence.tokens;
     tokens.resize(static_cast<std::size_t>(sequence.computed));
+    guesser_.forget(sequence);
     kv_.keep(std::exchange(sequence.id, SequenceId{-1}), std::move(tokens), scope_of(sequence.request->request()));
 }
 
 void Scheduler::end_choice(Sequence& sequence) {
-    auto& request = *sequence.request;
-    request.completion_tokens += sequence.generated();
-    totals_.completion_tokens += sequence.generated();
-    if (!request.failed && sequence.error()) {
-        request.failed = true;
-        emit(request.id(), *sequence.error());
-        request.cancelled = true;  // ends the other choices before the next plan
-    }
-    if (!request.failed && !request.cancelled && sequence.finish()) emit(request.id(), *sequence.finish());
-    if (sequence.finish() && sequence.finish()->reason == FinishReason::length) request.ended_by_length = true;
-    if (--request.open_choices == 0) end_request(request);
+    reporter_.choice_over(sequence);
+    if (--sequence.request->open_choices == 0) end_request(*sequence.request);
 }
 
 void Scheduler::end_request(RequestState& request) {
     gate_.remove_tokens(request.prepared->prompt.size());
     gate_.leave();
     fair_.leave(request.request().tenant);
-    meter_.request(request, clock_.now());
-    if (request.failed) return;
-    if (request.cancelled) {
-        emit(request.id(), Error{.code = ErrorCode::cancelled, .message = "the request was cancelled"});
-        return;
-    }
-    const auto ns = [](TimePoint from, TimePoint to) {
-        return to > from ? static_cast<std::uint64_t>(std::chrono::nanoseconds(to - from).count()) : 1U;
-    };
-    const auto planned = request.planned_at.value_or(request.prepared->accepted_at);
-    const auto first = request.first_token_at.value_or(planned);
-    emit(request.id(), GenerationDone{.prompt_tokens = static_cast<std::uint32_t>(request.prepared->prompt.size()),
-                                      .cached_tokens = request.cached_tokens,
-                                      .completion_tokens = request.completion_tokens,
-                                      .timings = {.queue_ns = ns(request.prepared->accepted_at, planned),
-                                                  .prefill_ns = ns(planned, first),
-                                                  .decode_ns = ns(first, request.last_token_at)}});
-}
-
-// ---- telling --------------------------------------------------------------------------------------------------------
-
-void Scheduler::emit(std::uint64_t id, GenerationEvent event) {
-    frame_.events.push_back({.id = id, .event = std::move(event)});
-}
-
-void Scheduler::flush() {
-    if (frame_.events.empty()) return;
-    sink_.send(std::exchange(frame_, {}));
+    reporter_.request_over(request);
 }
 
 void Scheduler::beat() {
-    const auto now = clock_.now();
-    if (now - last_beat_ < options_.heartbeat_every && last_beat_ != TimePoint{}) return;
-    last_beat_ = now;
+    if (!reporter_.beat_is_due()) return;
     const bool idle = running_.empty() && waiting_.empty();
     (void)kv_.persist(true, idle ? persisted_bytes_idle : persisted_bytes_busy);
-    sink_.heartbeat(snapshot());
+    reporter_.beat(snapshot());
 }
 
 EngineHeartbeat Scheduler::snapshot() const {
-    auto heartbeat = totals_;
-    heartbeat.running = static_cast<std::uint32_t>(running_.size());
-    heartbeat.waiting = static_cast<std::uint32_t>(waiting_.size());
-    heartbeat.kv_cells_used = static_cast<std::uint32_t>(kv_.ledger().used_cells());
-    heartbeat.queue = queue_view(running_, waiting_, waiting_order(max_queue_entries), clock_.now());
-    auto& metrics = heartbeat.metrics = meter_.metrics;
-    metrics.parked_now = static_cast<std::uint32_t>(std::ranges::count_if(waiting_, [](const auto& s) { return s->parked > 0; }));
-    metrics.kv_cells_evictable = static_cast<std::uint32_t>(kv_.evictable_cells(running_ids()));
-    metrics.cached_prefixes = static_cast<std::uint32_t>(kv_.cache().size());
-    metrics.restored_tokens = kv_.restored_tokens();
-    metrics.cache_evictions = kv_.evictions();
-    if (const auto* store = kv_.spill_store()) {
-        const auto totals = store->totals();
-        metrics.cache_host_bytes = totals.host_bytes;
-        metrics.cache_disk_bytes = totals.disk_bytes;
-        metrics.spilled_blocks = totals.spilled_blocks;
-        metrics.fetched_blocks = totals.fetched_blocks;
-    }
+    auto heartbeat = reporter_.heartbeat(running_, waiting_, waiting_.order(fair_, running_, max_queue_entries), kv_);
+    if (const auto* draft = guesser_.draft_model()) heartbeat.metrics.draft_steps = draft->steps();
     return heartbeat;
 }
 

@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <deque>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -13,12 +12,15 @@
 #include "scheduler/batch_planner.h"
 #include "scheduler/event_sink.h"
 #include "scheduler/fair_share.h"
+#include "scheduler/guesser.h"
 #include "scheduler/inbox.h"
 #include "scheduler/kv_pool.h"
 #include "scheduler/prefix_check.h"
+#include "scheduler/prefix_finder.h"
+#include "scheduler/reporter.h"
 #include "scheduler/sampler_pool.h"
-#include "scheduler/sequence.h"
-#include "scheduler/step_meter.h"
+#include "scheduler/step_sampling.h"
+#include "scheduler/waiting_queue.h"
 
 namespace weft {
 
@@ -30,7 +32,7 @@ struct SchedulerOptions {
     // computed with never depends on who else is there.
     bool deterministic = false;
     bool checks_prefixes = false;                        // debugging: computes prompts twice and compares
-    bool guesses = false;                                // speculation by prompt lookup
+    Guesser::Options guesses{};                          // speculation
     std::string identity{};                              // what KV cells depend on besides their tokens
 };
 
@@ -60,38 +62,31 @@ class Scheduler {
     void check_invariants() const;
 
   private:
-    using SequencePtr = std::unique_ptr<Sequence>;
-
     void take_arrivals();
     void arrive(const std::shared_ptr<PreparedRequest>& prepared);
-    [[nodiscard]] Result<void> can_be_in_time(const PreparedRequest& prepared);
+    [[nodiscard]] Result<void> can_be_in_time(const PreparedRequest& prepared, const Sequence& first) const;
     void drop_cancelled();
     void drop_late();
 
     void admit();
-    // Whom to look at, in the order in which they should start.
-    [[nodiscard]] std::vector<std::size_t> waiting_order(std::size_t limit) const;
+    // False when nobody could start though somebody would; `head` is the first of them.
+    [[nodiscard]] bool start_some(Sequence*& head);
+    [[nodiscard]] bool preempt_for(const Sequence& head);
     [[nodiscard]] WaitingView waiting_view(Sequence& sequence) const;
-    void preempt_for(const Sequence& head);
-    // Whether a running sequence is on its way to a longer prefix of this one than there is elsewhere.
-    [[nodiscard]] bool is_being_computed(const Sequence& sequence) const;
-    [[nodiscard]] PrefixMatch find_prefix(const Sequence& sequence, const Sequence* not_from = nullptr) const;
-    // Names of the blocks that it could begin with.
-    [[nodiscard]] std::span<const BlockKey> blocks_of(Sequence& sequence) const;
-    void fetch_blocks(Sequence& sequence);
     [[nodiscard]] bool start(Sequence& sequence);
 
-    void guess();
-    void note_guesses(Sequence& sequence, std::int32_t rows, std::int32_t sampled);
     [[nodiscard]] std::vector<RunningView> running_views() const;
     [[nodiscard]] std::vector<SequenceId> running_ids() const;
     [[nodiscard]] Budget budget() const;
     // Deterministic mode: the longest chunk, and how far the next one of this sequence goes.
     [[nodiscard]] std::int32_t fixed_chunk_tokens() const;
     [[nodiscard]] std::int32_t fixed_chunk(const Sequence& sequence) const;
+    // Parks whom the plan wants parked; the slices of the others, whose places may have changed.
+    [[nodiscard]] std::vector<Slice> park_planned(const BatchPlan& plan);
     void park(const std::vector<Sequence*>& victims);
-    void send_to_waiting(SequencePtr sequence);
-    void trim_cache(std::int32_t decode_rows);
+
+    // The plan's decode call and all that comes of it.
+    void compute(const BatchPlan& plan, const std::vector<Slice>& slices);
     [[nodiscard]] std::vector<BatchRow> rows_of(const std::vector<Slice>& slices) const;
     void note_planned(const std::vector<Slice>& slices);
     [[nodiscard]] Result<void> decode(const BatchPlan& plan, const std::vector<Slice>& slices);
@@ -100,38 +95,38 @@ class Scheduler {
     void check_suspects();
     void fail_batch(const std::vector<Slice>& slices, const Error& error);
     void sample_and_emit(const std::vector<Slice>& slices);
-    [[nodiscard]] std::int32_t sample_guessed(Sequence& sequence, std::size_t first_row);
+    void note_guesses(const Sampled& sampled);
+    void tell_prompt_scores(Sequence& sequence);
+
     void retire_finished();
     void shift_full_windows();
+    void trim_cache(std::int32_t decode_rows);
     // Its cells stay for prompts that begin like it. It has no id afterwards.
     void give_up_cells(Sequence& sequence);
     void end_choice(Sequence& sequence);
     void end_request(RequestState& request);
-    void emit(std::uint64_t id, GenerationEvent event);
-    void flush();
     void beat();
 
     Engine& engine_;
     const Vocabulary& vocabulary_;
     const Clock& clock_;
-    EventSink& sink_;
     Inbox& inbox_;
     AdmissionGate& gate_;
     SamplerPool& pool_;
     const SchedulerOptions options_;
     ThreadChecker thread_;
 
-    KvPool kv_;
-    FairShare fair_;
-    StepMeter meter_;
     std::vector<SequencePtr> running_;     // in order of arrival
-    std::deque<SequencePtr> waiting_;      // by priority, then arrival
+    WaitingQueue waiting_;
+    KvPool kv_;
+    PrefixFinder prefixes_;
+    FairShare fair_;
+    Guesser guesser_;
+    Reporter reporter_;
     std::deque<std::uint64_t> early_cancels_;  // of requests that have not arrived yet; bounded
     std::vector<PrefixSuspect> suspects_;  // with checks_prefixes: of this step
-    EventFrame frame_;                     // events of this step
     std::uint64_t next_arrival_ = 0;
-    TimePoint last_beat_{};
-    EngineHeartbeat totals_;
+    bool held_back_ = false;               // by the last step: see BatchPlan::holds_back
 };
 
 }  // namespace weft

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -18,6 +19,7 @@
 #include "scheduler/inbox.h"
 #include "scheduler/prompt_lookup.h"
 #include "scheduler/spill_store.h"
+#include "scheduler/state_index.h"
 
 namespace weft {
 
@@ -48,6 +50,8 @@ class Sequence {
                                                                   std::uint32_t choice, std::uint64_t arrival,
                                                                   const Vocabulary& vocabulary);
 
+    static constexpr std::uint64_t never = ~std::uint64_t{0};
+
     // ---- place in the KV cache ----
     SequenceId id{-1};                // -1 while waiting
     std::vector<Token> tokens;        // prompt and answer
@@ -58,8 +62,14 @@ class Sequence {
     std::optional<BlockChain> blocks;   // names of its prefixes outside the KV cache
     SpillStore::Ticket fetching;        // they are being read; null = nothing to wait for
     bool deferred = false;              // waits for a prefix that another one computes; as of the last look
+    std::vector<std::int32_t> borders;  // where states of it are to be kept, rising; only where cells cannot be shared
+    std::vector<StateName> states;      // from which it could go on, longest first, as of the last look ...
+    std::uint64_t states_seen = never;  // ... which was at that count of kept states
+    std::int32_t uncached = 0;          // tokens that it will have to compute, as estimated when it came
     std::vector<Token> guesses;         // tried in this step behind the pending token
     GuessMeter guess_meter;
+    std::optional<GuessMeter> draft_meter;  // of a draft model's guesses
+    bool drafted = false;               // the guesses were asked of the draft model
     std::int32_t reused = 0;            // tokens that it did not compute itself when it started
     std::uint32_t parked = 0;           // how often
     std::optional<TimePoint> sampled_at;  // the newest token
@@ -69,6 +79,11 @@ class Sequence {
     [[nodiscard]] bool finished() const { return finish_.has_value(); }
     [[nodiscard]] bool window_full() const {
         return static_cast<std::int32_t>(tokens.size()) >= request->prepared->window;
+    }
+    // Tokens up to the next place where a state of it is kept; 0 = none lies ahead.
+    [[nodiscard]] std::int32_t until_border() const {
+        const auto next = std::ranges::upper_bound(borders, computed);
+        return next == borders.end() ? 0 : *next - computed;
     }
     // Prompt rows whose logits are still wanted.
     [[nodiscard]] bool scores_prompt() const { return request->request().prompt_logprobs && !prompt_scored_; }

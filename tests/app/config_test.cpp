@@ -457,6 +457,15 @@ TEST_CASE("adapters of a model are files, or files with a scale") {
     CHECK(adapters("set") == std::vector<ModelAdapter>{{.path = "/a.gguf"}});
 }
 
+TEST_CASE("a draft model is a file beside the configuration, or is told to be none") {
+    Scene scene;
+    const auto loaded = scene.load("weft.yaml", "models:\n  m:\n    path: /m.gguf\n    draft: /small.gguf\n");
+    CHECK(texts(loaded.problems) == Texts{});
+    CHECK(loaded.config.models.at(0).draft == "/small.gguf");
+    CHECK(texts(scene.load("weft.yaml", "models:\n  m:\n    path: /m.gguf\n    draft: [1]\n").problems) ==
+          Texts{"models.m.draft: must be a file's path (weft.yaml line 4)"});
+}
+
 TEST_CASE("adapters that are none are told with their key") {
     Scene scene;
     const auto problems = [&](const std::string& adapters) {

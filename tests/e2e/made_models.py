@@ -55,3 +55,117 @@ def tiny_ranker(model, path, width=32, hidden=64):
         values = numpy.ones(shape) if name.endswith("norm") else random.normal(0, 0.3, shape)
         writer.add_tensor(name + ".weight", values.astype(numpy.float32))
     write(writer)
+
+
+# ---- models of other kinds of memory, with random weights and the demo model's vocabulary ---------------------------
+
+def same_vocabulary(writer, model):
+    """Tokens, and how text becomes tokens, as in the model; how many there are."""
+    source = gguf.GGUFReader(model)
+    for key, field in source.fields.items():
+        if not key.startswith(SKIPPED):
+            writer.add_key_value(key, field.contents(), field.types[0], sub_type=field.types[-1] if len(field.types) > 1 else None)
+    return len(source.fields["tokenizer.ggml.tokens"].contents())
+
+
+def fill(writer, shapes, seed):
+    """Weights by name and shape; an array instead of a shape is taken as it is."""
+    random = numpy.random.default_rng(seed)
+    for name, shape in shapes.items():
+        if isinstance(shape, numpy.ndarray):
+            values = shape
+        else:
+            values = numpy.ones(shape) if "norm" in name else random.normal(0, 0.15, shape)
+        writer.add_tensor(name, values.astype(numpy.float32))
+
+
+def tiny_mamba(model, path, width=64, layers=2, context=2048):
+    """Recurrent: what came before is one state."""
+    writer = gguf.GGUFWriter(path, "mamba")
+    words = same_vocabulary(writer, model)
+    inner, state, kernel, rank = 2 * width, 16, 4, 8
+    writer.add_context_length(context)
+    writer.add_embedding_length(width)
+    writer.add_feed_forward_length(0)
+    writer.add_head_count(0)
+    writer.add_block_count(layers)
+    writer.add_ssm_conv_kernel(kernel)
+    writer.add_ssm_inner_size(inner)
+    writer.add_ssm_state_size(state)
+    writer.add_ssm_time_step_rank(rank)
+    writer.add_layer_norm_rms_eps(1e-5)
+    shapes = {"token_embd.weight": (words, width), "output_norm.weight": (width,)}
+    for i in range(layers):
+        block = f"blk.{i}."
+        shapes |= {block + "attn_norm.weight": (width,), block + "ssm_in.weight": (2 * inner, width),
+                   block + "ssm_conv1d.weight": (inner, kernel), block + "ssm_conv1d.bias": (inner,),
+                   block + "ssm_x.weight": (rank + 2 * state, inner), block + "ssm_dt.weight": (inner, rank),
+                   block + "ssm_dt.bias": (inner,),
+                   block + "ssm_a": -numpy.tile(numpy.arange(1, state + 1, dtype=numpy.float32), (inner, 1)),
+                   block + "ssm_d": numpy.ones(inner), block + "ssm_out.weight": (width, inner)}
+    fill(writer, shapes, 3)
+    write(writer)
+
+
+def tiny_hybrid(model, path, width=64, context=2048):
+    """LFM2: layers of short convolutions, which have a state, and one of attention, which has cells."""
+    writer = gguf.GGUFWriter(path, "lfm2")
+    words = same_vocabulary(writer, model)
+    layers, kernel, heads, kv_heads, hidden = 3, 3, 4, 2, 128
+    writer.add_context_length(context)
+    writer.add_embedding_length(width)
+    writer.add_feed_forward_length(hidden)
+    writer.add_block_count(layers)
+    writer.add_head_count(heads)
+    writer.add_head_count_kv([0, kv_heads, 0])
+    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_rope_freq_base(10000.0)
+    writer.add_vocab_size(words)
+    writer.add_shortconv_l_cache(kernel)
+    head = width // heads
+    shapes = {"token_embd.weight": (words, width), "token_embd_norm.weight": (width,)}
+    for i in range(layers):
+        block = f"blk.{i}."
+        shapes |= {block + "attn_norm.weight": (width,), block + "ffn_norm.weight": (width,),
+                   block + "ffn_gate.weight": (hidden, width), block + "ffn_up.weight": (hidden, width),
+                   block + "ffn_down.weight": (width, hidden)}
+        if i == 1:
+            shapes |= {block + "attn_q.weight": (width, width), block + "attn_k.weight": (kv_heads * head, width),
+                       block + "attn_v.weight": (kv_heads * head, width), block + "attn_output.weight": (width, width),
+                       block + "attn_q_norm.weight": (head,), block + "attn_k_norm.weight": (head,)}
+        else:
+            shapes |= {block + "shortconv.conv.weight": (width, kernel), block + "shortconv.in_proj.weight": (3 * width, width),
+                       block + "shortconv.out_proj.weight": (width, width)}
+    fill(writer, shapes, 4)
+    write(writer)
+
+
+def tiny_sliding(model, path, width=64, window=32, context=2048):
+    """Gemma 3: five of six layers look back no further than the window."""
+    writer = gguf.GGUFWriter(path, "gemma3")
+    words = same_vocabulary(writer, model)
+    layers, heads, kv_heads, hidden = 6, 4, 2, 128
+    head = width // heads
+    writer.add_context_length(context)
+    writer.add_embedding_length(width)
+    writer.add_feed_forward_length(hidden)
+    writer.add_block_count(layers)
+    writer.add_head_count(heads)
+    writer.add_head_count_kv(kv_heads)
+    writer.add_key_length(head)
+    writer.add_value_length(head)
+    writer.add_layer_norm_rms_eps(1e-6)
+    writer.add_rope_freq_base(10000.0)
+    writer.add_sliding_window(window)
+    shapes = {"token_embd.weight": (words, width), "output_norm.weight": (width,)}
+    for i in range(layers):
+        block = f"blk.{i}."
+        shapes |= {block + "attn_norm.weight": (width,), block + "post_attention_norm.weight": (width,),
+                   block + "ffn_norm.weight": (width,), block + "post_ffw_norm.weight": (width,),
+                   block + "attn_q.weight": (heads * head, width), block + "attn_k.weight": (kv_heads * head, width),
+                   block + "attn_v.weight": (kv_heads * head, width), block + "attn_output.weight": (width, heads * head),
+                   block + "attn_q_norm.weight": (head,), block + "attn_k_norm.weight": (head,),
+                   block + "ffn_gate.weight": (hidden, width), block + "ffn_up.weight": (hidden, width),
+                   block + "ffn_down.weight": (width, hidden)}
+    fill(writer, shapes, 5)
+    write(writer)

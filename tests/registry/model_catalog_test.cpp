@@ -214,6 +214,26 @@ TEST_CASE("a model's description comes from its header") {
     CHECK(scene.catalog.find("e").value()->capabilities == Names{"embedding"});
 }
 
+TEST_CASE("a draft model that speaks another vocabulary, or is none, makes its model one that cannot be loaded") {
+    Scene scene;
+    const auto file = scene.put("elsewhere/base/m.gguf", small_model().tensor("blk.9.x.weight", {32, 16}));
+    const auto small = scene.put("elsewhere/base/small.gguf", small_model());
+    scene.sources.folders.clear();
+    scene.sources.models = {{.name = "plain", .path = file}, {.name = "drafted", .path = file, .draft = small},
+                            {.name = "missing", .path = file, .draft = "/nowhere.gguf"}};
+    scene.scan();
+    const auto drafted = scene.catalog.find("drafted").value();
+    CHECK(drafted->draft == small);
+    CHECK(drafted->draft_header);
+    CHECK(drafted->digest != scene.catalog.find("plain").value()->digest);
+    CHECK(scene.catalog.find("plain").value()->draft.empty());
+    CHECK(scene.catalog.find("missing").error().message.starts_with("model 'missing:latest' cannot be loaded: draft model: "));
+    scene.scan();
+    CHECK(scene.catalog.find("drafted").value()->digest == drafted->digest);
+    small_model().f32("llama.rope.freq_base", 3).write(small);
+    CHECK(scene.catalog.changed());
+}
+
 TEST_CASE("adapters make another model of a file, and one that does not fit makes it none") {
     Scene scene;
     const auto base = small_model().tensor("blk.9.x.weight", {32, 16});

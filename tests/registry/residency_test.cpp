@@ -154,6 +154,21 @@ TEST_CASE("busy models are not unloaded: a request waits for room, others go on"
     CHECK(a->granted());
 }
 
+TEST_CASE("copies of prefixes count as memory, and take what the limit leaves") {
+    Scene scene({.memory_bytes = 1000, .cache_host_bytes = 400});
+    const auto a = scene.ask(Scene::model("a", 500));
+    REQUIRE(a->granted());
+    CHECK(scene.factory.loads.at(0).cache_host_bytes == 400);
+    scene.let_go(a);
+    const auto b = scene.ask(Scene::model("b", 200));  // 200 + 400 beside 900: a has to go
+    REQUIRE(b->granted());
+    CHECK(scene.loaded() == Log{"b"});
+    scene.let_go(b);
+    const auto large = scene.ask(Scene::model("large", 900));
+    REQUIRE(large->granted());
+    CHECK(scene.factory.loads.back().cache_host_bytes == 100);
+}
+
 TEST_CASE("memory counts until the process is really gone") {
     Scene scene({.memory_bytes = 100});
     scene.factory.by_hand = true;

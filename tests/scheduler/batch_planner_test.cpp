@@ -10,6 +10,11 @@ using namespace weft;
 namespace {
 
 constexpr Budget roomy{.free_cells = 1000, .free_slots = 8, .max_rows = 64, .max_outputs = 32, .prefill_tokens = 16, .prefill_alone_tokens = 64};
+Budget wide_budget() {
+    Budget budget = roomy;
+    budget.max_rows = budget.prefill_alone_tokens = 512;
+    return budget;
+}
 RunningView decoding() { return {.pending = 1, .decodes = true, .parkable_cells = 50}; }
 RunningView prefilling(std::int32_t tokens) { return {.pending = tokens, .parkable_cells = 10}; }
 
@@ -85,6 +90,32 @@ TEST_CASE("prompts go by priority, then by what their tenant was served") {
     REQUIRE(plan.slices.size() >= 2);
     CHECK(plan.slices[1].running == 3);
     for (const auto& slice : plan.slices) CHECK(slice.running != 1);
+}
+
+TEST_CASE("a chunk ends where a state is to be kept") {
+    const auto plan = plan_batch({{.pending = 300, .until_border = 70}}, wide_budget());
+    REQUIRE(plan.slices.size() == 1);
+    CHECK(plan.slices[0].tokens == 70);
+    CHECK_FALSE(plan.slices[0].completes);
+    CHECK(plan_batch({{.pending = 50, .until_border = 70}}, wide_budget()).slices[0].completes);
+}
+
+TEST_CASE("prompts of tenants with many places wait while one with few gets its first token, but not twice") {
+    auto budget = wide_budget();
+    const std::vector<RunningView> running{{.pending = 300, .served = 9000, .places = 3}, {.pending = 40, .served = 10}, {.pending = 30, .served = 100}};
+    budget.may_hold_back = true;
+    auto plan = plan_batch(running, budget);
+    CHECK(plan.holds_back);
+    CHECK(plan.prefill_tokens == 70);  // tenants like it go along
+    budget.may_hold_back = false;
+    plan = plan_batch(running, budget);
+    CHECK_FALSE(plan.holds_back);
+    CHECK(plan.prefill_tokens > 70);
+    // One that does not get its first token now holds nobody back.
+    budget.may_hold_back = true;
+    budget.prefill_alone_tokens = 100;
+    plan = plan_batch({{.pending = 50, .served = 9000, .places = 3}, {.pending = 400, .served = 10}}, budget);
+    CHECK_FALSE(plan.holds_back);
 }
 
 TEST_CASE("in deterministic mode a call is one sequence's, up to its next border") {

@@ -90,6 +90,7 @@ class FakeEngine final : public Engine {
         return logits_[row];
     }
     void share_prefix(SequenceId from, SequenceId to, std::int32_t tokens) override {
+        assert_that(limits_.memory == MemoryKind::tree, "only cells are shared");
         auto& target = sequences_[to];
         assert_that(target.empty(), "the target is empty");
         const auto& source = sequences_.at(from);
@@ -98,15 +99,19 @@ class FakeEngine final : public Engine {
         for (const auto cell : target) ++cells_.at(cell).owners;
     }
     bool truncate(SequenceId sequence, std::int32_t from) override {
+        assert_that(limits_.memory == MemoryKind::tree, "a state cannot be cut");
+        cut(sequence, from);
+        return true;
+    }
+    void cut(SequenceId sequence, std::int32_t from) {
         auto& cells = sequences_[sequence];
         while (cells.size() > static_cast<std::size_t>(from)) {
             if (--cells_.at(cells.back()).owners == 0) cells_.erase(cells.back());
             cells.pop_back();
         }
-        return true;
     }
     void remove(SequenceId sequence) override {
-        truncate(sequence, 0);
+        cut(sequence, 0);
         sequences_.erase(sequence);
     }
 
@@ -114,6 +119,8 @@ class FakeEngine final : public Engine {
         ++saves;
         const auto& cells = sequences_.at(sequence);
         assert_that(static_cast<std::size_t>(to) <= cells.size(), "only what is there is saved");
+        if (limits_.memory == MemoryKind::states)
+            assert_that(from == 0 && static_cast<std::size_t>(to) == cells.size(), "a state is all or nothing");
         std::vector<std::uint8_t> bytes;
         for (auto i = static_cast<std::size_t>(from); i < static_cast<std::size_t>(to); ++i) {
             const auto token = static_cast<std::uint32_t>(cells_.at(cells[i]).token);
@@ -135,9 +142,16 @@ class FakeEngine final : public Engine {
         assert_that(cells_.size() <= static_cast<std::size_t>(limits_.kv_cells), "the pool has that many cells");
         return true;
     }
-    void interrupt() override { interrupted_ = true; }
+    void interrupt() override {
+        assert_that(limits_.memory == MemoryKind::tree, "what a call left in a state cannot be taken back");
+        interrupted_ = true;
+    }
 
     [[nodiscard]] std::int32_t used_cells() const { return static_cast<std::int32_t>(cells_.size()); }
+    [[nodiscard]] std::int32_t length(SequenceId sequence) const {
+        const auto place = sequences_.find(sequence);
+        return place == sequences_.end() ? 0 : static_cast<std::int32_t>(place->second.size());
+    }
     [[nodiscard]] std::size_t rows_computed() const {
         std::size_t rows = 0;
         for (const auto& call : calls) rows += call.size();

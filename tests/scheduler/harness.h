@@ -34,11 +34,12 @@ class Harness final : public EventSink {
         std::int32_t max_outputs = 16;
         std::int32_t window = 128;
         std::int32_t slots = 8;
-        bool shares_prefixes = true;
+        MemoryKind memory = MemoryKind::tree;
         std::uint32_t gate = 1000;
         bool deterministic = false;
         bool guesses = false;
         bool checks_prefixes = false;
+        std::int32_t draft_cells = 0;      // of a draft model; 0: there is none
         std::uint64_t host_bytes = 0;      // 0: nothing is kept outside the pool
         std::filesystem::path folder{};    // empty: not on disk
         std::uint64_t disk_bytes = 1 << 30;
@@ -51,13 +52,19 @@ class Harness final : public EventSink {
                   .max_batch_rows = s.max_batch_rows,
                   .max_outputs = s.max_outputs,
                   .context_tokens = s.window,
-                  .shares_prefixes = s.shares_prefixes}),
+                  .memory = s.memory}),
           gate(s.gate),
           pool(2),
           spill(make_spill(s)),
+          draft_engine({.kv_cells = std::max(s.draft_cells, 1), .max_sequences = 6, .max_batch_rows = 40, .max_outputs = 8,
+                        .context_tokens = s.window}),
+          draft(draft_engine, vocabulary.size()),
           scheduler(engine, vocabulary, clock, *this, inbox, gate, pool, spill.get(),
                     {.slots = s.slots, .heartbeat_every = std::chrono::milliseconds(1),
-                     .deterministic = s.deterministic, .checks_prefixes = s.checks_prefixes, .guesses = s.guesses, .identity = "fake"}) {}
+                     .deterministic = s.deterministic, .checks_prefixes = s.checks_prefixes, .guesses = {.looks_up = s.guesses, .draft = s.draft_cells > 0 ? &draft : nullptr, .draft_cost = 0.2}, .identity = "fake"}) {}
+
+    // Where messages begin in the prompts that arrive from now on.
+    std::vector<std::int32_t> message_borders;
 
     // Puts a request into the inbox; its id.
     std::uint64_t arrive(const std::string& prompt, GenerateRequest request = {}, bool is_chat = false,
@@ -74,9 +81,10 @@ class Harness final : public EventSink {
         inbox.push(std::make_shared<PreparedRequest>(PreparedRequest{
             .id = id, .prompt = tokens_of(prompt), .request = std::move(request), .window = shape.window,
             .reply_format = std::move(format), .thinking_open = thinking_open, .offers_tools = offers_tools,
-            .accepted_at = clock.time}));
+            .message_borders = message_borders, .accepted_at = clock.time}));
         return id;
     }
+    [[nodiscard]] std::uint64_t last_id() const { return last_id_; }
     void cancel(std::uint64_t id) { inbox.push(CancelRequest{id}); }
     void pause(std::uint64_t id, bool paused) { inbox.push(PauseRequest{id, paused}); }
 
@@ -88,6 +96,9 @@ class Harness final : public EventSink {
             if (spill) spill->settle(std::chrono::seconds(10));
             scheduler.check_invariants();
             assert_that(engine.used_cells() == scheduler.ledger().used_cells(), "ledger and pool agree");
+            for (std::int32_t id = 0; id < shape.max_sequences; ++id)
+                assert_that(engine.length(SequenceId{id}) == scheduler.ledger().length(SequenceId{id}), "of every sequence");
+            assert_that(draft_engine.used_cells() == draft.kv().ledger().used_cells(), "the draft model's do, too");
         }
     }
     // Until nothing runs or waits; gives up (aborts) after `limit` steps.
@@ -133,6 +144,8 @@ class Harness final : public EventSink {
     AdmissionGate gate;
     SamplerPool pool;
     std::unique_ptr<SpillStore> spill;
+    FakeEngine draft_engine;
+    DraftModel draft;
     Scheduler scheduler;
     std::map<std::uint64_t, Seen> seen;
     int frames = 0;

@@ -348,7 +348,7 @@ TEST_CASE("smaller priorities start first") {
 }
 
 TEST_CASE("memory that cannot be taken apart is never shared") {
-    Harness h({.shares_prefixes = false});
+    Harness h({.memory = MemoryKind::none});
     h.arrive(words(40), tokens(2));
     h.run();
     const auto second = h.arrive(words(40), tokens(2));

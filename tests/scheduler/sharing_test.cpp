@@ -290,6 +290,24 @@ TEST_CASE("one tenant's flood does not keep another waiting") {
         REQUIRE(h.seen[flood[i]].text.at(0) == h.expected("flood " + std::to_string(i), 30));
 }
 
+TEST_CASE("a light tenant's first token comes with the first call after it arrived, and with few rows of others") {
+    Harness h({.kv_cells = 8192, .max_sequences = 40, .max_batch_rows = 512, .window = 512});
+    h.engine.during_decode = [&] { h.clock.time += std::chrono::milliseconds(20); };
+    for (int i = 0; i < 40; ++i) h.arrive(words(200 + static_cast<std::size_t>(i), static_cast<char>('0' + i)), tokens(30, "flood"));
+    std::size_t calls = 0, rows = 0;
+    for (int question = 0; question < 10; ++question) {
+        h.step(7);
+        const auto before = h.engine.calls.size();
+        const auto id = h.arrive(words(100, static_cast<char>('a' + question)), tokens(2, "light"));
+        while (h.seen[id].tokens == 0) h.step();
+        calls += h.engine.calls.size() - before;
+        rows += h.engine.calls.back().size();
+    }
+    CHECK(calls == 10);
+    CHECK(rows <= 10 * (100 + 7));
+    h.run();
+}
+
 TEST_CASE("tenants get equal shares while both want more than there is") {
     Harness h({.kv_cells = 2048, .max_sequences = 32, .max_outputs = 32, .window = 128, .slots = 4});
     std::map<std::string, std::vector<std::uint64_t>> asked;
@@ -320,6 +338,27 @@ TEST_CASE("a deadline that cannot be met is refused at once, one that can is kep
     CHECK(h.seen[kept].done.has_value());
     CHECK(h.gate.inside() == 0);
     CHECK(h.gate.tokens() == 0);
+}
+
+TEST_CASE("what is in the cache, or will be, does not count against a deadline") {
+    Harness h({.kv_cells = 2048, .window = 512, .slots = 2});
+    h.engine.during_decode = [&] { h.clock.time += std::chrono::milliseconds(100); };  // 32 rows: 320 tokens a second
+    h.arrive(words(400), tokens(1));
+    h.run();
+    auto request = tokens(1);
+    request.deadline_ms = 600;
+    const auto known = h.arrive(words(400) + "!", request);
+    h.run();
+    CHECK(h.seen[known].done.has_value());
+    const auto unknown = h.arrive(words(400, 'b'), request);
+    h.run();
+    CHECK(h.seen[unknown].error->code == ErrorCode::overloaded);
+    // Two with the same prompt that wait before it are computed once.
+    request.deadline_ms = 2500;
+    for (int i = 0; i < 2; ++i) h.arrive(words(300, 'c'), tokens(1));
+    const auto behind = h.arrive(words(300, 'd'), request);
+    h.run();
+    CHECK(h.seen[behind].done.has_value());
 }
 
 TEST_CASE("a request whose deadline passes while it waits is told so") {
@@ -370,13 +409,13 @@ TEST_CASE("in deterministic mode a request's rows are computed in the same calls
     const auto prompt = words(150);
     std::vector<std::vector<std::pair<std::int32_t, std::size_t>>> alone;
     {
-        Harness h({.kv_cells = 2048, .max_batch_rows = 128, .window = 512, .shares_prefixes = false, .deterministic = true});
+        Harness h({.kv_cells = 2048, .max_batch_rows = 128, .window = 512, .memory = MemoryKind::none, .deterministic = true});
         const auto id = h.arrive(prompt, tokens(10));
         h.run();
         CHECK(h.seen[id].text.at(0) == h.expected(prompt, 10));
         alone = calls_of(h, SequenceId{0});
     }
-    Harness h({.kv_cells = 2048, .max_batch_rows = 128, .window = 512, .shares_prefixes = false, .deterministic = true});
+    Harness h({.kv_cells = 2048, .max_batch_rows = 128, .window = 512, .memory = MemoryKind::none, .deterministic = true});
     const auto id = h.arrive(prompt, tokens(10));  // gets id 0
     for (int i = 0; i < 6; ++i) h.arrive(words(40 + static_cast<std::size_t>(i) * 17, static_cast<char>('a' + i)), tokens(12));
     while (!h.seen[id].done) h.step();
@@ -391,7 +430,7 @@ TEST_CASE("in deterministic mode a request's rows are computed in the same calls
 }
 
 TEST_CASE("in deterministic mode a parked sequence is computed again in the same chunks, row by row where it was generated") {
-    Harness h({.kv_cells = 2048, .max_batch_rows = 128, .window = 512, .slots = 1, .shares_prefixes = false, .deterministic = true});
+    Harness h({.kv_cells = 2048, .max_batch_rows = 128, .window = 512, .slots = 1, .memory = MemoryKind::none, .deterministic = true});
     auto low = tokens(20);
     low.priority = 1;
     const auto parked = h.arrive(words(100), low);

@@ -8,12 +8,6 @@ namespace {
 // What tells the model that a tool failed.
 constexpr std::string_view error_mark = "Error: ";
 
-Result<std::string> required_string(const JsonReader& value) {
-    WEFT_TRY(auto text, value.string());
-    if (!text) return value.missing();
-    return std::move(*text);
-}
-
 void append_part(std::string& text, std::string_view part, std::string_view separator = "\n") {
     if (!text.empty() && !part.empty()) text += separator;
     text += part;

@@ -90,7 +90,7 @@ std::string message_of_status(int status, const http::Request& request) {
     return status < 500 ? "The request is malformed." : "The server failed to answer this request.";
 }
 
-std::string body_of(std::string_view type, std::string_view message, std::string_view request_id) {
+std::string error_object(std::string_view type, std::string_view message, std::string_view request_id) {
     std::string out = R"({"type":"error","error":{"type":")";
     out += type;
     out += R"(","message":)";
@@ -104,7 +104,7 @@ std::string body_of(std::string_view type, std::string_view message, std::string
 }  // namespace
 
 std::string error_body(const Error& error, std::string_view request_id) {
-    return body_of(kind_of(error.code).type, message_of(error), request_id);
+    return error_object(kind_of(error.code).type, message_of(error), request_id);
 }
 
 http::Response error_response(const Error& error, std::string_view request_id) {
@@ -121,7 +121,7 @@ http::Response transport_error(int status, const http::Request& request) {
     const auto kind = kind_of_status(status);
     http::Response response{.status = status,
                             .content_type = "application/json",
-                            .body = body_of(kind.type, message_of_status(status, request), request.id)};
+                            .body = error_object(kind.type, message_of_status(status, request), request.id)};
     response.headers.emplace_back("request-id", request.id);
     if (status == 503) response.headers.emplace_back("retry-after", "1");
     return response;

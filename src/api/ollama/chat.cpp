@@ -6,7 +6,7 @@ namespace weft::api::ollama {
 namespace asio = boost::asio;
 namespace {
 
-Result<ChatBody> body_in(const http::Request& request) {
+Result<ChatBody> chat_body_in(const http::Request& request) {
     WEFT_TRY(const auto json, body_of(request));
     WEFT_TRY(auto body, parse_chat(JsonReader(json)));
     if (body.fields.model.empty()) return fail_field(ErrorCode::missing_field, "model", "model is required");
@@ -16,7 +16,7 @@ Result<ChatBody> body_in(const http::Request& request) {
 }  // namespace
 
 asio::awaitable<void> handle_chat(http::Exchange& exchange, const Services& services) {
-    const auto body = body_in(exchange.request());
+    const auto body = chat_body_in(exchange.request());
     if (!body) co_return co_await reply_error(exchange, body.error());
     co_await serve(exchange, services,
                    {.wording = Wording::chat,

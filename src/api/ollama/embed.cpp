@@ -102,7 +102,7 @@ asio::awaitable<Result<EmbedOutcome>> embed(const Services& services, EmbedBody 
     co_return outcome;
 }
 
-std::optional<std::uint64_t> nanoseconds(std::chrono::nanoseconds duration) {
+std::optional<std::uint64_t> whole_nanoseconds(std::chrono::nanoseconds duration) {
     return static_cast<std::uint64_t>(std::max<std::int64_t>(duration.count(), 1));
 }
 
@@ -111,8 +111,8 @@ EmbedAnswer to_answer(std::string model, EmbedOutcome outcome, std::chrono::nano
     for (const auto n : outcome.result.tokens) tokens += n;
     return {.model = std::move(model),
             .embeddings = std::move(outcome.result.vectors),
-            .total_duration = nanoseconds(passed),
-            .load_duration = nanoseconds(outcome.load_duration),
+            .total_duration = whole_nanoseconds(passed),
+            .load_duration = whole_nanoseconds(outcome.load_duration),
             .prompt_eval_count = tokens == 0 ? std::nullopt : std::optional(tokens)};
 }
 

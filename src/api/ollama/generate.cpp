@@ -6,7 +6,7 @@ namespace weft::api::ollama {
 namespace asio = boost::asio;
 namespace {
 
-Result<GenerateBody> body_in(const http::Request& request) {
+Result<GenerateBody> generate_body_in(const http::Request& request) {
     WEFT_TRY(const auto json, body_of(request));
     WEFT_TRY(auto body, parse_generate(JsonReader(json)));
     if (body.fields.model.empty()) return fail(ErrorCode::not_found, "model '' not found");
@@ -16,7 +16,7 @@ Result<GenerateBody> body_in(const http::Request& request) {
 }  // namespace
 
 asio::awaitable<void> handle_generate(http::Exchange& exchange, const Services& services) {
-    const auto body = body_in(exchange.request());
+    const auto body = generate_body_in(exchange.request());
     if (!body) co_return co_await reply_error(exchange, body.error());
     co_await serve(exchange, services,
                    {.wording = Wording::generate,

@@ -2,8 +2,10 @@
 
 #include <chrono>
 #include <glaze/json.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 // Structs and strings as JSON text. Empty optionals are left out.
 namespace weft::api::ollama {
@@ -25,6 +27,11 @@ template <typename T>
     std::string out;
     write_json_text(value, out);
     return out;
+}
+
+template <typename T>
+[[nodiscard]] std::optional<T> unless_empty(T value) {
+    return value.empty() ? std::nullopt : std::optional(std::move(value));
 }
 
 // "2026-01-02T03:04:05.000000006Z", RFC 3339 in UTC with nanoseconds.

@@ -48,11 +48,6 @@ std::vector<Call> calls_of(const std::vector<ToolCallDelta>& deltas) {
     return calls;
 }
 
-template <typename T>
-std::optional<T> unless_empty(T value) {
-    return value.empty() ? std::nullopt : std::optional(std::move(value));
-}
-
 std::optional<std::uint64_t> unless_zero(std::uint64_t value) {
     return value == 0 ? std::nullopt : std::optional(value);
 }

@@ -91,11 +91,6 @@ ModelfileParts modelfile_parts(const ShowBody& body, const ModelInfo& model) {
     return parts;
 }
 
-template <typename T>
-std::optional<T> unless_empty(T value) {
-    return value.empty() ? std::nullopt : std::optional(std::move(value));
-}
-
 Result<ShowAnswer> describe(const ShowBody& body, const ModelInfo& model) {
     ShowAnswer answer{.modelfile = modelfile_of(modelfile_parts(body, model)),
                       .parameters = unless_empty(parameters_text(model.parameters_text)),

@@ -10,7 +10,7 @@ namespace weft::api::openai {
 namespace asio = boost::asio;
 namespace {
 
-constexpr std::string_view prompt_field = "messages";
+constexpr std::string_view messages_field = "messages";
 
 ChatAnswerOptions options_of(const ChatCall& call) {
     return {.choices = call.request.generate.choices,
@@ -29,7 +29,7 @@ AnswerHead head_of(const Services& services, std::string model, const RunnerLeas
 asio::awaitable<void> answer_streamed(http::Exchange& exchange, const Services& services, ChatCall call) {
     auto options = options_of(call);
     std::string model = call.request.model;
-    ReplyWaiter waiter(exchange, stream_manners(services, prompt_field));
+    ReplyWaiter waiter(exchange, stream_manners(services, messages_field));
     auto reply = co_await waiter.wait_for(services.chat.begin(std::move(call.request)));
     if (!reply) co_return co_await waiter.fail(std::move(reply).error());
     options.rules = reply->rules;
@@ -43,13 +43,13 @@ asio::awaitable<void> answer_whole(http::Exchange& exchange, const Services& ser
     auto options = options_of(call);
     std::string model = call.request.model;
     auto reply = co_await wait_for_reply(exchange, services.chat.begin(std::move(call.request)));
-    if (!reply) co_return co_await reply_error(exchange, services, blame_prompt(reply.error(), prompt_field));
+    if (!reply) co_return co_await reply_error(exchange, services, blame_prompt(reply.error(), messages_field));
     options.rules = reply->rules;
     options.rules.separate_thinking = call.separate_thinking;
     ChatAnswer answer(std::move(options));
     const auto add = [&answer](GenerationEvent event) { answer.add(std::move(event)); };
     if (const auto all = co_await collect(exchange, reply->events, add); !all)
-        co_return co_await reply_error(exchange, services, blame_prompt(all.error(), prompt_field));
+        co_return co_await reply_error(exchange, services, blame_prompt(all.error(), messages_field));
     co_await reply_json(exchange, services, answer.body(head_of(services, std::move(model), reply->lease)));
 }
 

@@ -10,12 +10,6 @@ namespace {
 
 constexpr std::string_view empty_arguments = "{}";
 
-Result<std::string> required_string(const JsonReader& value) {
-    WEFT_TRY(auto text, value.string());
-    if (!text) return value.missing();
-    return std::move(*text);
-}
-
 // One content part as text.
 Result<std::string> read_part(const JsonReader& part, std::string_view role) {
     if (part.is_string()) return part.json().get<std::string>();

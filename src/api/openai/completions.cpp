@@ -12,7 +12,7 @@ namespace weft::api::openai {
 namespace asio = boost::asio;
 namespace {
 
-constexpr std::string_view prompt_field = "prompt";
+constexpr std::string_view text_prompt_field = "prompt";
 // Prompts of one request that are asked for ahead of the one being answered, so that they share batches.
 constexpr std::size_t prompts_ahead = 8;
 
@@ -64,7 +64,7 @@ CompletionOptions options_of(const CompletionCall& call) {
 }
 
 asio::awaitable<void> answer_streamed(http::Exchange& exchange, const Services& services, CompletionCall call) {
-    ReplyWaiter waiter(exchange, stream_manners(services, prompt_field));
+    ReplyWaiter waiter(exchange, stream_manners(services, text_prompt_field));
     PromptQueue queue(services, call);
     std::optional<CompletionStreamWriter> writer;
     const auto add = [&writer](GenerationEvent event, std::string& out) { writer->add(std::move(event), out); };
@@ -94,14 +94,14 @@ asio::awaitable<void> answer_whole(http::Exchange& exchange, const Services& ser
     const auto add = [&answer](GenerationEvent event) { answer.add(std::move(event)); };
     for (const auto& prompt : call.prompts) {
         auto reply = co_await wait_for_reply(exchange, queue.take());
-        if (!reply) co_return co_await reply_error(exchange, services, blame_prompt(reply.error(), prompt_field));
+        if (!reply) co_return co_await reply_error(exchange, services, blame_prompt(reply.error(), text_prompt_field));
         head.fingerprint = fingerprint_of(reply->lease);
         Result<std::string> echo;
         if (call.echo) echo = co_await echo_of(prompt, *reply->lease);
         if (!echo) co_return co_await reply_error(exchange, services, std::move(echo).error());
         answer.begin_prompt(std::move(*echo));
         if (const auto all = co_await collect(exchange, reply->events, add); !all)
-            co_return co_await reply_error(exchange, services, blame_prompt(all.error(), prompt_field));
+            co_return co_await reply_error(exchange, services, blame_prompt(all.error(), text_prompt_field));
         answer.end_prompt();
     }
     co_await reply_json(exchange, services, answer.body(head));

@@ -79,7 +79,7 @@ void append_string_or_null(std::string& out, std::string_view text) {
         append_json_string(out, text);
 }
 
-std::string body_of(std::string_view message, const Kind& kind, std::string_view param, std::string_view more = {}) {
+std::string error_object(std::string_view message, const Kind& kind, std::string_view param, std::string_view more = {}) {
     std::string out = R"({"error":{"message":)";
     append_json_string(out, message);
     out += R"(,"type":)";
@@ -133,7 +133,7 @@ std::string error_body(const Error& error) {
     if (error.code == ErrorCode::context_overflow && error.context_tokens != 0)
         more = R"(,"n_prompt_tokens":)" + std::to_string(error.prompt_tokens) + R"(,"n_ctx":)" +
                std::to_string(error.context_tokens);
-    return body_of(message_of(error), kind_of(error), param_of(error), more);
+    return error_object(message_of(error), kind_of(error), param_of(error), more);
 }
 
 http::Response error_response(const Error& error) {
@@ -151,7 +151,7 @@ Error blame_prompt(Error error, std::string_view field) {
 
 http::Response transport_error(int status, std::string_view method, std::string_view path) {
     http::Response response{.status = status,
-                            .body = body_of(message_of_status(status, method, path), kind_of_status(status), "")};
+                            .body = error_object(message_of_status(status, method, path), kind_of_status(status), "")};
     response.headers.emplace_back("openai-version", api_version);
     if (status == 503) response.headers.emplace_back("retry-after", "1");
     return response;

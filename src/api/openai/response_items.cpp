@@ -6,12 +6,6 @@
 namespace weft::api::openai {
 namespace {
 
-Result<std::string> required_string(const JsonReader& value) {
-    WEFT_TRY(auto text, value.string());
-    if (!text) return value.missing();
-    return std::move(*text);
-}
-
 void append_line(std::string& text, std::string_view more) {
     if (!text.empty() && !more.empty()) text += '\n';
     text += more;

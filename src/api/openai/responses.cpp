@@ -9,7 +9,7 @@ namespace weft::api::openai {
 namespace asio = boost::asio;
 namespace {
 
-constexpr std::string_view prompt_field = "input";
+constexpr std::string_view input_field = "input";
 
 ResponseHead head_of(const Services& services, const ResponseCall& call) {
     return {.id = services.new_id("resp_"),
@@ -44,7 +44,7 @@ class Keeper {
 
 // A failure is an event with the response in it.
 StreamManners manners_of(const Services& services, ResponseWriter& writer) {
-    auto manners = stream_manners(services, prompt_field);
+    auto manners = stream_manners(services, input_field);
     manners.error_event = [&writer](const Error& error) {
         std::string out;
         writer.fail(error, out);
@@ -74,14 +74,14 @@ asio::awaitable<void> answer_whole(http::Exchange& exchange, const Services& ser
     Keeper keeper(services, call, head.id);
     ResponseWriter writer(std::move(head), false);
     auto reply = co_await wait_for_reply(exchange, services.chat.begin(std::move(call.request)));
-    if (!reply) co_return co_await reply_error(exchange, services, blame_prompt(reply.error(), prompt_field));
+    if (!reply) co_return co_await reply_error(exchange, services, blame_prompt(reply.error(), input_field));
     writer.use(std::move(reply->rules));
     const auto add = [&writer](GenerationEvent event) {
         std::string nothing;
         writer.add(std::move(event), nothing);
     };
     if (const auto all = co_await collect(exchange, reply->events, add); !all)
-        co_return co_await reply_error(exchange, services, blame_prompt(all.error(), prompt_field));
+        co_return co_await reply_error(exchange, services, blame_prompt(all.error(), input_field));
     keeper.keep(writer);
     co_await reply_json(exchange, services, writer.object());
 }

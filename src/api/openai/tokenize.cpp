@@ -70,7 +70,7 @@ asio::awaitable<Result<std::string>> render(const RunnerLease& lease, const Chat
 }
 
 template <typename Items, typename Append>
-void append_list(std::string& out, const Items& items, Append append) {
+void append_numbered_list(std::string& out, const Items& items, Append append) {
     out += '[';
     for (std::size_t i = 0; i < items.size(); ++i) {
         if (i > 0) out += ',';
@@ -82,7 +82,7 @@ void append_list(std::string& out, const Items& items, Append append) {
 // A piece that is not whole UTF-8 is shown as its bytes.
 void append_piece(std::string& out, const std::string& piece) {
     if (valid_utf8(piece) == piece) return append_json_string(out, piece);
-    append_list(out, piece, [&out](char byte, std::size_t) { out += std::to_string(static_cast<unsigned char>(byte)); });
+    append_numbered_list(out, piece, [&out](char byte, std::size_t) { out += std::to_string(static_cast<unsigned char>(byte)); });
 }
 
 std::string tokenize_answer(const TokenizeCall& call, const std::vector<Token>& tokens, const std::vector<std::string>& pieces,
@@ -91,7 +91,7 @@ std::string tokenize_answer(const TokenizeCall& call, const std::vector<Token>& 
     if (call.vllm) out += R"("count":)" + std::to_string(tokens.size()) + R"(,"max_model_len":)" + std::to_string(window) + ",";
     out += R"("tokens":)";
     const bool objects = call.with_pieces && !call.vllm;
-    append_list(out, tokens, [&](Token token, std::size_t i) {
+    append_numbered_list(out, tokens, [&](Token token, std::size_t i) {
         if (objects) out += R"({"id":)";
         out += std::to_string(token);
         if (!objects) return;
@@ -101,7 +101,7 @@ std::string tokenize_answer(const TokenizeCall& call, const std::vector<Token>& 
     });
     if (call.with_pieces && call.vllm) {
         out += R"(,"token_strs":)";
-        append_list(out, pieces, [&out](const std::string& piece, std::size_t) { append_json_string(out, piece); });
+        append_numbered_list(out, pieces, [&out](const std::string& piece, std::size_t) { append_json_string(out, piece); });
     }
     return out + "}";
 }

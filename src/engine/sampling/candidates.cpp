@@ -12,7 +12,6 @@
 namespace weft {
 namespace {
 
-constexpr float minus_infinity = -std::numeric_limits<float>::infinity();
 
 double sum_of_weights(std::span<const Candidate> candidates) {
     double sum = 0;
@@ -97,7 +96,7 @@ void gather_all(std::span<const float> logits, Candidates& out) {
 }
 
 void gather_at_least(std::span<const float> logits, float threshold, Candidates& out) {
-    assert_that(threshold > minus_infinity, "a threshold leaves out impossible tokens");
+    assert_that(threshold > -infinity, "a threshold leaves out impossible tokens");
     thread_local std::vector<float> maxima;
     maxima.resize(group_count(logits.size()));
     group_maxima(logits, maxima);

@@ -11,7 +11,6 @@
 namespace weft {
 namespace {
 
-constexpr float infinity = std::numeric_limits<float>::infinity();
 
 // Turns logits of one row into logprobs.
 class LogSoftmax {

@@ -14,7 +14,6 @@
 namespace weft {
 namespace {
 
-constexpr float infinity = std::numeric_limits<float>::infinity();
 constexpr float greedy_below = 1e-6F;
 constexpr float force_at = 100;
 

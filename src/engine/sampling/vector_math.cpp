@@ -18,7 +18,6 @@
 namespace weft {
 namespace {
 
-constexpr float minus_infinity = -std::numeric_limits<float>::infinity();
 constexpr std::size_t wide = 64;  // values taken at once: four AVX-512 registers, enough to hide an operation's latency
 
 // False for NaN, so NaN never becomes a maximum.
@@ -50,7 +49,7 @@ using Lanes = std::array<float, wide>;
 
 // Largest of each of the 64 columns of a chunk of 1024.
 WEFT_ALWAYS_INLINE void column_maxima(const float* chunk, float* columns) {
-    for (std::size_t i = 0; i < wide; ++i) columns[i] = larger(chunk[i], minus_infinity);
+    for (std::size_t i = 0; i < wide; ++i) columns[i] = larger(chunk[i], -infinity);
     for (std::size_t row = wide; row < group_chunk; row += wide)
         for (std::size_t i = 0; i < wide; ++i) columns[i] = larger(chunk[row + i], columns[i]);
 }
@@ -97,14 +96,14 @@ std::array<float, group_chunk> padded_rest(std::span<const float> values) {
     static_assert(group_chunk == exp_block);
     std::array<float, group_chunk> rest;
     const auto tail = values.last(values.size() % group_chunk);
-    std::fill(std::copy(tail.begin(), tail.end(), rest.begin()), rest.end(), minus_infinity);
+    std::fill(std::copy(tail.begin(), tail.end(), rest.begin()), rest.end(), -infinity);
     return rest;
 }
 
 }  // namespace
 
 float max_of(std::span<const float> values) {
-    float max = minus_infinity;
+    float max = -infinity;
     std::array<float, 16 * group_lanes> maxima;
     for (std::size_t at = 0; at < values.size(); at += 16 * group_chunk) {
         const auto part = values.subspan(at, std::min(16 * group_chunk, values.size() - at));
@@ -143,7 +142,7 @@ float group_maxima(std::span<const float> values, std::span<float> maxima) {
         const auto rest = padded_rest(values);
         maxima_of_chunks(rest.data(), 1, maxima.data() + whole * group_lanes);
     }
-    float max = minus_infinity;
+    float max = -infinity;
     for (const float value : maxima) max = larger(value, max);
     return max;
 }

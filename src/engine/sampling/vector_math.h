@@ -5,9 +5,12 @@
 // gives the same text whichever is chosen. NaN counts as "impossible", like -inf. Thread: any.
 
 #include <cstddef>
+#include <limits>
 #include <span>
 
 namespace weft {
+
+inline constexpr float infinity = std::numeric_limits<float>::infinity();
 
 // Largest value; -inf when every value is -inf or NaN or there is none.
 [[nodiscard]] float max_of(std::span<const float> values);

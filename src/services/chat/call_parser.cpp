@@ -4,10 +4,10 @@
 #include <ranges>
 #include <utility>
 
+#include "services/chat/white_space.h"
+
 namespace weft {
 namespace {
-
-bool is_space(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
 
 std::vector<std::string> all_markers(const ReplyRules& rules) {
     std::vector<std::string> words = answer_markers(rules.format);

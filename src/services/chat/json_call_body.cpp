@@ -4,19 +4,12 @@
 
 #include "services/chat/call_body.h"
 #include "services/chat/json_scanner.h"
+#include "services/chat/white_space.h"
 
 namespace weft {
 namespace {
 
 using State = CallBody::State;
-
-constexpr std::string_view white_space = " \t\r\n";
-
-std::string_view trimmed(std::string_view text) {
-    const auto begin = text.find_first_not_of(white_space);
-    if (begin == std::string_view::npos) return {};
-    return text.substr(begin, text.find_last_not_of(white_space) - begin + 1);
-}
 
 // What stands between the opening word and the JSON.
 enum class Header : std::uint8_t {

@@ -3,10 +3,11 @@
 #include <algorithm>
 #include <glaze/json.hpp>
 
+#include "services/chat/white_space.h"
+
 namespace weft {
 namespace {
 
-bool is_space(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 std::size_t digits_from(std::string_view text, std::size_t at) {

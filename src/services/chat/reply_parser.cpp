@@ -4,10 +4,10 @@
 #include <iterator>
 #include <utility>
 
+#include "services/chat/white_space.h"
+
 namespace weft {
 namespace {
-
-constexpr std::string_view white_space = " \t\r\n";
 
 std::size_t leading_white_space(std::string_view text) {
     return std::min(text.find_first_not_of(white_space), text.size());

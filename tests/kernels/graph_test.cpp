@@ -1,0 +1,234 @@
+// Whole graphs through the back end, as llama.cpp hands them over: weights in its buffer, activations in plain memory.
+#include <catch2/catch_test_macros.hpp>
+#include <cmath>
+#include <cstring>
+
+#include <ggml-alloc.h>
+
+#include "isa/isa.h"
+#include "noise.h"
+#include "plugin/backend.h"
+#include "plugin/device.h"
+#include "plugin/settings.h"
+#include "plugin/weights.h"
+
+namespace weft::kernels {
+namespace {
+
+constexpr int thread_counts[] = {1, 2, 3, 5, 8, 16, 33, 64};
+
+struct FreeContext {
+    void operator()(ggml_context* c) const { ggml_free(c); }
+};
+struct FreeBuffer {
+    void operator()(ggml_backend_buffer* b) const { ggml_backend_buffer_free(b); }
+};
+struct FreeBackend {
+    void operator()(ggml_backend* b) const { ggml_backend_free(b); }
+};
+
+std::unique_ptr<ggml_context, FreeContext> new_context() {
+    return std::unique_ptr<ggml_context, FreeContext>(
+        ggml_init({.mem_size = 64 * ggml_tensor_overhead() + ggml_graph_overhead(), .mem_buffer = nullptr, .no_alloc = true}));
+}
+
+// A few nodes, and the memory of their tensors.
+class Graph {
+  public:
+    Graph() : weights_(new_context()), nodes_(new_context()), graph_(ggml_new_graph(nodes_.get())) {}
+
+    // Normal noise of that type. Thread: the test's.
+    ggml_tensor* weight(ggml_type type, int64_t k, int64_t rows) { return ggml_new_tensor_2d(weights_.get(), type, k, rows); }
+    ggml_tensor* floats(int64_t a, int64_t b, int64_t c = 1) { return ggml_new_tensor_3d(nodes_.get(), GGML_TYPE_F32, a, b, c); }
+    ggml_tensor* halves(int64_t a, int64_t b, int64_t c = 1) { return ggml_new_tensor_3d(nodes_.get(), GGML_TYPE_F16, a, b, c); }
+    ggml_tensor* numbers(int64_t n) { return ggml_new_tensor_1d(nodes_.get(), GGML_TYPE_I32, n); }
+    ggml_context* context() const { return nodes_.get(); }
+    void add(ggml_tensor* node) { ggml_build_forward_expand(graph_, node); }
+
+    void allocate() {
+        weight_memory_.reset(ggml_backend_alloc_ctx_tensors_from_buft(weights_.get(), weight_buffer_type()));
+        node_memory_.reset(ggml_backend_alloc_ctx_tensors_from_buft(nodes_.get(), ggml_backend_cpu_buffer_type()));
+    }
+
+    void compute(int threads) const {
+        const std::unique_ptr<ggml_backend, FreeBackend> backend(ggml_backend_dev_init(loader_device(), nullptr));
+        set_backend_threads(backend.get(), threads);
+        REQUIRE(ggml_backend_graph_compute(backend.get(), graph_) == GGML_STATUS_SUCCESS);
+    }
+
+  private:
+    std::unique_ptr<ggml_context, FreeContext> weights_, nodes_;
+    std::unique_ptr<ggml_backend_buffer, FreeBuffer> weight_memory_, node_memory_;
+    ggml_cgraph* graph_;
+};
+
+// Fills a tensor with noise and returns what it holds, as floats.
+std::vector<float> fill(ggml_tensor* t, unsigned seed) {
+    auto values = normal_noise(size_t(ggml_nelements(t)), seed);
+    std::vector<uint8_t> bytes(ggml_nbytes(t));
+    ggml_quantize_chunk(t->type, values.data(), bytes.data(), 0, ggml_nrows(t), t->ne[0], nullptr);
+    ggml_backend_tensor_set(t, bytes.data(), 0, bytes.size());
+    std::vector<uint8_t> again(bytes.size());
+    ggml_backend_tensor_get(t, again.data(), 0, again.size());
+    CHECK(bytes == again);
+    to_floats(t->type, bytes.data(), values.data(), int64_t(values.size()));
+    return values;
+}
+
+std::vector<float> result(const ggml_tensor* t) {
+    std::vector<float> out(size_t(ggml_nelements(t)));
+    ggml_backend_tensor_get(t, out.data(), 0, out.size() * sizeof(float));
+    return out;
+}
+
+std::vector<float> product(const std::vector<float>& w, const std::vector<float>& x, int64_t k) {
+    const int64_t rows = int64_t(w.size()) / k, columns = int64_t(x.size()) / k;
+    std::vector<float> out;
+    for (int64_t c = 0; c < columns; ++c)
+        for (int64_t r = 0; r < rows; ++r) {
+            double sum = 0;
+            for (int64_t i = 0; i < k; ++i) sum += double(w[size_t(r * k + i)]) * x[size_t(c * k + i)];
+            out.push_back(float(sum));
+        }
+    return out;
+}
+
+double difference(const std::vector<float>& want, const std::vector<float>& got) {
+    double error = 0, power = 0;
+    for (size_t i = 0; i < want.size(); ++i) error += std::pow(double(want[i]) - got[i], 2), power += std::pow(want[i], 2);
+    return std::sqrt(error / power);
+}
+
+// One head of one KV head that sees all cells.
+struct LongContext {
+    explicit LongContext(int64_t cells, int64_t tokens, int64_t heads = 2) {
+        q = graph.floats(64, tokens, heads), k = graph.halves(64, cells), v = graph.halves(64, cells);
+        out = ggml_flash_attn_ext(graph.context(), q, k, v, nullptr, 0.125f, 0, 0);
+        graph.add(out);
+        graph.allocate();
+        fill(q, 1), fill(k, 2), fill(v, 3);
+    }
+    std::vector<float> computed(int threads) const {
+        graph.compute(threads);
+        return result(out);
+    }
+    Graph graph;
+    ggml_tensor *q, *k, *v, *out;
+};
+
+}  // namespace
+
+TEST_CASE("a graph comes to the same on 1 to 64 threads") {
+    if (!chosen_isa()) SKIP("no kernels for this processor");
+    for (const int64_t columns : {1, 3, 21, 70}) {
+        Graph graph;
+        ggml_tensor *first = graph.weight(GGML_TYPE_Q4_K, 512, 768), *second = graph.weight(GGML_TYPE_Q6_K, 768, 500);
+        ggml_tensor* x = graph.floats(512, columns);
+        ggml_tensor* hidden = ggml_mul_mat(graph.context(), first, x);
+        ggml_tensor* out = ggml_mul_mat(graph.context(), second, hidden);
+        graph.add(out);
+        graph.allocate();
+        const auto w1 = fill(first, 1), w2 = fill(second, 2), xs = fill(x, 3);
+        graph.compute(1);
+        const auto alone = result(out);
+        CHECK(difference(product(w2, product(w1, xs, 512), 768), alone) < 0.02);
+        for (const int threads : thread_counts) {
+            INFO(columns << " columns on " << threads << " threads");
+            graph.compute(threads);
+            CHECK(result(out) == alone);
+        }
+    }
+}
+
+TEST_CASE("an adapter's small matrices are multiplied where they lie, whatever its rank") {
+    if (!chosen_isa()) SKIP("no kernels for this processor");
+    for (const ggml_type type : {GGML_TYPE_F32, GGML_TYPE_F16, GGML_TYPE_BF16})
+        for (const int64_t rank : {1, 4, 8, 24, 64})
+            for (const int64_t columns : {1, 5, 40}) {
+                INFO(ggml_type_name(type) << ", rank " << rank << ", " << columns << " columns");
+                Graph graph;
+                ggml_tensor *a = graph.weight(type, 256, rank), *b = graph.weight(type, rank, 300);
+                ggml_tensor* x = graph.floats(256, columns);
+                ggml_tensor* low = ggml_mul_mat(graph.context(), a, x);
+                ggml_tensor* out = ggml_mul_mat(graph.context(), b, low);
+                graph.add(out);
+                graph.allocate();
+                const auto as = fill(a, 1), bs = fill(b, 2), xs = fill(x, 3);
+                CHECK(ggml_backend_dev_supports_op(loader_device(), low));
+                CHECK(ggml_backend_dev_supports_op(loader_device(), out));
+                graph.compute(2);
+                CHECK(difference(product(bs, product(as, xs, 256), rank), result(out)) < (type == GGML_TYPE_F32 ? 1e-6 : 6e-3));
+            }
+}
+
+TEST_CASE("rows are read from packed matrices of every type") {
+    if (!chosen_isa()) SKIP("no kernels for this processor");
+    for (const Format& f : all_formats()) {
+        INFO(ggml_type_name(f.type));
+        const int64_t k = f.pads ? 300 : 512;
+        Graph graph;
+        ggml_tensor *w = graph.weight(f.type, k, 37), *ids = graph.numbers(4);
+        ggml_tensor* out = ggml_get_rows(graph.context(), w, ids);
+        graph.add(out);
+        graph.allocate();
+        const auto ws = fill(w, 1);
+        const int32_t wanted[] = {36, 0, 17, 36};
+        ggml_backend_tensor_set(ids, wanted, 0, sizeof wanted);
+        graph.compute(3);
+        const auto got = result(out);
+        for (size_t i = 0; i < 4; ++i) CHECK(std::equal(got.begin() + int64_t(i) * k, got.begin() + int64_t(i + 1) * k, ws.begin() + wanted[i] * k));
+    }
+}
+
+TEST_CASE("rows that do not exist come out as zeros") {
+    if (!chosen_isa()) SKIP("no kernels for this processor");
+    Graph graph;
+    ggml_tensor *w = graph.weight(GGML_TYPE_Q8_0, 64, 5), *ids = graph.numbers(4);
+    ggml_tensor* out = ggml_get_rows(graph.context(), w, ids);
+    graph.add(out);
+    graph.allocate();
+    fill(w, 1);
+    const int32_t none[] = {5, -1, 1855488, INT32_MIN};
+    ggml_backend_tensor_set(ids, none, 0, sizeof none);
+    graph.compute(1);
+    CHECK(result(out) == std::vector<float>(4 * 64, 0.0f));
+}
+
+TEST_CASE("a long context is shared among threads, and the parts put together come to the whole") {
+    if (!chosen_isa()) SKIP("no kernels for this processor");
+    for (const int64_t cells : {33, 1000, 5000})
+        for (const int64_t tokens : {1, 3}) {
+            const LongContext context(cells, tokens);
+            const auto alone = context.computed(1);
+            for (const int threads : thread_counts) {
+                INFO(cells << " cells, " << tokens << " tokens on " << threads << " threads");
+                CHECK(difference(alone, context.computed(threads)) < 1e-5);
+            }
+        }
+}
+
+TEST_CASE("a deterministic graph gives a row the same result alone and among others, on any number of threads", "[deterministic]") {
+    if (!chosen_isa()) SKIP("no kernels for this processor");
+    if (!settings().deterministic) SKIP("WEFT_KERNELS_DETERMINISTIC is not 1");
+    const auto columns_of = [](int64_t columns, int threads) {
+        Graph graph;
+        ggml_tensor *w = graph.weight(GGML_TYPE_Q4_K, 512, 300), *x = graph.floats(512, columns);
+        ggml_tensor* out = ggml_mul_mat(graph.context(), w, x);
+        graph.add(out);
+        graph.allocate();
+        fill(w, 1), fill(x, 2);
+        graph.compute(threads);
+        return result(out);
+    };
+    const auto all = columns_of(80, 2);
+    for (const int64_t columns : {1, 2, 17, 33, 64}) {
+        const auto some = columns_of(columns, int(columns) % 7 + 1);
+        CHECK(std::equal(some.begin(), some.end(), all.begin()));
+    }
+    const LongContext one(3000, 1), many(3000, 4);
+    const auto whole = one.computed(1);
+    for (const int threads : thread_counts) CHECK(one.computed(threads) == whole);
+    for (const int threads : thread_counts) CHECK(many.computed(threads) == many.computed(1));
+}
+
+}  // namespace weft::kernels
