@@ -65,7 +65,7 @@ constexpr std::size_t bar_cells = 20;
 constexpr std::string_view form_boundary = "weft-jobs-3f1c5b0e9a7d42c8";
 
 template <typename T>
-Result<T> parse(std::string_view text) {
+Result<T> parse_answer(std::string_view text) {
     T value{};
     constexpr glz::opts lenient{.null_terminated = false, .error_on_unknown_keys = false};
     if (glz::read<lenient>(value, text)) return fail(ErrorCode::internal, "the server's answer is not understood");
@@ -74,8 +74,8 @@ Result<T> parse(std::string_view text) {
 
 bool is_batch(const std::string& id) { return id.starts_with("batch_"); }
 
-Error refusal(const http::ClientResponse& response) {
-    const auto failure = parse<jobs_wire::Failure>(response.body);
+Error refusal_of(const http::ClientResponse& response) {
+    const auto failure = parse_answer<jobs_wire::Failure>(response.body);
     return {.code = response.status == 404 ? ErrorCode::not_found : ErrorCode::invalid_request,
             .message = failure && !failure->error.message.empty() ? failure->error.message
                                                                   : "the server answered with status " + std::to_string(response.status)};
@@ -88,7 +88,7 @@ class JobsClient {
     Result<std::string> call(std::string method, std::string path, std::string body = {}, std::string content_type = "application/json") const {
         WEFT_TRY(auto response, http_.send({.method = std::move(method), .path = std::move(path), .body = std::move(body),
                                             .content_type = std::move(content_type), .cancel_fd = interrupt_.fd()}));
-        if (response.status >= 300) return std::unexpected(refusal(response));
+        if (response.status >= 300) return std::unexpected(refusal_of(response));
         return std::move(response.body);
     }
 
@@ -100,7 +100,7 @@ class JobsClient {
             if (const auto event = reader.add(line)) ended = !on_event(*event);
             return !ended;
         }));
-        if (response.status >= 300) return std::unexpected(refusal(response));
+        if (response.status >= 300) return std::unexpected(refusal_of(response));
         return ended;
     }
 
@@ -122,7 +122,7 @@ Result<std::string> read_whole(const std::string& file) {
     return std::string(std::istreambuf_iterator<char>(stream), {});
 }
 
-// ---- watch --------------------------------------------------------------------------------------------------------------
+// ---- watch ------------------------------------------------------------------------------------------------------------------
 
 std::string rate_line(const jobs_wire::Job& job, std::chrono::steady_clock::duration took) {
     const double seconds = std::chrono::duration<double>(took).count();
@@ -150,7 +150,7 @@ Result<void> watch_job(const JobsClient& client, const Terminal& terminal, const
             } else if (event.event == "token") {
                 if (skip > 0) return --skip, true;
                 ++printed;
-                const auto token = parse<jobs_wire::Token>(event.data);
+                const auto token = parse_answer<jobs_wire::Token>(event.data);
                 return json || !token || print(token->data);
             }
             return event.event != "complete" && event.event != "error";
@@ -165,7 +165,7 @@ Result<void> watch_job(const JobsClient& client, const Terminal& terminal, const
         return {};
     }
     print("\n");
-    WEFT_TRY(const auto job, parse<jobs_wire::Job>(text));
+    WEFT_TRY(const auto job, parse_answer<jobs_wire::Job>(text));
     if (job.error) return fail(ErrorCode::invalid_request, job.error->code + ": " + job.error->message);
     if (terminal.error) std::fputs(rate_line(job, std::chrono::steady_clock::now() - began).c_str(), stderr);
     return {};
@@ -176,7 +176,7 @@ Result<void> watch_batch(const JobsClient& client, const Terminal& terminal, con
     std::optional<std::uint64_t> done_before;
     for (;;) {
         WEFT_TRY(const auto text, client.call("GET", "/v1/batches/" + id));
-        WEFT_TRY(const auto batch, parse<jobs_wire::Batch>(text));
+        WEFT_TRY(const auto batch, parse_answer<jobs_wire::Batch>(text));
         const auto done = batch.request_counts.completed + batch.request_counts.failed;
         if (!done_before) done_before = done;
         const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
@@ -198,7 +198,7 @@ Result<void> watch_batch(const JobsClient& client, const Terminal& terminal, con
     }
 }
 
-Result<void> watch(const JobsClient& client, const Terminal& terminal, const std::string& id, bool json) {
+Result<void> watch_one(const JobsClient& client, const Terminal& terminal, const std::string& id, bool json) {
     return is_batch(id) ? watch_batch(client, terminal, id, json) : watch_job(client, terminal, id, json);
 }
 
@@ -212,16 +212,16 @@ Result<void> submit_batch(const JobsClient& client, const Terminal& terminal, co
                        "\r\nContent-Disposition: form-data; name=\"file\"; filename=\"batch.jsonl\"\r\n\r\n";
     form.append(requests).append("\r\n").append(delimiter).append("--\r\n");
     WEFT_TRY(const auto uploaded, client.call("POST", "/v1/files", std::move(form), "multipart/form-data; boundary=" + std::string(form_boundary)));
-    WEFT_TRY(const auto file, parse<jobs_wire::File>(uploaded));
+    WEFT_TRY(const auto file, parse_answer<jobs_wire::File>(uploaded));
     WEFT_TRY(const auto text, client.call("POST", "/v1/batches", R"({"input_file_id":)" + json_string(file.id) + R"(,"endpoint":)" +
                                                                      json_string(options.endpoint) + R"(,"completion_window":"24h"})"));
-    WEFT_TRY(const auto batch, parse<jobs_wire::Batch>(text));
-    if (options.wait) return watch(client, terminal, batch.id, options.json);
+    WEFT_TRY(const auto batch, parse_answer<jobs_wire::Batch>(text));
+    if (options.wait) return watch_one(client, terminal, batch.id, options.json);
     print((options.json ? text : without_controls(batch.id)) + "\n");
     return {};
 }
 
-Result<void> submit(const JobsClient& client, const Terminal& terminal, const JobsOptions& options) {
+Result<void> submit_job(const JobsClient& client, const Terminal& terminal, const JobsOptions& options) {
     if (options.batch_file) return submit_batch(client, terminal, options);
     std::string prompt = options.prompt;
     if (prompt == "-") {
@@ -231,8 +231,8 @@ Result<void> submit(const JobsClient& client, const Terminal& terminal, const Jo
     if (options.model) body += R"(,"model":)" + json_string(*options.model);
     if (options.priority) body += R"(,"metadata":{"priority":)" + json_string(*options.priority) + "}";
     WEFT_TRY(const auto text, client.call("POST", "/api/v1/infer", body + "}"));
-    WEFT_TRY(const auto job, parse<jobs_wire::Job>(text));
-    if (options.wait) return watch(client, terminal, job.request_id, options.json);
+    WEFT_TRY(const auto job, parse_answer<jobs_wire::Job>(text));
+    if (options.wait) return watch_one(client, terminal, job.request_id, options.json);
     print((options.json ? text : without_controls(job.request_id)) + "\n");
     return {};
 }
@@ -242,7 +242,7 @@ std::string row_time(const std::string& text) {
     return time ? relative_time(*time, std::chrono::system_clock::now()) : "";
 }
 
-Result<void> list(const JobsClient& client, const JobsOptions& options) {
+Result<void> list_jobs(const JobsClient& client, const JobsOptions& options) {
     std::string path = "/api/v1/jobs?limit=" + std::to_string(options.limit);
     if (options.status) path += "&status=" + *options.status;
     WEFT_TRY(const auto text, client.call("GET", path));
@@ -250,7 +250,7 @@ Result<void> list(const JobsClient& client, const JobsOptions& options) {
         print(text + "\n");
         return {};
     }
-    WEFT_TRY(const auto page, parse<jobs_wire::Page>(text));
+    WEFT_TRY(const auto page, parse_answer<jobs_wire::Page>(text));
     std::vector<std::vector<std::string>> rows;
     for (const auto& job : page.data)
         rows.push_back({without_controls(job.request_id), without_controls(job.status), without_controls(job.model),
@@ -259,12 +259,12 @@ Result<void> list(const JobsClient& client, const JobsOptions& options) {
     return {};
 }
 
-Result<void> cancel(const JobsClient& client, const JobsOptions& options) {
+Result<void> cancel_one(const JobsClient& client, const JobsOptions& options) {
     const auto path = is_batch(options.id) ? "/v1/batches/" + options.id + "/cancel" : "/api/v1/jobs/" + options.id;
     // A finished job would be removed by what cancels a live one.
     if (!is_batch(options.id)) {
         WEFT_TRY(const auto text, client.call("GET", "/api/v1/status/" + options.id));
-        WEFT_TRY(const auto job, parse<jobs_wire::Job>(text));
+        WEFT_TRY(const auto job, parse_answer<jobs_wire::Job>(text));
         if (job.status != "pending" && job.status != "processing")
             return fail(ErrorCode::invalid_request, "the job is " + job.status + " already");
     }
@@ -301,10 +301,10 @@ Result<void> run_jobs(const http::Endpoint& server, const Terminal& terminal, co
     // An id becomes a part of a path.
     const auto harmless = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '_'; };
     if (!std::ranges::all_of(options.id, harmless)) return fail(ErrorCode::invalid_request, "that is not the id of a job or batch");
-    if (options.action == "submit") return submit(client, terminal, options);
-    if (options.action == "list") return list(client, options);
-    if (options.action == "cancel") return cancel(client, options);
-    return watch(client, terminal, options.id, options.json);
+    if (options.action == "submit") return submit_job(client, terminal, options);
+    if (options.action == "list") return list_jobs(client, options);
+    if (options.action == "cancel") return cancel_one(client, options);
+    return watch_one(client, terminal, options.id, options.json);
 }
 
 }  // namespace weft::cli

@@ -19,7 +19,7 @@ namespace websocket = beast::websocket;
 
 namespace {
 
-constexpr auto as_tuple_awaitable = asio::as_tuple(asio::use_awaitable);
+constexpr auto socket_awaitable = asio::as_tuple(asio::use_awaitable);
 constexpr std::chrono::seconds handshake_time{10};
 // What a socket keeps between messages and while it writes: there may be thousands of them.
 constexpr std::size_t write_buffer_bytes = 4096;
@@ -56,13 +56,13 @@ class BeastWebSocket final : public WebSocket {
         handshake.target("/");
         handshake.version(11);
         for (const auto& [name, value] : request.headers) handshake.insert(name, value);
-        const auto [error] = co_await stream_.async_accept(handshake, as_tuple_awaitable);
+        const auto [error] = co_await stream_.async_accept(handshake, socket_awaitable);
         co_return !error;
     }
 
     asio::awaitable<std::optional<std::string>> read() override {
         beast::flat_buffer message;
-        const auto [error, bytes] = co_await stream_.async_read(message, as_tuple_awaitable);
+        const auto [error, bytes] = co_await stream_.async_read(message, socket_awaitable);
         if (error) co_return std::nullopt;
         if (!stream_.got_text()) {
             co_await close(CloseCode::not_text, "text messages only");
@@ -72,14 +72,14 @@ class BeastWebSocket final : public WebSocket {
     }
 
     asio::awaitable<bool> write(std::string_view text) override {
-        const auto [error, bytes] = co_await stream_.async_write(asio::buffer(text.data(), text.size()), as_tuple_awaitable);
+        const auto [error, bytes] = co_await stream_.async_write(asio::buffer(text.data(), text.size()), socket_awaitable);
         co_return !error;
     }
 
     asio::awaitable<void> close(CloseCode code, std::string_view reason) override {
         if (!stream_.is_open()) co_return;
         const websocket::close_reason why(static_cast<websocket::close_code>(code), beast::string_view(reason.data(), reason.size()));
-        co_await stream_.async_close(why, as_tuple_awaitable);
+        co_await stream_.async_close(why, socket_awaitable);
     }
 
     void on_drain(std::function<void(bool)> callback) override {

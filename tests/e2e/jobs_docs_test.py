@@ -1,5 +1,5 @@
 """The examples of docs/jobs.md, run as they stand but for the address."""
-import functools, http.server, json, pathlib, re, shutil, subprocess, tempfile, threading, unittest
+import http.server, json, os, re, shutil, signal, subprocess, tempfile, threading, unittest
 
 from jobs_client import accepted, result
 from jobs_test import LONG
@@ -54,12 +54,12 @@ class Pages:
         with tempfile.TemporaryDirectory() as profile:
             browser = subprocess.Popen([CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}",
                                         "--remote-debugging-port=0", f"http://127.0.0.1:{self.server.server_address[1]}/"],
-                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
             try:
                 assert self.reported.wait(2 * PATIENCE), "the page reports nothing"
                 return self.report
             finally:
-                browser.terminate()
+                os.killpg(browser.pid, signal.SIGTERM)  # what is in the PATH may be a script
                 browser.wait()
                 self.server.shutdown()
 

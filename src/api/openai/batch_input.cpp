@@ -21,7 +21,7 @@ Result<std::string> check_line(const JsonReader& line, std::string_view endpoint
     return std::move(*custom_id);
 }
 
-std::string code_of(const Error& error) {
+std::string code_of_line_error(const Error& error) {
     if (error.reason == ErrorReason::malformed_json) return "invalid_json_line";
     if (error.field == "url") return "mismatched_endpoint";
     return error.code == ErrorCode::missing_field ? "missing_required_parameter" : "invalid_request";
@@ -53,7 +53,7 @@ void BatchInputReader::add(std::string_view text) {
     auto custom_id = json ? check_line(JsonReader(*json), endpoint_) : std::unexpected(json.error());
     if (!custom_id) {
         const auto& error = custom_id.error();
-        return tell({.code = code_of(error), .message = error.message,
+        return tell({.code = code_of_line_error(error), .message = error.message,
                      .param = error.field.empty() ? std::nullopt : std::optional(error.field), .line = number_});
     }
     if (!custom_ids_.insert(*custom_id).second)

@@ -12,13 +12,13 @@ namespace weft::api::openai {
 namespace asio = boost::asio;
 namespace {
 
-constexpr std::array<std::string_view, 4> endpoints{"/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/responses"};
-constexpr std::int64_t window_s = 24LL * 3600;
-constexpr std::size_t max_metadata_pairs = 16;
+constexpr std::array<std::string_view, 4> batch_endpoints{"/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/responses"};
+constexpr std::int64_t batch_window_s = 24LL * 3600;
+constexpr std::size_t max_batch_metadata_pairs = 16;
 constexpr std::size_t max_metadata_key_bytes = 64;
 constexpr std::size_t max_metadata_value_bytes = 512;
-constexpr std::int64_t shortest_life_s = 3600;
-constexpr std::int64_t longest_life_s = 2'592'000;
+constexpr std::int64_t shortest_output_life_s = 3600;
+constexpr std::int64_t longest_output_life_s = 2'592'000;
 
 Error unknown_batch(const std::string& id) {
     return {.code = ErrorCode::not_found, .message = "No batch found with id '" + id + "'.", .field = "batch_id"};
@@ -30,10 +30,10 @@ Result<std::string> required_text(const JsonReader& field) {
     return std::move(*text);
 }
 
-Result<std::optional<std::map<std::string, std::string>>> read_metadata(const JsonReader& value) {
+Result<std::optional<std::map<std::string, std::string>>> read_batch_metadata(const JsonReader& value) {
     WEFT_TRY(const auto pairs, value.object());
     if (!pairs) return std::nullopt;
-    if (pairs->size() > max_metadata_pairs) return value.invalid("must have at most 16 pairs");
+    if (pairs->size() > max_batch_metadata_pairs) return value.invalid("must have at most 16 pairs");
     std::map<std::string, std::string> metadata;
     for (const auto& [key, entry] : *pairs) {
         WEFT_TRY(const auto text, entry.string());
@@ -52,23 +52,23 @@ Result<StoredBatch> read_batch_request(const http::Exchange& exchange, const Ser
     auto& batch = stored.batch;
     WEFT_TRY(batch.input_file_id, required_text(body["input_file_id"]));
     WEFT_TRY(batch.endpoint, required_text(body["endpoint"]));
-    if (!std::ranges::contains(endpoints, batch.endpoint))
+    if (!std::ranges::contains(batch_endpoints, batch.endpoint))
         return body["endpoint"].invalid("must be one of /v1/chat/completions, /v1/completions, /v1/embeddings, /v1/responses");
     WEFT_TRY(batch.completion_window, required_text(body["completion_window"]));
     if (batch.completion_window != "24h") return body["completion_window"].invalid("must be \"24h\"");
-    WEFT_TRY(batch.metadata, read_metadata(body["metadata"]));
+    WEFT_TRY(batch.metadata, read_batch_metadata(body["metadata"]));
     const auto life = body["output_expires_after"];
     WEFT_CHECK(life.object());
     if (!life.absent()) {
         WEFT_TRY(const auto anchor, life["anchor"].string());
         if (!anchor || *anchor != "created_at") return life["anchor"].invalid("must be \"created_at\"");
-        WEFT_TRY(const auto seconds, life["seconds"].integer(shortest_life_s, longest_life_s));
+        WEFT_TRY(const auto seconds, life["seconds"].integer(shortest_output_life_s, longest_output_life_s));
         if (!seconds) return life["seconds"].missing();
         stored.output_lifetime_s = *seconds;
     }
     batch.id = services.new_id("batch_");
     batch.created_at = services.unix_time();
-    batch.expires_at = batch.created_at + window_s;
+    batch.expires_at = batch.created_at + batch_window_s;
     return stored;
 }
 
@@ -88,7 +88,7 @@ asio::awaitable<Result<void>> check_input(const http::Exchange& exchange, const 
 Answered create_batch(http::Exchange& exchange, const Services& services) {
     auto batch = read_batch_request(exchange, services);
     if (!batch) co_return co_await reply_error(exchange, services, std::move(batch).error());
-    const auto tenant = tenant_of(exchange);
+    const auto tenant = caller_tenant(exchange);
     if (!tenant) co_return co_await reply_error(exchange, services, tenant.error());
     if (auto input = co_await check_input(exchange, services, *tenant, batch->batch.input_file_id); !input)
         co_return co_await reply_error(exchange, services, std::move(input).error());
@@ -109,18 +109,18 @@ Answered list_batches(http::Exchange& exchange, const Services& services) {
 }
 
 Answered show_batch(http::Exchange& exchange, const Services& services) {
-    auto tenant = tenant_of(exchange);
+    auto tenant = caller_tenant(exchange);
     if (!tenant) co_return co_await reply_error(exchange, services, std::move(tenant).error());
-    const auto id = path_id(exchange);
+    const auto id = object_id(exchange);
     const auto batch = co_await services.batches->find(std::move(*tenant), id);
     if (!batch) co_return co_await reply_error(exchange, services, batch.error().code == ErrorCode::not_found ? unknown_batch(id) : batch.error());
     co_await reply_json(exchange, services, batch_json(*batch));
 }
 
 Answered cancel_batch(http::Exchange& exchange, const Services& services) {
-    auto tenant = tenant_of(exchange);
+    auto tenant = caller_tenant(exchange);
     if (!tenant) co_return co_await reply_error(exchange, services, std::move(tenant).error());
-    const auto id = path_id(exchange);
+    const auto id = object_id(exchange);
     const auto batch = co_await services.batches->cancel(std::move(*tenant), id);
     if (!batch) co_return co_await reply_error(exchange, services, batch.error().code == ErrorCode::not_found ? unknown_batch(id) : batch.error());
     co_await reply_json(exchange, services, batch_json(*batch));

@@ -70,7 +70,7 @@ Result<NewFile> read_file_request(const http::Exchange& exchange, const Services
     if (purpose->content == "batch" && file->content.size() > max_batch_file_bytes)
         return fail_field(ErrorCode::too_large, "file", "a file for batches must have at most 200 MB");
     WEFT_TRY(const auto life, read_lifetime(parts, purpose->content));
-    WEFT_TRY(auto tenant, tenant_of(exchange));
+    WEFT_TRY(auto tenant, caller_tenant(exchange));
     const auto now = services.unix_time();
     return NewFile{.row = {.id = services.new_id("file-"), .tenant = std::move(tenant), .filename = valid_utf8(file->filename),
                            .purpose = std::string(purpose->content), .bytes = static_cast<std::int64_t>(file->content.size()),
@@ -113,9 +113,9 @@ Answered list_files(http::Exchange& exchange, const Services& services) {
 }
 
 Answered show_file(http::Exchange& exchange, const Services& services) {
-    auto tenant = tenant_of(exchange);
+    auto tenant = caller_tenant(exchange);
     if (!tenant) co_return co_await reply_error(exchange, services, std::move(tenant).error());
-    const auto id = path_id(exchange);
+    const auto id = object_id(exchange);
     const Pending<FileRow> pending(exchange.executor());
     services.batch_store->find_file(std::move(*tenant), id, pending.setter());
     const auto file = co_await pending.wait();
@@ -124,9 +124,9 @@ Answered show_file(http::Exchange& exchange, const Services& services) {
 }
 
 Answered show_file_content(http::Exchange& exchange, const Services& services) {
-    auto tenant = tenant_of(exchange);
+    auto tenant = caller_tenant(exchange);
     if (!tenant) co_return co_await reply_error(exchange, services, std::move(tenant).error());
-    const auto id = path_id(exchange);
+    const auto id = object_id(exchange);
     const Pending<FileRow> found(exchange.executor());
     services.batch_store->find_file(*tenant, id, found.setter());
     const auto file = co_await found.wait();
@@ -142,9 +142,9 @@ Answered show_file_content(http::Exchange& exchange, const Services& services) {
 }
 
 Answered delete_file(http::Exchange& exchange, const Services& services) {
-    auto tenant = tenant_of(exchange);
+    auto tenant = caller_tenant(exchange);
     if (!tenant) co_return co_await reply_error(exchange, services, std::move(tenant).error());
-    const auto id = path_id(exchange);
+    const auto id = object_id(exchange);
     const Pending<bool> pending(exchange.executor());
     services.batch_store->remove_file(std::move(*tenant), id, pending.setter());
     const auto removed = co_await pending.wait();

@@ -8,13 +8,13 @@
 
 namespace weft::api::openai {
 
-Result<std::string> tenant_of(const http::Exchange& exchange) {
+Result<std::string> caller_tenant(const http::Exchange& exchange) {
     GenerateRequest caller;
     WEFT_CHECK(set_caller(exchange.request(), caller));
     return caller.tenant;
 }
 
-std::string path_id(const http::Exchange& exchange) {
+std::string object_id(const http::Exchange& exchange) {
     const auto& parameters = exchange.request().path_parameters;
     const auto id = parameters.find("id");
     return id == parameters.end() ? std::string() : id->second;
@@ -23,7 +23,7 @@ std::string path_id(const http::Exchange& exchange) {
 Result<PageQuery> read_page_query(const http::Exchange& exchange, PageRules rules) {
     PageQuery query;
     const auto& text = exchange.request().query;
-    WEFT_TRY(query.tenant, tenant_of(exchange));
+    WEFT_TRY(query.tenant, caller_tenant(exchange));
     query.after_id = http::query_parameter(text, "after").value_or("");
     std::int64_t limit = rules.by_default;
     if (const auto asked = http::query_parameter(text, "limit")) {

@@ -25,7 +25,7 @@ struct PageItem {
 // items: one more than the limit, where there is more.
 [[nodiscard]] std::string page_json(std::vector<PageItem> items, std::size_t limit);
 
-[[nodiscard]] Result<std::string> tenant_of(const http::Exchange& exchange);
-[[nodiscard]] std::string path_id(const http::Exchange& exchange);
+[[nodiscard]] Result<std::string> caller_tenant(const http::Exchange& exchange);
+[[nodiscard]] std::string object_id(const http::Exchange& exchange);
 
 }  // namespace weft::api::openai

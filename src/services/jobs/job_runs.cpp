@@ -19,7 +19,7 @@ constexpr double newest_share = 0.1;  // of the newest run in the mean time of a
 std::string shared_key(const JobRow& row) { return row.tenant + '\n' + row.request_key; }
 
 // The codes that clients see in a job's error.
-std::string code_of(const Error& error) {
+std::string job_error_code(const Error& error) {
     switch (error.code) {
         case ErrorCode::not_found: return "model_not_found";
         case ErrorCode::context_overflow: return "context_length_exceeded";
@@ -293,7 +293,7 @@ void JobService::end_generation(const GenerationPtr& generation, const Result<Ge
             }
         } else {
             end.status = JobStatus::failed;
-            end.error_code = code_of(outcome.error());
+            end.error_code = job_error_code(outcome.error());
             end.error_message = outcome.error().message;
             end.prompt_tokens = job->row.prompt_tokens;
             end.completion_tokens = job->row.completion_tokens;

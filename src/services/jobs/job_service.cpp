@@ -13,8 +13,6 @@ namespace {
 constexpr int retry_after_s = 5;
 constexpr std::size_t expire_at_once = 1000;
 
-std::string equal_key(const JobRow& row) { return row.tenant + '\n' + row.request_key; }
-
 std::unexpected<Error> unknown_job() { return fail_field(ErrorCode::not_found, "request_id", "there is no such job"); }
 
 std::unexpected<Error> busy(ErrorCode code, std::string message) {
