@@ -61,6 +61,13 @@ struct JobQuery {
     std::size_t limit = 20;
 };
 
+inline constexpr std::size_t max_page_bytes = 8 << 20;  // of texts; a page ends there even before its limit
+
+struct JobPage {
+    std::vector<JobRow> rows{};  // at least one if there is any
+    bool has_more = false;
+};
+
 // What must outlive the process: jobs, their keys, conversations. Writes are durable when `done` is called, and take
 // effect in the order of the calls. Errors: storage_full, overloaded, internal. Every `done` is called once, later and on
 // the owner's thread. Thread: io.
@@ -84,7 +91,7 @@ class JobStore {
 
     // Rows come without their request.
     virtual void find(std::string id, Done<FoundJob> done) = 0;
-    virtual void list(JobQuery query, Done<std::vector<JobRow>> done) = 0;  // newest first
+    virtual void list(JobQuery query, Done<JobPage> done) = 0;  // newest first
     virtual void load_request(std::int64_t number, Done<std::string> done) = 0;
     // Finished jobs whose callback is due by then.
     virtual void due_callbacks(std::int64_t now_ms, std::size_t limit, Done<std::vector<JobRow>> done) = 0;

@@ -170,17 +170,28 @@ Result<std::vector<SessionTurn>> read_turns(Database& database, std::int64_t ses
     }
 }
 
-Result<std::vector<JobRow>> read_page(Database& database, const JobQuery& query) {
+Result<JobPage> read_page(Database& database, const JobQuery& query) {
     std::string where = "WHERE tenant = ?1";
     if (query.status) where += " AND status = ?2";
     if (!query.session_id.empty()) where += " AND session_id = ?3";
     if (!query.after_id.empty()) where += " AND number < (SELECT number FROM jobs WHERE id = ?4 AND tenant = ?1)";
     WEFT_TRY(auto statement, database.prepare(select(where + " ORDER BY number DESC LIMIT ?5")));
-    statement.bind(1, query.tenant).bind(5, static_cast<std::int64_t>(query.limit));
+    statement.bind(1, query.tenant).bind(5, static_cast<std::int64_t>(query.limit + 1));
     if (query.status) statement.bind(2, static_cast<std::int64_t>(*query.status));
     if (!query.session_id.empty()) statement.bind(3, query.session_id);
     if (!query.after_id.empty()) statement.bind(4, query.after_id);
-    return read_rows(statement);
+    JobPage page;
+    for (std::size_t bytes = 0;;) {
+        WEFT_TRY(const bool more, statement.step());
+        if (!more) return page;
+        page.has_more = page.rows.size() == query.limit || bytes >= max_page_bytes;
+        if (page.has_more) {
+            statement.reset();
+            return page;
+        }
+        page.rows.push_back(read_row(statement));
+        bytes += page.rows.back().output.text.size();
+    }
 }
 
 }  // namespace
@@ -273,8 +284,8 @@ void SqliteJobStore::find(std::string id, Done<FoundJob> done) {
     }, std::move(done));
 }
 
-void SqliteJobStore::list(JobQuery query, Done<std::vector<JobRow>> done) {
-    file_.read<std::vector<JobRow>>([query = std::move(query)](Database& database) { return read_page(database, query); }, std::move(done));
+void SqliteJobStore::list(JobQuery query, Done<JobPage> done) {
+    file_.read<JobPage>([query = std::move(query)](Database& database) { return read_page(database, query); }, std::move(done));
 }
 
 void SqliteJobStore::load_request(std::int64_t number, Done<std::string> done) {

@@ -22,7 +22,7 @@ class SqliteJobStore final : public JobStore {
     void callback_tried(std::int64_t number, CallbackState state, std::uint32_t tries, std::int64_t next_ms) override;
 
     void find(std::string id, Done<FoundJob> done) override;
-    void list(JobQuery query, Done<std::vector<JobRow>> done) override;
+    void list(JobQuery query, Done<JobPage> done) override;
     void load_request(std::int64_t number, Done<std::string> done) override;
     void due_callbacks(std::int64_t now_ms, std::size_t limit, Done<std::vector<JobRow>> done) override;
     [[nodiscard]] Result<std::vector<JobRow>> unfinished() override;

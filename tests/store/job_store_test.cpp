@@ -103,7 +103,7 @@ TEST_CASE("a page lists one tenant's jobs, newest first") {
     for (int i = 0; i < 7; ++i) scene.add(job_named("j" + std::to_string(i), i == 3 ? "other" : "t")).value();
     const auto ids = [&scene](JobQuery query) {
         std::vector<std::string> found;
-        for (const auto& row : scene.get<std::vector<JobRow>>([&](auto done) { scene.store->list(query, done); }).value()) found.push_back(row.id);
+        for (const auto& row : scene.get<JobPage>([&](auto done) { scene.store->list(query, done); })->rows) found.push_back(row.id);
         return found;
     };
     using Ids = std::vector<std::string>;
@@ -114,6 +114,25 @@ TEST_CASE("a page lists one tenant's jobs, newest first") {
     scene.finish({scene.find("j5")->number, 0}, {.status = JobStatus::cancelled}).value();
     CHECK(ids({.tenant = "t", .status = JobStatus::cancelled}) == Ids{"j5"});
     CHECK(ids({.tenant = "t", .session_id = "none"}) == Ids{});
+}
+
+TEST_CASE("a page of large answers ends early, and says that there is more") {
+    StoreScene scene;
+    for (int i = 0; i < 4; ++i) {
+        auto job = job_named("j" + std::to_string(i));
+        job.row.status = JobStatus::completed;
+        job.row.output.text = std::string(max_page_bytes / 2, 'x');
+        scene.add(job).value();
+    }
+    const auto page = [&scene](std::string after) {
+        return scene.get<JobPage>([&](auto done) { scene.store->list({.tenant = "t", .after_id = std::move(after), .limit = 10}, done); }).value();
+    };
+    const auto first = page("");
+    CHECK(first.rows.size() == 2);
+    CHECK(first.has_more);
+    const auto rest = page(first.rows.back().id);
+    CHECK(rest.rows.size() == 2);
+    CHECK_FALSE(rest.has_more);
 }
 
 TEST_CASE("an expired job is remembered as such, for a while") {

@@ -95,7 +95,7 @@ TEST_CASE("a write that fails does not take with it those that share its transac
     }
     while (added + failed < jobs) (void)scene.find("none");
     CHECK(failed > 0);
-    CHECK(static_cast<int>(scene.get<std::vector<JobRow>>([&](auto done) { scene.store->list({.tenant = "t", .limit = 100}, done); })->size()) == added);
+    CHECK(static_cast<int>(scene.get<JobPage>([&](auto done) { scene.store->list({.tenant = "t", .limit = 100}, done); })->rows.size()) == added);
 }
 
 }  // namespace weft::test

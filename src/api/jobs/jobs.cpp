@@ -79,15 +79,12 @@ Answered show_result(http::Exchange& exchange, const Services& services) {
 Answered list_jobs(http::Exchange& exchange, const Services& services) {
     auto query = read_query(exchange);
     if (!query) co_return co_await reply_error(exchange, std::move(query).error());
-    const std::size_t limit = query->limit++;  // one more tells whether there is more
-    auto rows = co_await services.jobs->list(std::move(*query));
-    if (!rows) co_return co_await reply_error(exchange, std::move(rows).error());
-    const bool has_more = rows->size() > limit;
-    if (has_more) rows->pop_back();
+    const auto page = co_await services.jobs->list(std::move(*query));
+    if (!page) co_return co_await reply_error(exchange, page.error());
     std::string out = R"({"data":[)";
-    for (const auto& row : *rows) out += (out.ends_with('[') ? "" : ",") + job_object(row, 0);
-    out += R"(],"has_more":)" + std::string(has_more ? "true" : "false") + R"(,"last_id":)";
-    rows->empty() ? void(out += "null") : append_json_string(out, rows->back().id);
+    for (const auto& row : page->rows) out += (out.ends_with('[') ? "" : ",") + job_object(row, 0);
+    out += R"(],"has_more":)" + std::string(page->has_more ? "true" : "false") + R"(,"last_id":)";
+    page->rows.empty() ? void(out += "null") : append_json_string(out, page->rows.back().id);
     co_await reply_json(exchange, 200, out + "}");
 }
 

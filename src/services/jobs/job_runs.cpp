@@ -167,16 +167,19 @@ asio::awaitable<void> JobService::generate(GenerationPtr generation, JobPtr firs
 }
 
 asio::awaitable<Result<JobPlan>> JobService::plan_of(JobPtr job) {
+    const auto alive = alive_;
     if (job->row.request.empty()) {
         const Pending<std::string> pending(parts_.io);
         parts_.store.load_request(job->row.number, pending.setter());
         auto request = co_await pending.wait();
         if (!request) co_return std::unexpected(std::move(request).error());
+        if (!*alive) co_return fail(ErrorCode::shutting_down, "the server is shutting down");
         job->row.request = std::move(*request);
     }
     std::optional<SessionRow> session;
     if (job->row.in_session) {
         auto found = co_await find_session(job->row.tenant, job->row.session_id);
+        if (!*alive) co_return fail(ErrorCode::shutting_down, "the server is shutting down");
         if (!found && found.error().code != ErrorCode::not_found) co_return std::unexpected(std::move(found).error());
         if (found) session = std::move(*found);
     }

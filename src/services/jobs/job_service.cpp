@@ -218,14 +218,14 @@ asio::awaitable<Result<std::shared_ptr<Job>>> JobService::find(std::string tenan
 }
 
 // The disk does not know how far a running job has come; a page shows it nevertheless.
-asio::awaitable<Result<std::vector<JobRow>>> JobService::list(JobQuery query) {
-    const Pending<std::vector<JobRow>> pending(parts_.io);
+asio::awaitable<Result<JobPage>> JobService::list(JobQuery query) {
+    const Pending<JobPage> pending(parts_.io);
     parts_.store.list(std::move(query), pending.setter());
-    auto rows = co_await pending.wait();
-    if (!rows) co_return std::unexpected(std::move(rows).error());
-    for (auto& row : *rows)
+    auto page = co_await pending.wait();
+    if (!page) co_return std::unexpected(std::move(page).error());
+    for (auto& row : page->rows)
         if (const auto live = live_.find(row.id); live != live_.end()) row = live->second->row;
-    co_return rows;
+    co_return page;
 }
 
 std::size_t JobService::queue_position(const Job& job) const {
@@ -344,7 +344,8 @@ void JobService::drain(std::chrono::milliseconds time_left, std::function<void()
     const auto live = live_;
     for (const auto& [id, job] : live) job->notify();  // readers of what does not run any more have nothing to wait for
     drain_timer_.expires_after(running_ == 0 ? std::chrono::milliseconds{0} : time_left);
-    drain_timer_.async_wait([this](const boost::system::error_code&) {
+    drain_timer_.async_wait([this, alive = alive_](const boost::system::error_code&) {
+        if (!*alive) return;
         const auto generations = generations_;
         for (const auto& generation : generations) generation->abandon();
         if (drained_) std::exchange(drained_, nullptr)();

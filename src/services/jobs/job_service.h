@@ -84,7 +84,7 @@ class JobService {
     [[nodiscard]] boost::asio::awaitable<Result<SubmittedJob>> submit(JobRequest request);
     // not_found: unknown, or another tenant's; expired.
     [[nodiscard]] boost::asio::awaitable<Result<std::shared_ptr<Job>>> find(std::string tenant, std::string id);
-    [[nodiscard]] boost::asio::awaitable<Result<std::vector<JobRow>>> list(JobQuery query);
+    [[nodiscard]] boost::asio::awaitable<Result<JobPage>> list(JobQuery query);
     // A live job ends as cancelled, which is on disk when this returns.
     [[nodiscard]] boost::asio::awaitable<Result<void>> cancel(std::shared_ptr<Job> job);
     // A finished one.
