@@ -186,8 +186,19 @@ void JobService::accept(JobPtr job, bool has_place) {
     live_[job->row.id] = job;
     watch_deadline(job);
     if (has_place) return run(std::move(job));
-    queue_.add(std::move(job));
-    start_next();
+    if (!running_equal(job->row)) {
+        queue_.add(std::move(job));
+        return start_next();
+    }
+    // Who wants what is being generated already needs no place.
+    const auto now = parts_.unix_ms();
+    parts_.store.start({.number = job->row.number, .attempt = ++job->row.attempt}, now, [this, alive = alive_, job, now](const Result<bool>& started) {
+        if (!*alive || job->ending) return;
+        const auto generation = running_equal(job->row);
+        if (!started || !*started || !generation) return wait_again(job);
+        job->row.started_ms = now;
+        join(job, generation);
+    });
 }
 
 // ---- reading ------------------------------------------------------------------------------------------------------------
