@@ -13,10 +13,11 @@ ALLOWED = {
     "engine": {"base", "gotemplate", "grammar", "jinja", "runner"},
     "scheduler": {"base", "engine", "grammar", "runner"},
     "registry": {"base", "runner", "http"},
-    "services": {"base", "registry", "runner"},
-    "api": {"base", "services", "registry", "runner", "http"},
+    "store": {"base"},
+    "services": {"base", "registry", "runner", "store"},
+    "api": {"base", "services", "registry", "runner", "http", "store"},
     "cli": {"base", "http"},
-    "app": {"base", "api", "services", "registry", "runner", "scheduler", "engine", "http", "cli"},
+    "app": {"base", "api", "services", "registry", "runner", "scheduler", "engine", "http", "cli", "store"},
 }
 # What the engine process must not see of the gateway's side of runner/, and the one place for libllama.
 ENGINE_MAY_SEE = {"generation.h", "messages.h", "engine_metrics.h", "model_description.h", "link.h", "reply_format.h"}

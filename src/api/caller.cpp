@@ -59,7 +59,7 @@ Result<void> read_number(const http::Request& request, std::string_view name, T 
 }  // namespace
 
 Result<void> set_caller(const http::Request& request, GenerateRequest& generate) {
-    generate.tenant = tenant_of(credential_of(request));
+    generate.tenant = request.on_behalf_of ? *request.on_behalf_of : tenant_of(credential_of(request));
     if (const auto scope = request.header("x-weft-cache"); !scope.empty()) {
         if (scope != "shared" && scope != "private")
             return fail_field(ErrorCode::invalid_request, "x-weft-cache", "the header x-weft-cache must be shared or private");

@@ -81,6 +81,23 @@ struct CacheConfig {
     bool check = false;
 };
 
+struct JobsConfig {
+    std::string folder{};          // empty: HOME/jobs
+    std::string model{};
+    std::chrono::nanoseconds ttl{std::chrono::hours{24}};
+    std::chrono::nanoseconds session_ttl{std::chrono::hours{24}};
+    std::uint32_t queue = 100'000;
+    std::uint32_t queue_per_key = 100'000;
+    ByteSize queue_bytes{1ULL << 30};
+    std::uint32_t parallel = 64;
+    std::uint32_t parallel_low = 16;
+    ByteSize store_bytes{0};
+    ByteSize reserved_bytes{16ULL << 20};
+    ByteSize answer_cache{0};
+    std::vector<std::string> callback_hosts{};
+    std::string callback_secret{};
+};
+
 struct LogConfig {
     std::string level = "info";
     std::string format = "text";
@@ -92,6 +109,7 @@ struct Config {
     std::string kernels = "auto";
     LimitsConfig limits{};
     CacheConfig cache{};
+    JobsConfig jobs{};
     LogConfig log{};
     std::vector<std::string> models_dir{};  // folders; never empty after load_config()
     std::vector<ConfiguredModel> models{};  // those of `--model FILE` first

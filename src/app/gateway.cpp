@@ -1,11 +1,18 @@
 #include "app/gateway.h"
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <csignal>
 #include <fstream>
 
+#include "api/jobs/job_object.h"
+#include "api/jobs/job_request.h"
+#include "api/ollama/options.h"
+#include "api/openai/batch_runner.h"
+#include "api/openai/chat_messages.h"
+#include "api/openai/handlers.h"
 #include "app/engine_factory.h"
 #include "app/routes.h"
 #include "base/log.h"
@@ -13,12 +20,20 @@
 #include "registry/local_registry.h"
 #include "services/chat/chat_service.h"
 #include "services/embed/embed_service.h"
+#include "services/jobs/job_service.h"
+#include "store/sqlite_batch_store.h"
+#include "store/sqlite_job_store.h"
 
 namespace weft {
 namespace asio = boost::asio;
 namespace {
 
 constexpr std::size_t worker_threads = 2;
+
+std::int64_t unix_ms() {
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+}
 
 // Owns every part of the gateway, in the order in which they depend on each other. Thread: io.
 class Gateway {
@@ -33,11 +48,12 @@ class Gateway {
           embed_(registry_),
           ollama_{.registry = registry_, .chat = chat_, .embed = embed_, .clock = clock_,
                   .default_context_tokens = options.residency.context_tokens},
+          callbacks_(io_.get_executor(), options.callbacks, [](const JobRow& row) { return api::jobs::job_object(row, 0); }),
+          jobs_(open_jobs()),
           server_(io_, options.server,
-                  make_router(ollama_, {.registry = registry_, .chat = chat_, .embed = embed_, .clock = clock_,
-                               .default_context_tokens = options.residency.context_tokens},
+                  make_router(ollama_, openai_services(),
                               {.registry = registry_, .chat = chat_, .default_context_tokens = options.residency.context_tokens},
-                              registry_, draining_),
+                              job_services(), registry_, draining_),
                   error_formatter()),
           signals_(io_, SIGINT, SIGTERM) {}
 
@@ -47,6 +63,14 @@ class Gateway {
             log_error("cannot_listen", {{"host", options_.host}, {"port", std::to_string(options_.port)},
                                         {"reason", bound.error().message}, {"detail", bound.error().detail}});
             return 1;
+        }
+        if (jobs_) {
+            auto taken_up = jobs_->recover();
+            if (taken_up) taken_up = batches_->recover();
+            if (!taken_up) {
+                log_error("jobs_lost_sight_of", {{"reason", taken_up.error().message}, {"detail", taken_up.error().detail}});
+                return 1;
+            }
         }
         server_.set_middleware({
             // A web page that rebinds its name to 127.0.0.1 still sends its own name.
@@ -77,13 +101,62 @@ class Gateway {
         log_info("draining", {{"signal", std::to_string(signal)},
                               {"connections", std::to_string(server_.connections())}});
         registry_.drain();
-        server_.drain(options_.drain_time, [this] {
-            // Engines write down their prefixes before they end.
-            registry_.stop_all([this] {
-                log_info("drained");
-                io_.stop();
-            });
+        // Streams of jobs end with the jobs, so both drain at once.
+        const auto part_done = [this] {
+            if (--parts_draining_ == 0) stop_engines();
+        };
+        parts_draining_ = jobs_ ? 2 : 1;
+        server_.drain(options_.drain_time, part_done);
+        if (jobs_) jobs_->drain(options_.drain_time, part_done);
+        if (batches_) batches_->drain();
+    }
+
+    void stop_engines() {
+        // Engines write down their prefixes before they end.
+        registry_.stop_all([this] {
+            log_info("drained");
+            io_.stop();
         });
+    }
+
+    // Without its store the server does everything else; it says what is wrong, and its job routes answer 503.
+    std::unique_ptr<JobService> open_jobs() {
+        auto file = SqliteFile::open(options_.jobs_folder, options_.jobs_store, [io = io_.get_executor()](std::function<void()> work) {
+            asio::post(io, std::move(work));
+        });
+        if (!file) {
+            log_error("no_job_store", {{"reason", file.error().message}, {"detail", file.error().detail}});
+            return nullptr;
+        }
+        job_file_ = std::move(*file);
+        auto batch_store = SqliteBatchStore::open(*job_file_);
+        if (!batch_store) {
+            log_error("no_job_store", {{"reason", batch_store.error().message}, {"detail", batch_store.error().detail}});
+            return nullptr;
+        }
+        batch_store_ = std::move(*batch_store);
+        batches_ = std::make_unique<api::openai::BatchRunner>(api::openai::BatchRunner::Parts{
+            .io = io_.get_executor(), .store = *batch_store_,
+            .handle = [services = openai_services()](http::Exchange& exchange) { return api::openai::answer_batch_line(exchange, services); },
+            .new_id = api::random_id, .unix_time = api::system_unix_time, .parallel = options_.jobs.running_low});
+        job_store_ = std::make_unique<SqliteJobStore>(*job_file_);
+        return std::make_unique<JobService>(JobService::Parts{
+            .io = io_.get_executor(), .chat = chat_, .store = *job_store_, .callbacks = callbacks_,
+            .plan = [this](const JobRow& row, const std::string& request, const SessionRow* session) {
+                return api::jobs::plan_job(job_services(), row, request, session);
+            },
+            .unix_ms = unix_ms, .limits = options_.jobs});
+    }
+
+    api::openai::Services openai_services() {
+        return {.registry = registry_, .chat = chat_, .embed = embed_, .clock = clock_, .batch_store = batch_store_.get(),
+                .batches = batches_.get(), .responses = responses_, .default_context_tokens = options_.residency.context_tokens};
+    }
+
+    api::jobs::Services job_services() {
+        return {.jobs = jobs_.get(), .registry = registry_, .default_model = options_.jobs_model,
+                .read_messages = api::openai::read_messages, .read_options = api::ollama::parse_options,
+                .callback_refusal = [this](const std::string& url) { return callbacks_.refusal(url); }};
     }
 
     void end_now() {
@@ -104,6 +177,14 @@ class Gateway {
     EmbedService embed_;
     api::ollama::Services ollama_;
     bool draining_ = false;
+    int parts_draining_ = 0;
+    JobCallbacks callbacks_;
+    std::unique_ptr<SqliteFile> job_file_;
+    std::unique_ptr<SqliteJobStore> job_store_;
+    std::shared_ptr<ResponseStore> responses_ = std::make_shared<ResponseStore>(clock_);
+    std::unique_ptr<SqliteBatchStore> batch_store_;
+    std::unique_ptr<api::openai::BatchRunner> batches_;
+    std::unique_ptr<JobService> jobs_;
     http::Server server_;
     asio::signal_set signals_;
     int exit_status_ = 0;

@@ -2,13 +2,17 @@
 
 #include <chrono>
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <vector>
 
+#include "app/job_callbacks.h"
 #include "http/server_options.h"
 #include "registry/model_catalog.h"
 #include "registry/residency.h"
 #include "runner/messages.h"
+#include "services/jobs/job_limits.h"
+#include "store/sqlite_file.h"
 
 namespace weft {
 
@@ -25,6 +29,11 @@ struct GatewayOptions {
     std::chrono::milliseconds load_timeout{300'000};
     ModelSources models;
     ResidencyLimits residency;
+    std::filesystem::path jobs_folder;
+    SqliteFile::Limits jobs_store;
+    JobLimits jobs;
+    std::string jobs_model;                 // of jobs that name none; empty = the newest
+    JobCallbacks::Options callbacks;
     LoadMessage engine;                     // of every engine process, but for path and window
 };
 

@@ -10,7 +10,11 @@ using http::Exchange;
 using http::Response;
 
 // Coroutines here are plain functions: a capturing lambda's captures would end before the coroutine does.
-asio::awaitable<void> reply_ok(Exchange& exchange) { co_await exchange.reply({.body = R"({"status":"ok"})"}); }
+asio::awaitable<void> reply_ok(Exchange& exchange) {
+    const auto accept = exchange.request().header("accept");
+    if (accept.starts_with("text/plain")) co_return co_await exchange.reply({.content_type = "text/plain", .body = "OK"});
+    co_await exchange.reply({.body = R"({"status":"ok"})"});
+}
 
 Response readiness(Registry& registry, bool draining) {
     const auto not_ready = [](std::string why) {

@@ -2,6 +2,8 @@
 
 #include "api/anthropic/errors.h"
 #include "api/anthropic/routes.h"
+#include "api/jobs/errors.h"
+#include "api/jobs/routes.h"
 #include "api/ollama/errors.h"
 #include "api/openai/errors.h"
 #include "api/openai/routes.h"
@@ -11,6 +13,7 @@
 namespace weft {
 namespace {
 
+bool speaks_jobs(std::string_view path) { return path == "/api/v1" || path.starts_with("/api/v1/"); }
 bool speaks_openai(std::string_view path) { return path == "/v1" || path.starts_with("/v1/"); }
 
 // Two dialects have these paths; a header tells their clients apart.
@@ -23,7 +26,7 @@ http::Handler for_either(http::Handler openai, http::Handler anthropic) {
 }  // namespace
 
 std::shared_ptr<const http::Router> make_router(api::ollama::Services& ollama, const api::openai::Services& openai,
-                                                const api::anthropic::Services& anthropic,
+                                                const api::anthropic::Services& anthropic, const api::jobs::Services& jobs,
                                                 Registry& registry, const bool& draining) {
     auto router = std::make_shared<http::Router>();
     add_health_routes(*router, registry, draining);
@@ -33,6 +36,7 @@ std::shared_ptr<const http::Router> make_router(api::ollama::Services& ollama, c
     router->add("GET", "/v1/models/*id", for_either(api::openai::show_model_handler(openai), api::anthropic::show_model_handler(anthropic)));
     api::openai::add_routes(*router, openai);
     api::anthropic::add_routes(*router, anthropic);
+    api::jobs::add_routes(*router, jobs);
     return router;
 }
 
@@ -40,6 +44,7 @@ http::ErrorFormatter error_formatter() {
     return [](const http::Request& request, int status, std::string_view code_word, std::string message) {
         if (api::anthropic::speaks_anthropic(request)) return api::anthropic::transport_error(status, request);
         if (speaks_openai(request.path)) return api::openai::transport_error(status, request.method, request.path);
+        if (speaks_jobs(request.path)) return api::jobs::transport_error(status, code_word, message);
         return api::ollama::format_transport_error(request, status, code_word, std::move(message));
     };
 }

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "api/anthropic/services.h"
+#include "api/jobs/services.h"
 #include "api/ollama/routes.h"
 #include "api/openai/services.h"
 #include "http/router.h"
@@ -15,6 +16,7 @@ namespace weft {
 [[nodiscard]] std::shared_ptr<const http::Router> make_router(api::ollama::Services& ollama,
                                                               const api::openai::Services& openai,
                                                               const api::anthropic::Services& anthropic,
+                                                              const api::jobs::Services& jobs,
                                                               Registry& registry, const bool& draining);
 
 // Errors that the transport finds, in the shape of the dialect that the path belongs to.

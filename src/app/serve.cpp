@@ -79,6 +79,19 @@ LoadMessage engine_defaults(const Config& config, const std::filesystem::path& h
             .deterministic = config.defaults.deterministic};
 }
 
+JobLimits job_limits(const JobsConfig& config) {
+    JobLimits limits;
+    limits.waiting = config.queue;
+    limits.waiting_bytes = config.queue_bytes.bytes;
+    limits.waiting_of_tenant = config.queue_per_key;
+    limits.running = config.parallel;
+    limits.running_low = config.parallel_low;
+    limits.lifetime = limits.remembered = ms(config.ttl);
+    limits.session_lifetime = ms(config.session_ttl);
+    limits.answer_cache_bytes = config.answer_cache.bytes;
+    return limits;
+}
+
 // Looks at the files and folders that the configuration names. A configured model that cannot be served is a problem;
 // a file in a folder that cannot, and a folder that is not there, are worth a word. Returns the number of problems.
 int check_models(const ModelSources& sources, const std::filesystem::path& default_folder) {
@@ -138,6 +151,11 @@ int serve(const cli::ServeOptions& options) {
                            .load_timeout = ms(config.limits.load_timeout),
                            .models = model_sources(config),
                            .residency = residency_limits(config),
+                           .jobs_folder = config.jobs.folder.empty() ? loaded.home / "jobs" : std::filesystem::absolute(config.jobs.folder),
+                           .jobs_store = {.max_bytes = config.jobs.store_bytes.bytes, .reserved_bytes = config.jobs.reserved_bytes.bytes},
+                           .jobs = job_limits(config.jobs),
+                           .jobs_model = config.jobs.model,
+                           .callbacks = {.hosts = config.jobs.callback_hosts, .secret = config.jobs.callback_secret},
                            .engine = engine_defaults(config, loaded.home)};
     return run_gateway(gateway);
 }

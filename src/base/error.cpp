@@ -9,10 +9,14 @@ std::string_view name_of(ErrorCode code) {
         case ErrorCode::unsupported: return "unsupported";
         case ErrorCode::not_implemented: return "not_implemented";
         case ErrorCode::not_found: return "not_found";
+        case ErrorCode::expired: return "expired";
+        case ErrorCode::conflict: return "conflict";
         case ErrorCode::context_overflow: return "context_overflow";
         case ErrorCode::too_large: return "too_large";
         case ErrorCode::forbidden: return "forbidden";
+        case ErrorCode::storage_full: return "storage_full";
         case ErrorCode::overloaded: return "overloaded";
+        case ErrorCode::rate_limited: return "rate_limited";
         case ErrorCode::shutting_down: return "shutting_down";
         case ErrorCode::model_load_failed: return "model_load_failed";
         case ErrorCode::cancelled: return "cancelled";

@@ -15,10 +15,14 @@ enum class ErrorCode {
     unsupported,       // a known feature that this model cannot do ("does not support tools")
     not_implemented,   // a known feature that this server does not have yet
     not_found,         // unknown model
+    expired,           // it was here, and its time is over
+    conflict,          // not in the state that it is in: a finished batch cannot be cancelled
     context_overflow,  // the prompt does not fit the context window
     too_large,         // a body or value beyond a named bound
     forbidden,         // a host or origin that is not allowed, an operation that is switched off
+    storage_full,      // no room on the disk
     overloaded,        // a full queue; the client may come back after Error::retry_after_s
+    rate_limited,      // too much of one client's; it may come back after Error::retry_after_s
     shutting_down,     // the server is draining
     model_load_failed, // broken file, not enough memory, quarantined model: a retry does not cure it
     cancelled,         // the client is gone or the request was cancelled
@@ -49,7 +53,7 @@ struct Error {
     std::string field{};         // path of the offending value, "messages[0].content"; empty when there is none
     ErrorReason reason = ErrorReason::none;
     std::string detail{};        // for the log only
-    int retry_after_s = 1;       // only meaningful for overloaded and shutting_down
+    int retry_after_s = 1;       // only meaningful for overloaded, rate_limited and shutting_down
     int prompt_tokens = 0;       // only for context_overflow: what the prompt needs ...
     int context_tokens = 0;      // ... and what the window has
 };

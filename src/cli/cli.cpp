@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "cli/commands.h"
+#include "cli/jobs_command.h"
 #include "cli/run_command.h"
 #include "cli/server_address.h"
 #include "cli/shell_completion.h"
@@ -33,6 +34,7 @@ struct CommandLine {
     std::optional<std::string> temperature;
     ListOptions list;
     ShowOptions show;
+    JobsOptions jobs;
     std::string stopped_model;
     std::string shell;
     std::vector<std::string> help_about;
@@ -107,6 +109,31 @@ void add_information(CLI::App& app, CommandLine& line) {
     json(app.add_subcommand("version", "Print the versions of client and server"));
 }
 
+void add_jobs(CLI::App& app, CommandLine& line) {
+    CLI::App* jobs = app.add_subcommand("jobs", "Requests that outlive their connection: submit, list, watch, cancel");
+    jobs->require_subcommand(1);
+    JobsOptions& options = line.jobs;
+    const auto action = [&](const char* name, const char* what) {
+        CLI::App* command = jobs->add_subcommand(name, what);
+        command->add_flag("--json", line.json, "Print the server's JSON");
+        command->callback([&options, name] { options.action = name; });
+        return command;
+    };
+    CLI::App* submit = action("submit", "Store a request and print its id");
+    auto* prompt = submit->add_option("PROMPT", options.prompt, "Question; - reads standard input");
+    auto* batch = submit->add_option("--batch", options.batch_file, "A file with one request a line, as in OpenAI's Batch API");
+    batch->excludes(prompt);
+    submit->add_option("--endpoint", options.endpoint, "Of the requests of a batch")->needs(batch)->capture_default_str();
+    submit->add_option("--model", options.model, "Name of the model (default: the server's)")->excludes(batch);
+    submit->add_option("--priority", options.priority, "high, normal or low")->excludes(batch)->check(CLI::IsMember({"high", "normal", "low"}));
+    submit->add_flag("--wait", options.wait, "Go on as watch does");
+    CLI::App* list = action("list", "List jobs, newest first");
+    list->add_option("--status", options.status, "Only those")->check(CLI::IsMember({"pending", "processing", "completed", "failed", "cancelled"}));
+    list->add_option("--limit", options.limit, "How many")->check(CLI::Range(1, 100))->capture_default_str();
+    action("watch", "Print a job's answer as it comes, or a batch's progress")->add_option("ID", options.id, "Of the job or batch")->required();
+    action("cancel", "Cancel a job or a batch")->add_option("ID", options.id, "Of the job or batch")->required();
+}
+
 void build(CLI::App& app, CommandLine& line) {
     app.require_subcommand(0, 1);
     app.fallthrough();
@@ -115,6 +142,7 @@ void build(CLI::App& app, CommandLine& line) {
     add_serve(app, line);
     add_run(app, line);
     add_information(app, line);
+    add_jobs(app, line);
     add_engine(app, line);
     CLI::App* completion = app.add_subcommand("completion", "Print a completion script for a shell");
     completion->add_option("SHELL", line.shell, "bash, zsh or fish")->required()->check(CLI::IsMember({"bash", "zsh", "fish"}));
@@ -171,6 +199,12 @@ int run_client(CommandLine& line, const std::string& command) {
     };
     auto server = find_server(line.server, environment);
     if (!server) return usage_error(server.error().message);
+    if (command == "jobs") {
+        if (line.jobs.action == "submit" && line.jobs.prompt.empty() && !line.jobs.batch_file)
+            return usage_error("jobs submit wants a PROMPT or --batch FILE");
+        line.jobs.json = line.json;
+        return status_of(run_jobs(*server, Terminal::detect(), line.jobs));
+    }
     OllamaClient client(std::move(*server));
     const Terminal terminal = Terminal::detect();
 

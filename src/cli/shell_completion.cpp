@@ -21,13 +21,14 @@ _weft() {
         --format) COMPREPLY=($(compgen -W "json" -- "$current")); return ;;
     esac
     case $command in
-        "") candidates="serve run list ps top show stop health version completion help --server --version --help" ;;
+        "") candidates="serve run jobs list ps top show stop health version completion help --server --version --help" ;;
         serve) candidates="--model --mmproj --models-dir --config --host --port --port-file --context --parallel --threads --keep-alive --log-level --log-format --set --check --help" ;;
         run) candidates="--format --think --hidethinking --keepalive --system --temperature --parameter --verbose --nowordwrap --json --truncate --dimensions --help" ;;
         show) candidates="--modelfile --parameters --template --system --license --verbose --json --help" ;;
+        jobs) candidates="submit list watch cancel --json --batch --endpoint --model --priority --wait --status --limit --help" ;;
         list | ls | ps | top | version) candidates="--json --help" ;;
         completion) candidates="bash zsh fish" ;;
-        help) candidates="serve run list ps top show stop health version completion" ;;
+        help) candidates="serve run jobs list ps top show stop health version completion" ;;
     esac
     case $command,$current in run,-* | show,-* | stop,-*) ;; run,* | show,* | stop,*) candidates=$(_weft_models) ;; esac
     COMPREPLY=($(compgen -W "$candidates" -- "$current"))
@@ -47,7 +48,7 @@ _weft_models() {
 
 _weft() {
     local -a commands
-    commands=('serve:run the server' 'run:talk to a model' 'list:models that could be served' 'ps:models that are loaded' 'top:who runs and who waits'
+    commands=('serve:run the server' 'run:talk to a model' 'jobs:requests that outlive their connection' 'list:models that could be served' 'ps:models that are loaded' 'top:who runs and who waits'
         'show:what a model is' 'stop:unload a model' 'health:whether the server is ready' 'version:of client and server' 'completion:a script for a shell'
         'help:how to use a command')
     _arguments -C '--server[address of the server]:address:_hosts' '--version[print versions]' '--help[print help]' \
@@ -67,6 +68,8 @@ _weft() {
         show) _arguments '--modelfile' '--parameters' '--template' '--system' '--license' '--verbose' '--json' '1:model:_weft_models' ;;
         stop) _arguments '1:model:_weft_models' ;;
         list | ls | ps | top | version) _arguments '--json[print JSON]' ;;
+        jobs) _arguments '1:action:(submit list watch cancel)' '--json[print JSON]' '--batch[requests for a batch]:file:_files' '--wait[go on as watch does]' \
+            '--model[model]:model:_weft_models' '--priority[urgency]:priority:(high normal low)' '--status[only those]:status:(pending processing completed failed cancelled)' ;;
         completion) _arguments '1:shell:(bash zsh fish)' ;;
     esac
 }
@@ -92,6 +95,12 @@ complete -c weft -n __fish_use_subcommand -a version -d 'of client and server'
 complete -c weft -n __fish_use_subcommand -a completion -d 'a script for a shell'
 complete -c weft -n __fish_use_subcommand -a help -d 'how to use a command'
 complete -c weft -n '__fish_seen_subcommand_from run show stop' -a '(__weft_models)'
+complete -c weft -n __fish_use_subcommand -a jobs -d 'requests that outlive their connection'
+complete -c weft -n '__fish_seen_subcommand_from jobs' -a 'submit list watch cancel'
+complete -c weft -n '__fish_seen_subcommand_from jobs' -l json -d 'print JSON'
+complete -c weft -n '__fish_seen_subcommand_from jobs' -l batch -r -F -d 'requests for a batch'
+complete -c weft -n '__fish_seen_subcommand_from jobs' -l priority -x -a 'high normal low'
+complete -c weft -n '__fish_seen_subcommand_from jobs' -l wait -d 'go on as watch does'
 complete -c weft -n '__fish_seen_subcommand_from completion' -a 'bash zsh fish'
 complete -c weft -n '__fish_seen_subcommand_from list ls ps top show run version' -l json -d 'print JSON'
 complete -c weft -n '__fish_seen_subcommand_from serve' -l model -r -F -d 'a GGUF file'

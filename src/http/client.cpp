@@ -153,7 +153,7 @@ std::string request_text(const Endpoint& endpoint, const ClientRequest& request)
     text += "Host: " + host_and_port(endpoint) + "\r\n";
     text += "User-Agent: weft-cli\r\nAccept: application/json, application/x-ndjson\r\nConnection: close\r\n";
     if (!request.body.empty())
-        text += "Content-Type: application/json\r\nContent-Length: " + std::to_string(request.body.size()) + "\r\n";
+        text += "Content-Type: " + request.content_type + "\r\nContent-Length: " + std::to_string(request.body.size()) + "\r\n";
     return text + "\r\n" + request.body;
 }
 

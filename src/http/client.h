@@ -33,7 +33,8 @@ struct ClientLimits {
 struct ClientRequest {
     std::string method = "GET";
     std::string path;
-    std::string body{};                // JSON; sent with its length unless empty
+    std::string body{};                // sent with its length unless empty
+    std::string content_type = "application/json";  // of the body
     int cancel_fd = -1;                // readable: give up and close the connection, which cancels on the server too
     std::function<void()> on_wait{};   // called about ten times a second while nothing comes in (for a spinner)
 };

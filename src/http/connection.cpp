@@ -70,6 +70,7 @@ void Connection::close_if_idle() {
 }
 
 void Connection::close() {
+    if (core_->web_sockets.contains(wire_.get())) return;  // was told, and says goodbye
     wire_->mark_gone();
     wire_->close();
 }

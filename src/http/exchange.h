@@ -5,6 +5,7 @@
 #include <chrono>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -24,6 +25,8 @@ struct Request {
     std::string peer;         // address of the client, for the log
     std::map<std::string, std::string, std::less<>> path_parameters{};  // of the route's pattern
     std::chrono::steady_clock::time_point received_at{};
+    // For programs that make requests of their own: whose it is, in place of what headers would say. Never off the wire.
+    std::optional<std::string> on_behalf_of{};
 
     // The first header of that (lower case) name; empty when there is none.
     [[nodiscard]] std::string_view header(std::string_view name) const;
@@ -38,7 +41,10 @@ struct Response {
     Headers headers{};
 };
 
-// One request and its answer. A handler calls reply() once, or start_stream(), write()*, finish_stream(). Thread: io.
+class WebSocket;
+
+// One request and its answer. A handler calls reply() once, or start_stream(), write()*, finish_stream(), or
+// accept_web_socket() alone. Thread: io.
 class Exchange {
   public:
     virtual ~Exchange() = default;
@@ -58,6 +64,10 @@ class Exchange {
     [[nodiscard]] virtual boost::asio::awaitable<void> finish_stream() = 0;
     // Ends a stream without its last chunk, so that the client sees a broken transfer: when an exception cut it off.
     virtual void abort_stream() = 0;
+
+    // Answers the handshake of a WebSocket (RFC 6455). Null when the request is none, or on a connection that cannot: then
+    // nothing has been answered yet. The socket lives no longer than the handler.
+    [[nodiscard]] virtual boost::asio::awaitable<std::shared_ptr<WebSocket>> accept_web_socket();
 
     [[nodiscard]] virtual bool started() const = 0;
 

@@ -117,6 +117,7 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
     void close_connections();
     void finish_drain();
     void close_idle();
+    void tell_web_sockets(bool last_call);
 
     asio::steady_timer sweep_timer_;
     asio::steady_timer drain_timer_;
@@ -203,6 +204,12 @@ void Server::Impl::close_idle() {
     for (const auto& connection : connections) connection->close_if_idle();
 }
 
+void Server::Impl::tell_web_sockets(bool last_call) {
+    // A copy: handlers may end in here.
+    const auto sockets = core_->web_sockets;
+    for (const auto& [wire, tell] : sockets) tell(last_call);
+}
+
 void Server::Impl::drain(std::chrono::milliseconds time_left, std::function<void()> done) {
     drained_ = std::move(done);
     core_->draining = true;  // every answer closes its connection from now on
@@ -210,12 +217,14 @@ void Server::Impl::drain(std::chrono::milliseconds time_left, std::function<void
         if (const auto self = weak.lock()) self->finish_drain();
     };
     close_idle();
+    tell_web_sockets(false);
     if (core_->connections.empty()) return asio::post(io_, [self = shared_from_this()] { self->finish_drain(); });
     drain_timer_.expires_after(time_left);
     drain_timer_.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
         const auto self = weak.lock();
         if (error || !self) return;
         self->stop_accepting();
+        self->tell_web_sockets(true);
         self->close_connections();
         self->drain_timer_.expires_after(drain_grace);
         self->drain_timer_.async_wait([weak](const boost::system::error_code& cancelled) {

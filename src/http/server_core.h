@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <list>
+#include <map>
 #include <memory>
 #include <random>
 #include <string>
@@ -55,6 +56,9 @@ struct ServerCore {
     std::size_t refusing_connections = 0;  // of connections, those that only tell 503
     std::size_t buffered_body_bytes = 0;
     bool draining = false;
+    // WebSockets, which never come to an end by themselves, by their wire: told that the server drains (false), and once
+    // more that its time is over (true).
+    std::map<const void*, std::function<void(bool last_call)>> web_sockets{};
     std::function<void()> when_empty{};  // draining has ended
 
     std::shared_ptr<std::vector<char>> read_scratch = std::make_shared<std::vector<char>>(64 * 1024);

@@ -7,6 +7,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "http/web_socket_server.h"
+
 namespace weft::http {
 
 namespace asio = boost::asio;
@@ -21,6 +23,8 @@ bool may_have_body(int status) { return status >= 200 && status != 204 && status
 
 // A client that reads as fast as its handler writes lets other connections have a turn after that many writes.
 constexpr unsigned max_writes_in_a_row = 32;
+
+constexpr int switching_protocols = 101;
 
 asio::const_buffer to_buffer(std::string_view text) { return {text.data(), text.size()}; }
 
@@ -108,6 +112,16 @@ void ServerExchange::abort_stream() {
     turn_.keep_alive = false;
     // Without chunks only a reset tells the client that the end is not the end.
     if (framing_ == Framing::until_close) wire_.reset();
+}
+
+asio::awaitable<std::shared_ptr<WebSocket>> ServerExchange::accept_web_socket() {
+    if (started() || !is_web_socket_handshake(turn_.request, turn_.http_1_1) || !wire_.unread().empty()) co_return nullptr;
+    turn_.keep_alive = false;  // nothing but the end can follow
+    auto socket = co_await open_web_socket(core_, wire_, turn_.request);
+    if (!socket) co_return nullptr;
+    state_ = State::finished;
+    turn_.status = switching_protocols;
+    co_return socket;
 }
 
 void ServerExchange::require_streaming() const {

@@ -42,6 +42,7 @@ class ServerExchange final : public Exchange {
     [[nodiscard]] boost::asio::awaitable<bool> write(std::string_view data) override;
     [[nodiscard]] boost::asio::awaitable<void> finish_stream() override;
     void abort_stream() override;
+    [[nodiscard]] boost::asio::awaitable<std::shared_ptr<WebSocket>> accept_web_socket() override;
 
     [[nodiscard]] bool started() const override { return state_ != State::unanswered; }
     void on_client_gone(std::function<void()> callback) override;

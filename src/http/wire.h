@@ -28,6 +28,8 @@ class Wire : public std::enable_shared_from_this<Wire> {
     // scratch outlives the wire's last read.
     Wire(Socket socket, std::shared_ptr<std::vector<char>> scratch);
 
+    // For a protocol that takes the connection over: nothing else of the wire may be used meanwhile.
+    [[nodiscard]] Socket& socket() { return socket_; }
     [[nodiscard]] Socket::executor_type executor() { return socket_.get_executor(); }
 
     // Received bytes that nobody has consumed. Valid until the next read() or consume().

@@ -22,6 +22,10 @@ Kind kind_of(ErrorCode code) {
         case ErrorCode::context_overflow: return {400, "invalid_request_error"};
         case ErrorCode::not_implemented: return {501, "api_error"};
         case ErrorCode::not_found: return {404, "not_found_error"};
+        case ErrorCode::expired: return {410, "not_found_error"};
+        case ErrorCode::conflict: return {409, "invalid_request_error"};
+        case ErrorCode::storage_full: return {507, "api_error"};
+        case ErrorCode::rate_limited: return {429, "rate_limit_error"};
         case ErrorCode::too_large: return {413, "request_too_large"};
         case ErrorCode::forbidden: return {403, "permission_error"};
         case ErrorCode::overloaded: return {overloaded_status, "overloaded_error"};

@@ -41,10 +41,14 @@ int status_of(ErrorCode code) {
         case ErrorCode::unsupported: return 400;
         case ErrorCode::not_implemented: return 501;
         case ErrorCode::not_found: return 404;
+        case ErrorCode::expired: return 410;
+        case ErrorCode::conflict: return 409;
         case ErrorCode::context_overflow: return 400;
         case ErrorCode::too_large: return 413;
         case ErrorCode::forbidden: return 403;
+        case ErrorCode::storage_full: return 507;
         case ErrorCode::overloaded: return 503;
+        case ErrorCode::rate_limited: return 429;
         case ErrorCode::shutting_down: return 503;
         case ErrorCode::model_load_failed: return 500;
         case ErrorCode::cancelled: return 499;
@@ -66,6 +70,10 @@ std::string text_of(const Error& error) {
         case ErrorCode::unsupported:
         case ErrorCode::not_implemented:
         case ErrorCode::not_found:
+        case ErrorCode::expired:
+        case ErrorCode::conflict:
+        case ErrorCode::storage_full:
+        case ErrorCode::rate_limited:
         case ErrorCode::too_large:
         case ErrorCode::forbidden:
         case ErrorCode::model_load_failed:
@@ -78,7 +86,7 @@ std::string text_of(const Error& error) {
 
 http::Response error_response(const Error& error) {
     http::Response response{.status = status_of(error.code), .body = to_json(ErrorBody{text_of(error)})};
-    if (response.status == 503) response.headers.emplace_back("retry-after", std::to_string(error.retry_after_s));
+    if (response.status == 503 || response.status == 429) response.headers.emplace_back("retry-after", std::to_string(error.retry_after_s));
     return response;
 }
 

@@ -43,10 +43,14 @@ Kind kind_of(const Error& error) {
             const bool is_model = error.field.empty() || error.field == "model";
             return {404, "invalid_request_error", is_model ? "model_not_found" : "not_found"};
         }
+        case ErrorCode::expired: return {410, "invalid_request_error", "expired"};
+        case ErrorCode::conflict: return {409, "invalid_request_error", "conflict"};
         case ErrorCode::context_overflow: return {400, "invalid_request_error", "context_length_exceeded"};
         case ErrorCode::too_large: return {413, "invalid_request_error", "request_too_large"};
         case ErrorCode::forbidden: return {403, "permission_error", "forbidden"};
+        case ErrorCode::storage_full: return {507, "server_error", "storage_full"};
         case ErrorCode::overloaded: return {503, "server_error", "server_overloaded"};
+        case ErrorCode::rate_limited: return {429, "requests", "rate_limit_exceeded"};
         case ErrorCode::shutting_down: return {503, "server_error", "server_shutting_down"};
         case ErrorCode::model_load_failed: return {500, "server_error", "model_load_failed"};
         // The client of a cancelled request is gone, as a rule: only a log will see this status.
@@ -136,10 +140,10 @@ std::string error_body(const Error& error) {
 
 http::Response error_response(const Error& error) {
     http::Response response{.status = kind_of(error).status, .body = error_body(error)};
-    if (error.code == ErrorCode::overloaded || error.code == ErrorCode::shutting_down)
+    if (error.code == ErrorCode::overloaded || error.code == ErrorCode::rate_limited || error.code == ErrorCode::shutting_down)
         response.headers.emplace_back("retry-after", std::to_string(std::max(1, error.retry_after_s)));
-    if (error.code == ErrorCode::model_load_failed || error.code == ErrorCode::not_implemented)
-        response.headers.emplace_back("x-should-retry", "false");
+    const bool is_final = error.code == ErrorCode::model_load_failed || error.code == ErrorCode::conflict || error.code == ErrorCode::not_implemented;
+    if (is_final) response.headers.emplace_back("x-should-retry", "false");
     return response;
 }
 

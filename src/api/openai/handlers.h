@@ -24,6 +24,17 @@ Answered delete_response(http::Exchange& exchange, const Services& services);
 Answered cancel_response(http::Exchange& exchange, const Services& services);
 Answered list_input_items(http::Exchange& exchange, const Services& services);
 Answered rerank(http::Exchange& exchange, const Services& services);
+Answered create_file(http::Exchange& exchange, const Services& services);
+Answered list_files(http::Exchange& exchange, const Services& services);
+Answered show_file(http::Exchange& exchange, const Services& services);
+Answered show_file_content(http::Exchange& exchange, const Services& services);
+Answered delete_file(http::Exchange& exchange, const Services& services);
+Answered create_batch(http::Exchange& exchange, const Services& services);
+Answered list_batches(http::Exchange& exchange, const Services& services);
+Answered show_batch(http::Exchange& exchange, const Services& services);
+Answered cancel_batch(http::Exchange& exchange, const Services& services);
+// For BatchRunner: the handler of the request's path, which is one of a batch's endpoints.
+Answered answer_batch_line(http::Exchange& exchange, const Services& services);
 // Of llama-server and vLLM.
 Answered tokenize(http::Exchange& exchange, const Services& services);
 Answered detokenize(http::Exchange& exchange, const Services& services);

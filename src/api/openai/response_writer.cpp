@@ -22,16 +22,20 @@ std::string logprobs_json(const std::vector<TokenLogprob>& logprobs) {
 
 std::string_view error_code(ErrorCode code) {
     switch (code) {
-        case ErrorCode::overloaded: return "rate_limit_exceeded";
+        case ErrorCode::overloaded:
+        case ErrorCode::rate_limited: return "rate_limit_exceeded";
         case ErrorCode::invalid_request:
         case ErrorCode::missing_field:
         case ErrorCode::unsupported:
         case ErrorCode::not_implemented:
         case ErrorCode::not_found:
+        case ErrorCode::expired:
+        case ErrorCode::conflict:
         case ErrorCode::context_overflow:
         case ErrorCode::too_large:
         case ErrorCode::forbidden: return "invalid_prompt";
         case ErrorCode::shutting_down:
+        case ErrorCode::storage_full:
         case ErrorCode::model_load_failed:
         case ErrorCode::cancelled:
         case ErrorCode::timeout:

@@ -15,6 +15,11 @@ Answered with_version(http::Exchange& exchange, const Services& services, Answer
     co_await answer(exchange, services);
 }
 
+Answered without_store(http::Exchange& exchange, const Services& services) {
+    co_await reply_error(exchange, services,
+                         {.code = ErrorCode::overloaded, .message = "The server's store could not be opened; its log says why.", .retry_after_s = 60});
+}
+
 struct Route {
     const char* method;
     const char* pattern;  // under /v1
@@ -41,6 +46,19 @@ constexpr Route routes[] = {
     {"POST", "/detokenize", detokenize, true},
 };
 
+// Those that need the store.
+constexpr Route stored_routes[] = {
+    {"POST", "/files", create_file},
+    {"GET", "/files", list_files},
+    {"GET", "/files/:id", show_file},
+    {"DELETE", "/files/:id", delete_file},
+    {"GET", "/files/:id/content", show_file_content},
+    {"POST", "/batches", create_batch},
+    {"GET", "/batches", list_batches},
+    {"GET", "/batches/:id", show_batch},
+    {"POST", "/batches/:id/cancel", cancel_batch},
+};
+
 // Other servers' routes, without /v1.
 constexpr Route bare_routes[] = {
     {"POST", "/v2/rerank", rerank},
@@ -55,10 +73,6 @@ constexpr Route bare_routes[] = {
 constexpr const char* missing[] = {
     "/responses/compact",
     "/chat/completions/*rest",
-    "/files",
-    "/files/*rest",
-    "/batches",
-    "/batches/*rest",
     "/score",
     "/audio/*rest",
     "/images/*rest",
@@ -97,6 +111,9 @@ void add_routes(http::Router& router, const Services& services) {
         add(route.method, std::string("/v1") + route.pattern, route.answer);
         if (route.alias) add(route.method, route.pattern, route.answer);
     }
+    const bool has_store = services.batch_store != nullptr && services.batches != nullptr;
+    for (const auto& route : stored_routes)
+        add(route.method, std::string("/v1") + route.pattern, has_store ? route.answer : without_store);
     for (const auto& route : bare_routes) add(route.method, route.pattern, route.answer);
     add("GET", "/v1/chat/completions", not_implemented);
     for (const auto* pattern : missing)

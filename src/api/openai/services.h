@@ -14,7 +14,13 @@
 #include "services/embed/embed_service.h"
 #include "services/responses/response_store.h"
 
+namespace weft {
+class BatchStore;
+}
+
 namespace weft::api::openai {
+
+class BatchRunner;
 
 // All that the handlers of this dialect need. What it refers to outlives the router. Tests replace ids and times.
 struct Services {
@@ -22,6 +28,8 @@ struct Services {
     ChatService& chat;
     EmbedService& embed;
     const Clock& clock;
+    BatchStore* batch_store = nullptr;  // of files and batches; null, like the next one: it could not be opened
+    BatchRunner* batches = nullptr;
     std::shared_ptr<ResponseStore> responses = std::make_shared<ResponseStore>(clock);
     std::uint32_t default_context_tokens = 4096;  // the window of a model for which nobody named one
     std::function<std::string(std::string_view prefix)> new_id = random_id;

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <string>
+
+#include "api/jobs/services.h"
+#include "http/exchange.h"
+
+// The routes' coroutines. Each answers its exchange, with an error object if need be.
+namespace weft::api::jobs {
+
+using Answered = boost::asio::awaitable<void>;
+
+Answered infer(http::Exchange& exchange, const Services& services);
+Answered show_status(http::Exchange& exchange, const Services& services);
+Answered show_result(http::Exchange& exchange, const Services& services);
+Answered stream(http::Exchange& exchange, const Services& services);
+Answered list_jobs(http::Exchange& exchange, const Services& services);
+Answered delete_job(http::Exchange& exchange, const Services& services);
+Answered create_session(http::Exchange& exchange, const Services& services);
+Answered show_session(http::Exchange& exchange, const Services& services);
+Answered delete_session(http::Exchange& exchange, const Services& services);
+Answered web_socket(http::Exchange& exchange, const Services& services);
+Answered not_implemented(http::Exchange& exchange, const Services& services);
+
+// Whose requests these are; an error names the header that is wrong.
+[[nodiscard]] Result<std::string> tenant_of(const http::Exchange& exchange);
+[[nodiscard]] std::string path_id(const http::Exchange& exchange);
+// The job that the path names, of whoever asks.
+[[nodiscard]] boost::asio::awaitable<Result<std::shared_ptr<Job>>> job_of(const http::Exchange& exchange, const Services& services);
+
+Answered reply_json(http::Exchange& exchange, int status, std::string body, http::Headers headers = {});
+Answered reply_error(http::Exchange& exchange, Error error);
+
+}  // namespace weft::api::jobs

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "api/json_reader.h"
+#include "registry/registry.h"
+#include "services/chat/chat_service.h"
+#include "services/jobs/job_service.h"
+
+namespace weft::api::jobs {
+
+// What the handlers of this dialect need. What it refers to outlives the router.
+struct Services {
+    JobService* jobs = nullptr;  // null: the store could not be opened, and every route says so
+    Registry& registry;
+    std::string default_model{};  // of requests that name none; empty: the newest one
+    // Requests borrow their messages from OpenAI's dialect and their options from Ollama's.
+    std::function<Result<std::vector<ChatMessage>>(const JsonReader& messages)> read_messages;
+    std::function<Result<SamplingOverrides>(const JsonReader& options)> read_options;
+    std::function<std::string(const std::string& url)> callback_refusal;  // empty: the address may be called
+    std::chrono::milliseconds comment_interval{15'000};                   // of silence, in a stream of events
+};
+
+}  // namespace weft::api::jobs

@@ -1,0 +1,72 @@
+#include "app/job_callbacks.h"
+
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
+#include <algorithm>
+#include <array>
+#include <boost/asio/post.hpp>
+#include <chrono>
+
+#include "base/log.h"
+#include "http/outbound_post.h"
+
+namespace weft {
+namespace asio = boost::asio;
+namespace {
+
+constexpr std::size_t sender_threads = 4;
+
+bool matches(const std::string& pattern, const std::string& host) {
+    if (pattern.starts_with("*.")) return host.size() > pattern.size() - 1 && host.ends_with(pattern.substr(1));
+    return pattern == host;
+}
+
+}  // namespace
+
+std::string hmac_sha256_hex(const std::string& secret, const std::string& text) {
+    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+    unsigned length = 0;
+    HMAC(EVP_sha256(), secret.data(), static_cast<int>(secret.size()), reinterpret_cast<const unsigned char*>(text.data()), text.size(),
+         digest.data(), &length);
+    constexpr std::string_view digits = "0123456789abcdef";
+    std::string out;
+    for (unsigned i = 0; i < length; ++i) {
+        out += digits[digest[i] >> 4U];
+        out += digits[digest[i] & 15U];
+    }
+    return out;
+}
+
+JobCallbacks::JobCallbacks(asio::any_io_executor io, Options options, JobObject job_object)
+    : io_(std::move(io)), options_(std::move(options)), job_object_(std::move(job_object)), senders_(sender_threads) {}
+
+std::string JobCallbacks::refusal(const std::string& url) const {
+    if (options_.hosts.empty()) return "this server sends no callbacks: jobs.callback_hosts is empty";
+    if (options_.secret.empty()) return "this server sends no callbacks: it has no jobs.callback_secret to sign them with";
+    const auto host = http::host_of_url(url);
+    if (host.empty()) return "'callback_url' must be an http or https address";
+    if (!std::ranges::any_of(options_.hosts, [&host](const auto& pattern) { return matches(pattern, host); }))
+        return "the host of 'callback_url' is not one that this server may call";
+    return {};
+}
+
+void JobCallbacks::send(const JobRow& job, std::function<void(bool)> done) {
+    http::OutboundPost request{.url = job.callback_url, .body = job_object_(job)};
+    const auto now = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+    const auto time = std::to_string(now);
+    request.headers = {{"content-type", "application/json"},
+                       {"weft-delivery-id", "dlv-" + job.id},
+                       {"weft-signature", "t=" + time + ",v1=" + hmac_sha256_hex(options_.secret, time + "." + request.body)}};
+    // The list may have become shorter since the job was accepted.
+    const bool allowed = refusal(job.callback_url).empty();
+    asio::post(senders_, [io = io_, request = std::move(request), done = std::move(done), allowed, id = job.id] {
+        const auto status = allowed ? http::post(request) : fail(ErrorCode::forbidden, "the host is not allowed any more");
+        const bool delivered = status && *status >= 200 && *status < 300;
+        if (!delivered)
+            log_warn("callback_failed", {{"job", id}, {"reason", status ? "status " + std::to_string(*status) : status.error().message + " " + status.error().detail}});
+        asio::post(io, [done, delivered] { done(delivered); });
+    });
+}
+
+}  // namespace weft

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "services/jobs/callback_sender.h"
+
+namespace weft {
+
+// Sends the final object of a job to the address that its client gave, signed, on threads of its own.
+//   weft-delivery-id   the same for every try of one delivery
+//   weft-signature     "t=<Unix seconds>,v1=<hex HMAC-SHA256 of "<t>.<body>" with the secret>"
+class JobCallbacks final : public CallbackSender {
+  public:
+    struct Options {
+        std::vector<std::string> hosts{};  // that may be called; "*.example.com" stands for all below it
+        std::string secret{};
+    };
+    using JobObject = std::function<std::string(const JobRow& row)>;
+
+    JobCallbacks(boost::asio::any_io_executor io, Options options, JobObject job_object);
+
+    [[nodiscard]] std::string refusal(const std::string& url) const override;
+    void send(const JobRow& job, std::function<void(bool delivered)> done) override;
+
+  private:
+    boost::asio::any_io_executor io_;
+    Options options_;
+    JobObject job_object_;
+    boost::asio::thread_pool senders_;
+};
+
+[[nodiscard]] std::string hmac_sha256_hex(const std::string& secret, const std::string& text);
+
+}  // namespace weft

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+namespace weft {
+
+// Every bound of the job service.
+struct JobLimits {
+    std::size_t waiting = 100'000;               // jobs that wait; one more is overloaded
+    std::size_t waiting_bytes = 1ULL << 30;      // of their requests; beyond: overloaded
+    std::size_t waiting_of_tenant = 100'000;     // one more of that tenant is rate_limited
+    std::size_t running = 64;                    // at once ...
+    std::size_t running_low = 16;                // ... and of those with low priority, so that interactive users do not feel them
+    std::chrono::milliseconds lifetime{std::chrono::hours{24}};            // of a finished job
+    std::chrono::milliseconds remembered{std::chrono::hours{24}};          // that there was a job whose time is over
+    std::chrono::milliseconds idempotency{std::chrono::hours{24}};         // of an Idempotency-Key
+    std::chrono::milliseconds session_lifetime{std::chrono::hours{24}};    // after its last turn, if a client names none
+    std::size_t session_turns = 1000;            // a conversation that long takes no more
+    std::size_t recent_bytes = 16 << 20;         // finished jobs that are kept in memory, too
+    std::size_t answer_cache_bytes = 0;          // answers for later equal requests; 0: none
+    std::size_t output_bytes = 16 << 20;         // text of one job; longer ones fail
+    std::chrono::milliseconds keep_text_every{500};      // how much of a running job's text a crash may cost
+    std::chrono::milliseconds retry_write_after{1000};   // an end that did not fit on the disk is tried again
+    std::chrono::milliseconds retry_busy_after{250};     // the model's queue was full
+    std::chrono::milliseconds expire_every{60'000};
+    unsigned engine_failures = 3;                // runs of one job that an engine's death may cost
+};
+
+inline constexpr std::int32_t high_priority = -100;
+inline constexpr std::int32_t normal_priority = 0;
+inline constexpr std::int32_t low_priority = 100;
+
+}  // namespace weft

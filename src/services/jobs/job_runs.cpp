@@ -1,0 +1,392 @@
+// How JobService runs its jobs: from the queue through the chat service to their end in the store.
+#include <algorithm>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <exception>
+#include <utility>
+
+#include "base/log.h"
+#include "services/chat/reply_parser.h"
+#include "services/jobs/job_service.h"
+
+namespace weft {
+namespace asio = boost::asio;
+namespace {
+
+constexpr double newest_share = 0.1;  // of the newest run in the mean time of a run
+
+std::string shared_key(const JobRow& row) { return row.tenant + '\n' + row.request_key; }
+
+// The codes that clients see in a job's error.
+std::string job_error_code(const Error& error) {
+    switch (error.code) {
+        case ErrorCode::not_found: return "model_not_found";
+        case ErrorCode::context_overflow: return "context_length_exceeded";
+        case ErrorCode::timeout: return "deadline_exceeded";
+        default: return std::string(name_of(error.code));
+    }
+}
+
+// The text of a reply, without its thinking.
+class ContentReader {
+  public:
+    explicit ContentReader(const ReplyRules& rules) : rules_(rules) {}
+
+    std::string add(GenerationEvent& event) {
+        const auto* accepted = std::get_if<PromptAccepted>(&event);
+        if (!parser_) parser_.emplace(rules_, accepted && accepted->thinking_open);
+        if (auto* piece = std::get_if<TextPiece>(&event)) return parser_->feed(std::move(*piece)).content;
+        if (std::holds_alternative<ChoiceFinished>(event)) return parser_->finish().content;
+        return {};
+    }
+
+  private:
+    const ReplyRules& rules_;
+    std::optional<ReplyParser> parser_{};
+};
+
+}  // namespace
+
+void JobService::start_next() {
+    while (may_start(normal_priority)) {
+        auto job = queue_.take(may_start(low_priority) ? INT32_MAX : low_priority - 1);
+        if (!job) return;
+        start(std::move(job));
+    }
+}
+
+// Its readers must not see an attempt that the store has not heard of: after a crash its number would be given again.
+void JobService::start(JobPtr job) {
+    ++running_;
+    if (job->row.priority >= low_priority) ++running_low_;
+    const auto now = parts_.unix_ms();
+    // Before the others, which join what this one begins.
+    parts_.store.start({.number = job->row.number, .attempt = ++job->row.attempt}, now, [this, alive = alive_, job, now](const Result<bool>& started) {
+        if (!*alive) return;
+        if (job->ending || !started || !*started) {
+            if (!job->ending) wait_again(job);
+            return give_place_back(job->row);
+        }
+        job->row.started_ms = now;
+        run(job);
+    });
+    for (auto& equal : queue_.take_equal(*job))
+        parts_.store.start({.number = equal->row.number, .attempt = ++equal->row.attempt}, now,
+                           [this, alive = alive_, equal, job, now](const Result<bool>& started) {
+                               if (!*alive || equal->ending) return;
+                               if (!started || !*started || !job->generation || job->generation->abandoned) return wait_again(equal);
+                               equal->row.started_ms = now;
+                               join(equal, job->generation);
+                           });
+}
+
+// Something was in the way, not the job's fault.
+void JobService::wait_again(const JobPtr& job) {
+    auto timer = std::make_shared<asio::steady_timer>(parts_.io, parts_.limits.retry_write_after);
+    timer->async_wait([this, alive = alive_, job, timer](const boost::system::error_code& error) {
+        if (error || !*alive || job->ending) return;
+        queue_.add(job);
+        start_next();
+    });
+}
+
+// The job has its place.
+void JobService::run(JobPtr job) {
+    job->row.status = JobStatus::processing;
+    if (auto generation = running_equal(job->row)) {
+        join(job, generation);
+        return give_place_back(job->row);
+    }
+    auto generation = std::make_shared<SharedGeneration>();
+    generation->priority = job->row.priority;
+    if (!job->row.request_key.empty()) {
+        generation->request_key = shared_key(job->row);
+        equal_[generation->request_key] = generation;
+    }
+    generations_.insert(generation);
+    join(job, generation);
+    asio::co_spawn(parts_.io, generate(generation, job), [this, alive = alive_, generation, job](const std::exception_ptr& failure) {
+        if (!*alive) return;
+        if (failure) end_generation(generation, fail(ErrorCode::internal, "the server has failed on this job"));
+        generations_.erase(generation);
+        if (const auto equal = equal_.find(generation->request_key); equal != equal_.end() && equal->second.lock() == generation)
+            equal_.erase(equal);
+        give_place_back(job->row);
+        if (draining_ && running_ == 0) drain_timer_.cancel();
+    });
+}
+
+JobService::GenerationPtr JobService::running_equal(const JobRow& row) const {
+    if (row.request_key.empty()) return nullptr;
+    const auto found = equal_.find(shared_key(row));
+    const auto generation = found == equal_.end() ? nullptr : found->second.lock();
+    return generation && !generation->abandoned ? generation : nullptr;
+}
+
+void JobService::join(const JobPtr& job, const GenerationPtr& generation) {
+    job->row.status = JobStatus::processing;
+    job->row.output = generation->output;
+    job->kept_chunks = 0;
+    job->generation = generation;
+    generation->jobs.push_back(job);
+    job->notify();
+}
+
+void JobService::leave_generation(const JobPtr& job) {
+    const auto generation = std::exchange(job->generation, nullptr);
+    std::erase(generation->jobs, job);
+    if (generation->jobs.empty()) generation->abandon();
+}
+
+// ---- one generation -----------------------------------------------------------------------------------------------------
+
+asio::awaitable<void> JobService::generate(GenerationPtr generation, JobPtr first) {
+    const auto alive = alive_;
+    const auto began = parts_.unix_ms();
+    auto plan = co_await plan_of(first);
+    if (!*alive || generation->abandoned) co_return;
+    if (!plan) co_return end_generation(generation, std::unexpected(std::move(plan).error()));
+    generation->own_turns = plan->own_turns;
+    for (;;) {
+        auto outcome = co_await generate_once(generation, *plan);
+        if (!*alive || generation->abandoned) co_return;
+        const auto code = outcome ? ErrorCode::internal : outcome.error().code;
+        // The next process finds it unfinished.
+        if (!outcome && draining_ && (code == ErrorCode::shutting_down || code == ErrorCode::engine_failed)) co_return;
+        const bool again = !outcome && (code == ErrorCode::overloaded || code == ErrorCode::engine_failed);
+        if (code == ErrorCode::engine_failed && ++first->engine_failures >= parts_.limits.engine_failures)
+            co_return end_generation(generation, outcome);
+        if (!again) {
+            const auto took = static_cast<double>(parts_.unix_ms() - began);
+            mean_run_ms_ = mean_run_ms_ == 0 ? took : (1 - newest_share) * mean_run_ms_ + newest_share * took;
+            co_return end_generation(generation, outcome);
+        }
+        if (!co_await another_attempt(generation)) co_return;
+    }
+}
+
+asio::awaitable<Result<JobPlan>> JobService::plan_of(JobPtr job) {
+    const auto alive = alive_;
+    if (job->row.request.empty()) {
+        const Pending<std::string> pending(parts_.io);
+        parts_.store.load_request(job->row.number, pending.setter());
+        auto request = co_await pending.wait();
+        if (!request) co_return std::unexpected(std::move(request).error());
+        if (!*alive) co_return fail(ErrorCode::shutting_down, "the server is shutting down");
+        job->row.request = std::move(*request);
+    }
+    std::optional<SessionRow> session;
+    if (job->row.in_session) {
+        auto found = co_await find_session(job->row.tenant, job->row.session_id);
+        if (!*alive) co_return fail(ErrorCode::shutting_down, "the server is shutting down");
+        if (!found && found.error().code != ErrorCode::not_found) co_return std::unexpected(std::move(found).error());
+        if (found) session = std::move(*found);
+    }
+    const std::string request = std::exchange(job->row.request, {});
+    auto plan = parts_.plan(job->row, request, session ? &*session : nullptr);
+    if (plan) {
+        plan->request.generate.tenant = job->row.tenant;
+        plan->request.generate.priority = job->row.priority;
+    }
+    co_return plan;
+}
+
+asio::awaitable<Result<GenerationDone>> JobService::generate_once(GenerationPtr generation, JobPlan plan) {
+    const auto pending = parts_.chat.begin(std::move(plan.request));
+    generation->interrupt = [pending] { pending.cancel(); };
+    auto reply = co_await pending.wait();
+    if (!reply) co_return std::unexpected(std::move(reply).error());
+    generation->interrupt = [&events = reply->events] { events.cancel(); };
+    ContentReader reader(reply->rules);
+    auto last_kept = std::chrono::steady_clock::now();
+    Result<GenerationDone> outcome = fail(ErrorCode::internal, "");
+    for (bool ended = false; !ended;) {
+        auto event = co_await reply->events.next();
+        ended = is_last(event);
+        if (generation->abandoned) break;
+        if (auto* error = std::get_if<Error>(&event)) outcome = std::unexpected(std::move(*error));
+        if (const auto* done = std::get_if<GenerationDone>(&event)) outcome = *done;
+        if (const auto* accepted = std::get_if<PromptAccepted>(&event))
+            for (const auto& job : generation->jobs) job->row.prompt_tokens = accepted->prompt_tokens;
+        if (const auto text = ended ? std::string() : reader.add(event); !text.empty()) add_text(*generation, text);
+        if (generation->output.text.size() > parts_.limits.output_bytes) {
+            reply->events.cancel();
+            outcome = fail(ErrorCode::too_large, "the answer is longer than a job may keep");
+            break;
+        }
+        if (const auto now = std::chrono::steady_clock::now(); now - last_kept >= parts_.limits.keep_text_every) {
+            keep_text(*generation);
+            last_kept = now;
+        }
+    }
+    generation->interrupt = nullptr;
+    co_return outcome;
+}
+
+void JobService::add_text(SharedGeneration& generation, const std::string& text) {
+    const auto add = [&text](ChunkedText& output) {
+        output.text += text;
+        output.sizes.push_back(static_cast<std::uint32_t>(text.size()));
+    };
+    add(generation.output);
+    for (const auto& job : generation.jobs) {
+        add(job->row.output);
+        ++job->row.completion_tokens;
+        job->notify();
+    }
+}
+
+void JobService::keep_text(SharedGeneration& generation) {
+    for (const auto& job : generation.jobs) {
+        const auto& output = job->row.output;
+        if (job->kept_chunks == output.sizes.size()) continue;
+        const auto first = output.sizes.begin() + static_cast<std::ptrdiff_t>(job->kept_chunks);
+        std::size_t offset = 0;
+        for (auto size = output.sizes.begin(); size != first; ++size) offset += *size;
+        parts_.store.keep_text({.number = job->row.number, .attempt = job->row.attempt}, job->kept_chunks,
+                               {.text = output.text.substr(offset), .sizes = {first, output.sizes.end()}});
+        job->kept_chunks = output.sizes.size();
+    }
+}
+
+// Busy, or the engine died: once more from the start. What was told already is taken back by a new attempt, so its number
+// must be on disk before anything of it is told.
+asio::awaitable<bool> JobService::another_attempt(GenerationPtr generation) {
+    const auto alive = alive_;
+    asio::steady_timer pause(parts_.io, parts_.limits.retry_busy_after);
+    generation->interrupt = [&pause] { pause.cancel(); };
+    boost::system::error_code ignored;
+    co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    if (*alive) generation->interrupt = nullptr;
+    if (!*alive || generation->abandoned) co_return false;
+    if (draining_) co_return false;
+    if (generation->output.sizes.empty()) co_return true;
+    generation->output = {};
+    const auto jobs = generation->jobs;  // some may leave meanwhile
+    for (const auto& job : jobs) {
+        job->row.output = {};
+        job->row.completion_tokens = 0;
+        job->kept_chunks = 0;
+        const Pending<bool> pending(parts_.io);
+        parts_.store.start({.number = job->row.number, .attempt = ++job->row.attempt}, parts_.unix_ms(), pending.setter());
+        const auto started = co_await pending.wait();
+        if (!*alive || generation->abandoned) co_return false;
+        if (!started) log_warn("job_attempt_not_stored", {{"job", job->row.id}});
+        job->notify();
+    }
+    co_return true;
+}
+
+void JobService::end_generation(const GenerationPtr& generation, const Result<GenerationDone>& outcome) {
+    generation->abandoned = true;  // whoever comes now comes too late to share it
+    const auto jobs = std::exchange(generation->jobs, {});
+    for (const auto& job : jobs) {
+        job->generation = nullptr;
+        if (job->ending) continue;
+        JobEnd end{.output = job->row.output};
+        if (outcome) {
+            end.prompt_tokens = outcome->prompt_tokens;
+            end.cached_tokens = outcome->cached_tokens;
+            end.completion_tokens = outcome->completion_tokens;
+            if (job->row.in_session) {
+                end.session_id = job->row.session_id;
+                end.turns = generation->own_turns;
+                end.turns.push_back({.role = "assistant", .content = end.output.text});
+            }
+        } else {
+            end.status = JobStatus::failed;
+            end.error_code = job_error_code(outcome.error());
+            end.error_message = outcome.error().message;
+            end.prompt_tokens = job->row.prompt_tokens;
+            end.completion_tokens = job->row.completion_tokens;
+        }
+        finish(job, std::move(end));
+    }
+}
+
+// ---- the end of a job ---------------------------------------------------------------------------------------------------
+
+void JobService::finish(const JobPtr& job, JobEnd end) {
+    job->ending = true;
+    end.finished_ms = parts_.unix_ms();
+    end.expires_ms = end.finished_ms + parts_.limits.lifetime.count();
+    end.callback_due = !job->row.callback_url.empty();
+    write_end(job, std::make_shared<const JobEnd>(std::move(end)));
+}
+
+// Nobody is told of an end before it is on disk. One that does not fit there is kept until it does.
+void JobService::write_end(const JobPtr& job, std::shared_ptr<const JobEnd> end) {
+    const JobMark mark{.number = job->row.number, .attempt = job->row.attempt};
+    parts_.store.finish(mark, *end, [this, alive = alive_, job, end](const Result<bool>& finished) {
+        if (!*alive) return;
+        if (finished && !*finished) log_error("job_ended_elsewhere", {{"job", job->row.id}});
+        if (finished) return settle(job, *end);
+        auto timer = std::make_shared<asio::steady_timer>(parts_.io, parts_.limits.retry_write_after);
+        timer->async_wait([this, alive, job, end, timer](const boost::system::error_code& error) {
+            if (!error && *alive) write_end(job, end);
+        });
+    });
+}
+
+void JobService::settle(const JobPtr& job, const JobEnd& end) {
+    auto& row = job->row;
+    row.status = end.status;
+    row.output = end.output;
+    row.error_code = end.error_code;
+    row.error_message = end.error_message;
+    row.prompt_tokens = end.prompt_tokens;
+    row.cached_tokens = end.cached_tokens;
+    row.completion_tokens = end.completion_tokens;
+    row.finished_ms = end.finished_ms;
+    row.expires_ms = end.expires_ms;
+    row.request.clear();
+    live_.erase(row.id);
+    forget_deadline(*job);
+    recent_.put(job);
+    if (row.status == JobStatus::completed)
+        answers_.put(row.tenant, row.request_key,
+                     {.output = row.output, .prompt_tokens = row.prompt_tokens, .completion_tokens = row.completion_tokens});
+    job->notify();
+    if (end.callback_due) send_callbacks_later(std::chrono::milliseconds{0});
+}
+
+// ---- callbacks ----------------------------------------------------------------------------------------------------------
+
+namespace {
+
+constexpr std::size_t callbacks_at_once = 16;
+constexpr std::chrono::milliseconds callback_patience{1000};
+
+}  // namespace
+
+void JobService::send_callbacks_later(std::chrono::milliseconds patience) {
+    callback_timer_.expires_after(patience);
+    callback_timer_.async_wait([this](const boost::system::error_code& error) {
+        if (!error) send_callbacks();
+    });
+}
+
+void JobService::send_callbacks() {
+    if (draining_) return;
+    parts_.store.due_callbacks(parts_.unix_ms(), callbacks_at_once, [this, alive = alive_](Result<std::vector<JobRow>> due) {
+        if (!*alive) return;
+        if (due)
+            for (auto& row : *due)
+                if (sending_.size() < callbacks_at_once && !sending_.contains(row.number)) send_callback(std::move(row));
+        send_callbacks_later(callback_patience);
+    });
+}
+
+void JobService::send_callback(JobRow row) {
+    sending_.insert(row.number);
+    parts_.callbacks.send(row, [this, alive = alive_, number = row.number, tries = row.callback_tries + 1](bool delivered) {
+        if (!*alive) return;
+        sending_.erase(number);
+        const auto delay = delivered ? 0 : callback_delay_ms(tries);
+        const auto state = delivered ? CallbackState::delivered : delay == 0 ? CallbackState::given_up : CallbackState::due;
+        parts_.store.callback_tried(number, state, tries, parts_.unix_ms() + delay);
+    });
+}
+
+}  // namespace weft

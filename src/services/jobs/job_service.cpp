@@ -1,0 +1,366 @@
+#include "services/jobs/job_service.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+#include "services/jobs/ids.h"
+
+namespace weft {
+namespace asio = boost::asio;
+namespace {
+
+constexpr int retry_after_s = 5;
+constexpr std::size_t expire_at_once = 1000;
+
+std::unexpected<Error> unknown_job() { return fail_field(ErrorCode::not_found, "request_id", "there is no such job"); }
+
+std::unexpected<Error> busy(ErrorCode code, std::string message) {
+    return std::unexpected(Error{.code = code, .message = std::move(message), .retry_after_s = retry_after_s});
+}
+
+}  // namespace
+
+JobService::JobService(Parts parts)
+    : parts_(std::move(parts)),
+      recent_(parts_.limits.recent_bytes),
+      answers_(parts_.limits.answer_cache_bytes),
+      deadline_timer_(parts_.io),
+      expire_timer_(parts_.io),
+      callback_timer_(parts_.io),
+      drain_timer_(parts_.io) {}
+
+JobService::~JobService() {
+    *alive_ = false;
+    for (const auto& generation : generations_) generation->abandon();
+}
+
+// ---- what an earlier process left ---------------------------------------------------------------------------------------
+
+Result<void> JobService::recover() {
+    WEFT_TRY(auto rows, parts_.store.unfinished());
+    const auto now = parts_.unix_ms();
+    for (auto& row : rows) {
+        auto job = std::make_shared<Job>(std::move(row));
+        live_[job->row.id] = job;
+        if (job->row.deadline_ms != 0 && job->row.deadline_ms <= now) {
+            WEFT_TRY(job->row.output, parts_.store.kept_text({.number = job->row.number, .attempt = job->row.attempt}));
+            end_early(job, JobStatus::failed, "deadline_exceeded", "the deadline passed while the server was away");
+            continue;
+        }
+        job->row.status = JobStatus::pending;
+        job->row.started_ms = 0;
+        watch_deadline(job);
+        queue_.add(std::move(job));
+    }
+    if (!rows.empty()) log_info("jobs_taken_up", {{"unfinished", std::to_string(rows.size())}});
+    expire_later();
+    send_callbacks_later(std::chrono::milliseconds{0});
+    start_next();
+    return {};
+}
+
+// ---- submitting ---------------------------------------------------------------------------------------------------------
+
+Result<void> JobService::check_room(const JobRequest& request) const {
+    const auto& limits = parts_.limits;
+    if (draining_) return fail(ErrorCode::shutting_down, "the server is shutting down");
+    if (queue_.size_of(request.tenant) >= limits.waiting_of_tenant)
+        return busy(ErrorCode::rate_limited, "too many of your jobs are waiting already");
+    if (queue_.size() >= limits.waiting || queue_.bytes() + request.request.size() > limits.waiting_bytes)
+        return busy(ErrorCode::overloaded, "too many jobs are waiting");
+    if (request.deadline_ms == 0 || mean_run_ms_ == 0) return {};
+    const auto rounds = queue_.size() / std::max<std::size_t>(1, limits.running);
+    if (mean_run_ms_ * static_cast<double>(rounds) > static_cast<double>(request.deadline_ms))
+        return std::unexpected(Error{.code = ErrorCode::timeout,
+                                     .message = "the jobs that are waiting already take longer than deadline_ms",
+                                     .field = "deadline_ms"});
+    return {};
+}
+
+// Whether the session is a conversation; it must have room for one more turn, and may bring its model.
+asio::awaitable<Result<bool>> JobService::go_on_with_session(JobRequest& request) {
+    if (request.session_id.empty()) co_return false;
+    const Pending<std::optional<SessionRow>> found(parts_.io);
+    parts_.store.find_session(request.tenant, request.session_id, found.setter());
+    auto session = co_await found.wait();
+    if (!session) co_return std::unexpected(std::move(session).error());
+    if (!*session || (*session)->expires_ms <= parts_.unix_ms()) co_return false;
+    if ((*session)->turns.size() >= parts_.limits.session_turns)
+        co_return fail_field(ErrorCode::conflict, "session_id",
+                             "the session has " + std::to_string(parts_.limits.session_turns) + " turns, which is as long as one may be");
+    if (!request.names_model && !(*session)->model.empty()) request.model = (*session)->model;
+    co_return true;
+}
+
+JobRow JobService::new_row(JobRequest& request, bool conversation) const {
+    const auto now = parts_.unix_ms();
+    const auto bytes = static_cast<std::int64_t>(request.request.size());
+    return {.id = random_uuid(),
+            .tenant = request.tenant,
+            .session_id = request.session_id.empty() ? random_uuid() : std::move(request.session_id),
+            .in_session = conversation,
+            .model = std::move(request.model),
+            .request = std::move(request.request),
+            .request_bytes = bytes,
+            .request_key = conversation ? std::string() : std::move(request.request_key),
+            .metadata = std::move(request.metadata),
+            .priority = request.priority,
+            .created_ms = now,
+            .deadline_ms = request.deadline_ms == 0 ? 0 : now + request.deadline_ms,
+            .callback_url = std::move(request.callback_url)};
+}
+
+bool JobService::may_start(std::int32_t priority) const {
+    return !draining_ && running_ < parts_.limits.running && (priority < low_priority || running_low_ < parts_.limits.running_low);
+}
+
+// A job that need not wait is stored as running at once, which saves a write.
+bool JobService::take_place(JobRow& row) {
+    if (queue_.size() > 0 || !may_start(row.priority) || !queue_.claim(row)) return false;
+    ++running_;
+    if (row.priority >= low_priority) ++running_low_;
+    row.status = JobStatus::processing;
+    row.attempt = 1;
+    row.started_ms = row.created_ms;
+    return true;
+}
+
+void JobService::give_place_back(const JobRow& row) {
+    --running_;
+    if (row.priority >= low_priority) --running_low_;
+    queue_.release(Job(row));
+    start_next();
+}
+
+asio::awaitable<Result<SubmittedJob>> JobService::submit(JobRequest request) {
+    if (auto room = check_room(request); !room) co_return std::unexpected(std::move(room).error());
+    const auto conversation = co_await go_on_with_session(request);
+    if (!conversation) co_return std::unexpected(conversation.error());
+    NewJob added{.idempotency_key = request.idempotency_key, .body_hash = request.body_hash};
+    added.row = new_row(request, *conversation);
+    added.key_expires_ms = added.row.created_ms + parts_.limits.idempotency.count();
+    bool has_place = false;
+    if (const auto answer = answers_.find(added.row.tenant, added.row.request_key)) {
+        added.row.status = JobStatus::completed;
+        added.row.attempt = 1;
+        added.row.started_ms = added.row.finished_ms = added.row.created_ms;
+        added.row.expires_ms = added.row.created_ms + parts_.limits.lifetime.count();
+        added.row.output = answer->output;
+        added.row.prompt_tokens = added.row.cached_tokens = answer->prompt_tokens;
+        added.row.completion_tokens = answer->completion_tokens;
+        added.row.from_cache = true;
+        if (!added.row.callback_url.empty()) {
+            added.row.callback_state = CallbackState::due;
+            added.row.callback_ms = added.row.created_ms;
+        }
+    } else {
+        has_place = take_place(added.row);
+    }
+    auto job = std::make_shared<Job>(added.row);
+    const Pending<AddedJob> stored(parts_.io);
+    // Whoever comes next must find the job, so it is known before this coroutine goes on.
+    parts_.store.add(std::move(added), [this, alive = alive_, job, has_place, answer = stored.setter()](Result<AddedJob> outcome) {
+        if (!*alive) return;
+        if (outcome && outcome->existing_id.empty()) {
+            job->row.number = outcome->number;
+            accept(job, has_place);
+        } else if (has_place) {
+            give_place_back(job->row);
+        }
+        answer(std::move(outcome));
+    });
+    const auto outcome = co_await stored.wait();
+    if (!outcome) co_return std::unexpected(outcome.error());
+    if (outcome->existing_id.empty()) co_return SubmittedJob{.job = job};
+    auto existing = co_await find(request.tenant, outcome->existing_id);
+    if (!existing) co_return std::unexpected(std::move(existing).error());
+    co_return SubmittedJob{.job = std::move(*existing), .created = false, .same_body = outcome->same_body};
+}
+
+void JobService::accept(JobPtr job, bool has_place) {
+    if (is_final(job->row.status)) {
+        if (job->row.callback_state == CallbackState::due) send_callbacks_later(std::chrono::milliseconds{0});
+        return recent_.put(std::move(job));
+    }
+    live_[job->row.id] = job;
+    watch_deadline(job);
+    if (has_place) return run(std::move(job));
+    if (!running_equal(job->row)) {
+        queue_.add(std::move(job));
+        return start_next();
+    }
+    // Who wants what is being generated already needs no place.
+    const auto now = parts_.unix_ms();
+    parts_.store.start({.number = job->row.number, .attempt = ++job->row.attempt}, now, [this, alive = alive_, job, now](const Result<bool>& started) {
+        if (!*alive || job->ending) return;
+        const auto generation = running_equal(job->row);
+        if (!started || !*started || !generation) return wait_again(job);
+        job->row.started_ms = now;
+        join(job, generation);
+    });
+}
+
+// ---- reading ------------------------------------------------------------------------------------------------------------
+
+asio::awaitable<Result<std::shared_ptr<Job>>> JobService::find(std::string tenant, std::string id) {
+    JobPtr job = recent_.find(id);
+    if (const auto live = live_.find(id); live != live_.end()) job = live->second;
+    if (!job) {
+        const Pending<FoundJob> pending(parts_.io);
+        parts_.store.find(id, pending.setter());
+        auto found = co_await pending.wait();
+        if (!found) co_return std::unexpected(std::move(found).error());
+        if (found->expired && found->expired_tenant == tenant)
+            co_return fail_field(ErrorCode::expired, "request_id", "the job was finished so long ago that it is not kept any more");
+        if (!found->row) co_return unknown_job();
+        // What is not finished is in live_, which may have learnt of it meanwhile.
+        if (const auto live = live_.find(id); live != live_.end()) {
+            job = live->second;
+        } else {
+            job = std::make_shared<Job>(std::move(*found->row));
+            if (is_final(job->row.status)) recent_.put(job);
+        }
+    }
+    if (job->row.tenant != tenant) co_return unknown_job();
+    if (is_final(job->row.status) && job->row.expires_ms <= parts_.unix_ms())
+        co_return fail_field(ErrorCode::expired, "request_id", "the job was finished so long ago that it is not kept any more");
+    co_return job;
+}
+
+// The disk does not know how far a running job has come; a page shows it nevertheless.
+asio::awaitable<Result<JobPage>> JobService::list(JobQuery query) {
+    const Pending<JobPage> pending(parts_.io);
+    parts_.store.list(std::move(query), pending.setter());
+    auto page = co_await pending.wait();
+    if (!page) co_return std::unexpected(std::move(page).error());
+    for (auto& row : page->rows)
+        if (const auto live = live_.find(row.id); live != live_.end()) row = live->second->row;
+    co_return page;
+}
+
+std::size_t JobService::queue_position(const Job& job) const {
+    return job.row.status == JobStatus::pending ? queue_.position(job) : 0;
+}
+
+// ---- ending early -------------------------------------------------------------------------------------------------------
+
+asio::awaitable<Result<void>> JobService::cancel(std::shared_ptr<Job> job) {
+    if (!is_final(job->row.status)) end_early(job, JobStatus::cancelled, "cancelled", "the job was cancelled");
+    while (!is_final(job->row.status)) {
+        JobWatch watch(job, parts_.io);
+        co_await watch.changed(parts_.limits.retry_write_after);
+    }
+    co_return Result<void>{};
+}
+
+asio::awaitable<Result<void>> JobService::remove(std::shared_ptr<Job> job) {
+    const Pending<bool> pending(parts_.io);
+    parts_.store.remove(job->row.number, pending.setter());
+    const auto removed = co_await pending.wait();
+    if (!removed) co_return std::unexpected(removed.error());
+    recent_.erase(job->row.id);
+    if (!*removed) co_return unknown_job();
+    co_return Result<void>{};
+}
+
+void JobService::end_early(const JobPtr& job, JobStatus status, std::string code, std::string message) {
+    if (job->ending) return;
+    queue_.remove(*job);
+    if (job->generation) leave_generation(job);
+    finish(job, {.status = status, .output = job->row.output, .error_code = std::move(code), .error_message = std::move(message)});
+}
+
+void JobService::watch_deadline(const JobPtr& job) {
+    if (job->row.deadline_ms == 0) return;
+    deadlines_.emplace(job->row.deadline_ms, job);
+    arm_deadlines();
+}
+
+void JobService::forget_deadline(const Job& job) {
+    const auto [first, last] = deadlines_.equal_range(job.row.deadline_ms);
+    for (auto entry = first; entry != last; ++entry)
+        if (entry->second.lock().get() == &job) return void(deadlines_.erase(entry));
+}
+
+void JobService::arm_deadlines() {
+    if (deadlines_.empty()) return;
+    const auto left = deadlines_.begin()->first - parts_.unix_ms();
+    deadline_timer_.expires_after(std::chrono::milliseconds(std::max<std::int64_t>(0, left)));
+    deadline_timer_.async_wait([this](const boost::system::error_code& error) {
+        if (error) return;
+        const auto now = parts_.unix_ms();
+        while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
+            const auto job = deadlines_.begin()->second.lock();
+            deadlines_.erase(deadlines_.begin());
+            if (job && !is_final(job->row.status))
+                end_early(job, JobStatus::failed, "deadline_exceeded", "the job was not finished by its deadline");
+        }
+        arm_deadlines();
+    });
+}
+
+// ---- conversations ------------------------------------------------------------------------------------------------------
+
+asio::awaitable<Result<SessionRow>> JobService::add_session(SessionRow session) {
+    session.id = random_uuid();
+    session.created_ms = parts_.unix_ms();
+    if (session.lifetime_ms == 0) session.lifetime_ms = parts_.limits.session_lifetime.count();
+    session.expires_ms = session.created_ms + session.lifetime_ms;
+    const Pending<bool> pending(parts_.io);
+    parts_.store.add_session(session, [answer = pending.setter()](Result<void> added) {
+        answer(added ? Result<bool>(true) : std::unexpected(std::move(added).error()));
+    });
+    const auto added = co_await pending.wait();
+    if (!added) co_return std::unexpected(added.error());
+    co_return session;
+}
+
+asio::awaitable<Result<SessionRow>> JobService::find_session(std::string tenant, std::string id) {
+    const Pending<std::optional<SessionRow>> pending(parts_.io);
+    parts_.store.find_session(std::move(tenant), std::move(id), pending.setter());
+    auto found = co_await pending.wait();
+    if (!found) co_return std::unexpected(std::move(found).error());
+    if (!*found || (*found)->expires_ms <= parts_.unix_ms())
+        co_return fail_field(ErrorCode::not_found, "session_id", "there is no such session");
+    co_return std::move(**found);
+}
+
+asio::awaitable<Result<void>> JobService::remove_session(std::string tenant, std::string id) {
+    const Pending<bool> pending(parts_.io);
+    parts_.store.remove_session(std::move(tenant), std::move(id), pending.setter());
+    const auto removed = co_await pending.wait();
+    if (!removed) co_return std::unexpected(removed.error());
+    if (!*removed) co_return fail_field(ErrorCode::not_found, "session_id", "there is no such session");
+    co_return Result<void>{};
+}
+
+// ---- housekeeping -------------------------------------------------------------------------------------------------------
+
+void JobService::expire_later() {
+    expire_timer_.expires_after(parts_.limits.expire_every);
+    expire_timer_.async_wait([this](const boost::system::error_code& error) {
+        if (error) return;
+        const auto now = parts_.unix_ms();
+        parts_.store.expire(now, now + parts_.limits.remembered.count(), expire_at_once, [](Result<std::size_t> expired) {
+            if (expired && *expired > 0) log_info("jobs_expired", {{"jobs", std::to_string(*expired)}});
+        });
+        expire_later();
+    });
+}
+
+void JobService::drain(std::chrono::milliseconds time_left, std::function<void()> done) {
+    draining_ = true;
+    drained_ = std::move(done);
+    const auto live = live_;
+    for (const auto& [id, job] : live) job->notify();  // readers of what does not run any more have nothing to wait for
+    drain_timer_.expires_after(running_ == 0 ? std::chrono::milliseconds{0} : time_left);
+    drain_timer_.async_wait([this, alive = alive_](const boost::system::error_code&) {
+        if (!*alive) return;
+        const auto generations = generations_;
+        for (const auto& generation : generations) generation->abandon();
+        if (drained_) std::exchange(drained_, nullptr)();
+    });
+}
+
+}  // namespace weft

@@ -1,0 +1,173 @@
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "services/chat/chat_service.h"
+#include "services/jobs/answer_cache.h"
+#include "services/jobs/callback_sender.h"
+#include "services/jobs/job.h"
+#include "services/jobs/job_limits.h"
+#include "services/jobs/job_queue.h"
+#include "services/jobs/recent_jobs.h"
+#include "services/jobs/shared_generation.h"
+#include "services/pending.h"
+#include "store/job_store.h"
+
+namespace weft {
+
+// What a client wants done, checked by its dialect.
+struct JobRequest {
+    std::string tenant{};
+    std::string session_id{};        // empty: a new one
+    std::string model{};
+    bool names_model = true;         // false: that is only what the server chose, and a conversation's own model wins
+    std::string request{};           // JSON, for PlanJob
+    std::string request_key{};       // see JobRow
+    std::string metadata = "{}";
+    std::int32_t priority = normal_priority;
+    std::int64_t deadline_ms = 0;    // from now on; 0: none
+    std::string callback_url{};
+    std::string idempotency_key{};
+    std::string body_hash{};
+};
+
+struct SubmittedJob {
+    std::shared_ptr<Job> job;
+    bool created = true;    // false: the key named a job that is there already ...
+    bool same_body = true;  // ... which asked for the same
+};
+
+// What a stored request means, and what it adds to its conversation.
+struct JobPlan {
+    ChatRequest request;
+    std::vector<SessionTurn> own_turns{};
+};
+
+// Requests that outlive their connection: stored before they are acknowledged, run by the chat service like any other,
+// to be read while they run and afterwards, in exactly one final state each. What was unfinished when the process ended
+// runs again from its start. Thread: io.
+class JobService {
+  public:
+    // Reads a stored request again; session: the conversation that it goes on with, null when there is none.
+    using PlanJob = std::function<Result<JobPlan>(const JobRow& row, const std::string& request, const SessionRow* session)>;
+    using UnixTime = std::function<std::int64_t()>;  // milliseconds
+
+    struct Parts {
+        boost::asio::any_io_executor io;
+        ChatService& chat;
+        JobStore& store;
+        CallbackSender& callbacks;
+        PlanJob plan;
+        UnixTime unix_ms;
+        JobLimits limits{};
+    };
+    explicit JobService(Parts parts);
+    ~JobService();
+
+    // Takes up what an earlier process left unfinished. Once, before anything else.
+    [[nodiscard]] Result<void> recover();
+
+    // The job is on disk when this returns. overloaded, rate_limited, storage_full, shutting_down, not_found for a
+    // conversation that is not there, timeout for a deadline that cannot be met.
+    [[nodiscard]] boost::asio::awaitable<Result<SubmittedJob>> submit(JobRequest request);
+    // not_found: unknown, or another tenant's; expired.
+    [[nodiscard]] boost::asio::awaitable<Result<std::shared_ptr<Job>>> find(std::string tenant, std::string id);
+    [[nodiscard]] boost::asio::awaitable<Result<JobPage>> list(JobQuery query);
+    // A live job ends as cancelled, which is on disk when this returns.
+    [[nodiscard]] boost::asio::awaitable<Result<void>> cancel(std::shared_ptr<Job> job);
+    // A finished one.
+    [[nodiscard]] boost::asio::awaitable<Result<void>> remove(std::shared_ptr<Job> job);
+
+    [[nodiscard]] boost::asio::awaitable<Result<SessionRow>> add_session(SessionRow session);
+    [[nodiscard]] boost::asio::awaitable<Result<SessionRow>> find_session(std::string tenant, std::string id);
+    [[nodiscard]] boost::asio::awaitable<Result<void>> remove_session(std::string tenant, std::string id);
+
+    // 0 for a job that does not wait.
+    [[nodiscard]] std::size_t queue_position(const Job& job) const;
+
+    // Starts nothing any more; done is called when nothing runs or time_left is over. What is unfinished then stays so,
+    // for the next process.
+    void drain(std::chrono::milliseconds time_left, std::function<void()> done);
+    [[nodiscard]] bool draining() const { return draining_; }
+
+    struct Counts {
+        std::size_t waiting = 0;
+        std::size_t running = 0;
+    };
+    [[nodiscard]] Counts counts() const { return {.waiting = queue_.size(), .running = running_}; }
+
+  private:
+    using JobPtr = std::shared_ptr<Job>;
+    using GenerationPtr = std::shared_ptr<SharedGeneration>;
+
+    [[nodiscard]] Result<void> check_room(const JobRequest& request) const;
+    [[nodiscard]] boost::asio::awaitable<Result<bool>> go_on_with_session(JobRequest& request);
+    [[nodiscard]] JobRow new_row(JobRequest& request, bool in_session) const;
+    [[nodiscard]] bool may_start(std::int32_t priority) const;
+    [[nodiscard]] bool take_place(JobRow& row);
+    void give_place_back(const JobRow& row);
+    void accept(JobPtr job, bool has_place);
+
+    void start_next();
+    void start(JobPtr job);
+    void run(JobPtr job);
+    void join(const JobPtr& job, const GenerationPtr& generation);
+    void wait_again(const JobPtr& job);
+    [[nodiscard]] GenerationPtr running_equal(const JobRow& row) const;
+
+    [[nodiscard]] boost::asio::awaitable<void> generate(GenerationPtr generation, JobPtr first);
+    [[nodiscard]] boost::asio::awaitable<Result<JobPlan>> plan_of(JobPtr job);
+    [[nodiscard]] boost::asio::awaitable<Result<GenerationDone>> generate_once(GenerationPtr generation, JobPlan plan);
+    [[nodiscard]] boost::asio::awaitable<bool> another_attempt(GenerationPtr generation);
+    void add_text(SharedGeneration& generation, const std::string& text);
+    void keep_text(SharedGeneration& generation);
+    void end_generation(const GenerationPtr& generation, const Result<GenerationDone>& outcome);
+
+    void finish(const JobPtr& job, JobEnd end);
+    void write_end(const JobPtr& job, std::shared_ptr<const JobEnd> end);
+    void settle(const JobPtr& job, const JobEnd& end);
+    void leave_generation(const JobPtr& job);
+    void end_early(const JobPtr& job, JobStatus status, std::string code, std::string message);
+
+    void watch_deadline(const JobPtr& job);
+    void forget_deadline(const Job& job);
+    void arm_deadlines();
+    void expire_later();
+    void send_callbacks_later(std::chrono::milliseconds patience);
+    void send_callbacks();
+    void send_callback(JobRow row);
+
+    Parts parts_;
+    JobQueue queue_;
+    RecentJobs recent_;
+    AnswerCache answers_;
+    std::unordered_map<std::string, JobPtr> live_;                              // by id
+    std::unordered_map<std::string, std::weak_ptr<SharedGeneration>> equal_;    // by tenant and key
+    std::set<GenerationPtr> generations_;
+    std::multimap<std::int64_t, std::weak_ptr<Job>> deadlines_;
+    std::set<std::int64_t> sending_;  // numbers of jobs whose callback is under way
+    boost::asio::steady_timer deadline_timer_;
+    boost::asio::steady_timer expire_timer_;
+    boost::asio::steady_timer callback_timer_;
+    boost::asio::steady_timer drain_timer_;
+    std::size_t running_ = 0;      // places taken
+    std::size_t running_low_ = 0;  // of those, by jobs of low priority
+    double mean_run_ms_ = 0;       // of recent jobs; 0: not known yet
+    bool draining_ = false;
+    std::function<void()> drained_;
+    std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for callbacks that may come too late
+};
+
+}  // namespace weft

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "services/jobs/job.h"
+
+namespace weft {
+
+// One generation and the jobs that it is for: equal deterministic requests share it, each with its own copy of the text.
+// When the last job leaves, it is given up. Thread: io.
+class SharedGeneration {
+  public:
+    std::vector<std::shared_ptr<Job>> jobs{};
+    ChunkedText output{};
+    std::string request_key{};            // of the tenant; empty: shared with no one
+    std::int32_t priority = 0;            // of the job it was started for: whose place it takes
+    std::vector<SessionTurn> own_turns{}; // what the request adds to its conversation
+    bool abandoned = false;               // nobody wants it any more, or the process ends
+    std::function<void()> interrupt{};    // ends whatever it waits for
+
+    void abandon() {
+        abandoned = true;
+        if (const auto now = std::exchange(interrupt, nullptr)) now();
+    }
+};
+
+}  // namespace weft

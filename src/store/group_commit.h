@@ -1,0 +1,58 @@
+#pragma once
+
+#include <condition_variable>
+#include <cstddef>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "base/error.h"
+#include "store/sqlite.h"
+
+namespace weft {
+
+// Writes to one database from a thread of its own: whatever has gathered while one transaction was being committed goes
+// into the next, so that many writes cost one fdatasync. They take effect in the order in which they were given.
+class GroupCommit {
+  public:
+    // May run more than once (a transaction that fails is tried again write by write), so it must not use up what it holds.
+    using Write = std::function<Result<void>(Database&)>;
+    // How functions get back to the thread that owns everything else.
+    using Deliver = std::function<void(std::function<void()>)>;
+    using Done = std::function<void(Result<void>)>;
+
+    static constexpr std::size_t max_waiting = 100'000;  // writes; one more fails with overloaded
+    static constexpr std::size_t max_together = 4096;    // in one transaction
+
+    GroupCommit(Database database, Deliver deliver);
+    // Commits what is waiting; what would be delivered then may never arrive.
+    ~GroupCommit();
+    GroupCommit(const GroupCommit&) = delete;
+    GroupCommit& operator=(const GroupCommit&) = delete;
+
+    // done is delivered once the write is on disk, or has failed and left no trace. Thread: any; locks mutex_.
+    void write(Write write, Done done);
+
+  private:
+    struct Entry {
+        Write write;
+        Done done;
+        Result<void> outcome{};
+    };
+
+    void run();
+    void commit(std::vector<Entry>& entries);
+    [[nodiscard]] Result<void> commit_together(std::vector<Entry>& entries);
+    [[nodiscard]] Result<void> commit_alone(Entry& entry);
+
+    Database database_;  // thread: the writer's
+    Deliver deliver_;
+    std::mutex mutex_;  // guards waiting_, closing_
+    std::condition_variable filled_;
+    std::vector<Entry> waiting_;
+    bool closing_ = false;
+    std::thread thread_;
+};
+
+}  // namespace weft

@@ -1,0 +1,111 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "store/job_row.h"
+
+namespace weft {
+
+// A job at one of its attempts. A write for an older attempt than the job's, or for a job that is finished, changes
+// nothing: whoever was taken for dead cannot overwrite what came after.
+struct JobMark {
+    std::int64_t number = 0;
+    std::uint32_t attempt = 0;
+};
+
+// A job to be accepted. With a key, a second one of the same tenant becomes the first one.
+struct NewJob {
+    JobRow row;
+    std::string idempotency_key{};
+    std::string body_hash{};
+    std::int64_t key_expires_ms = 0;
+};
+
+struct AddedJob {
+    std::int64_t number = 0;
+    std::string existing_id{};  // of the job that has the key already; then nothing was added
+    bool same_body = true;      // as that job's
+};
+
+struct JobEnd {
+    JobStatus status = JobStatus::completed;
+    ChunkedText output{};
+    std::string error_code{};
+    std::string error_message{};
+    std::uint32_t prompt_tokens = 0, cached_tokens = 0, completion_tokens = 0;
+    std::int64_t finished_ms = 0;
+    std::int64_t expires_ms = 0;
+    bool callback_due = false;
+    // What the conversation gained, in one step with the job's end.
+    std::string session_id{};
+    std::vector<SessionTurn> turns{};
+};
+
+struct FoundJob {
+    std::optional<JobRow> row{};
+    std::string expired_tenant{};  // whose it was, when it is no more because its time is over
+    bool expired = false;
+};
+
+struct JobQuery {
+    std::string tenant;
+    std::optional<JobStatus> status{};
+    std::string session_id{};
+    std::string after_id{};  // older than that one
+    std::size_t limit = 20;
+};
+
+inline constexpr std::size_t max_page_bytes = 8 << 20;  // of texts; a page ends there even before its limit
+
+struct JobPage {
+    std::vector<JobRow> rows{};  // at least one if there is any
+    bool has_more = false;
+};
+
+// What must outlive the process: jobs, their keys, conversations. Writes are durable when `done` is called, and take
+// effect in the order of the calls. Errors: storage_full, overloaded, internal. Every `done` is called once, later and on
+// the owner's thread. Thread: io.
+class JobStore {
+  public:
+    template <typename T>
+    using Done = std::function<void(Result<T>)>;
+
+    virtual ~JobStore() = default;
+
+    virtual void add(NewJob job, Done<AddedJob> done) = 0;
+    // pending or processing -> processing, with the mark's attempt, which must be new. False: the job is finished.
+    virtual void start(JobMark mark, std::int64_t now_ms, Done<bool> done) = 0;
+    // What a running job has said since the last time. Forgotten with the job's end, which says it all.
+    virtual void keep_text(JobMark mark, std::size_t first_chunk, ChunkedText more) = 0;
+    // To a final state. False: it is in one already, or at a newer attempt.
+    virtual void finish(JobMark mark, JobEnd end, Done<bool> done) = 0;
+    // A finished job. It is unknown from then on.
+    virtual void remove(std::int64_t number, Done<bool> done) = 0;
+    virtual void callback_tried(std::int64_t number, CallbackState state, std::uint32_t tries, std::int64_t next_ms) = 0;
+
+    // Rows come without their request.
+    virtual void find(std::string id, Done<FoundJob> done) = 0;
+    virtual void list(JobQuery query, Done<JobPage> done) = 0;  // newest first
+    virtual void load_request(std::int64_t number, Done<std::string> done) = 0;
+    // Finished jobs whose callback is due by then.
+    virtual void due_callbacks(std::int64_t now_ms, std::size_t limit, Done<std::vector<JobRow>> done) = 0;
+    // Of this process's predecessor, oldest first. Before anything else is asked.
+    [[nodiscard]] virtual Result<std::vector<JobRow>> unfinished() = 0;
+    // What an unfinished job said before the process ended.
+    [[nodiscard]] virtual Result<ChunkedText> kept_text(JobMark mark) = 0;
+
+    virtual void add_session(SessionRow session, Done<void> done) = 0;  // conflict when the id is taken
+    virtual void find_session(std::string tenant, std::string id, Done<std::optional<SessionRow>> done) = 0;
+    virtual void remove_session(std::string tenant, std::string id, Done<bool> done) = 0;
+
+    // Forgets what is past its time, at most `limit` jobs at once; an id of an expired job is remembered until then.
+    virtual void expire(std::int64_t now_ms, std::int64_t remember_until_ms, std::size_t limit, Done<std::size_t> done) = 0;
+};
+
+}  // namespace weft

@@ -1,0 +1,147 @@
+#include "store/schema.h"
+
+#include <array>
+#include <string>
+
+namespace weft {
+namespace {
+
+// Times are milliseconds since 1970, 0 for none. Statuses are those of JobStatus: 0 and 1 are alive, the rest is final.
+constexpr const char* version_1 = R"(
+CREATE TABLE jobs(
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    tenant TEXT NOT NULL,
+    session_id TEXT NOT NULL,
+    in_session INTEGER NOT NULL,
+    model TEXT NOT NULL,
+    request TEXT NOT NULL,
+    request_bytes INTEGER NOT NULL,
+    request_key TEXT NOT NULL,
+    metadata TEXT NOT NULL,
+    status INTEGER NOT NULL,
+    attempt INTEGER NOT NULL,
+    priority INTEGER NOT NULL,
+    created_ms INTEGER NOT NULL,
+    started_ms INTEGER NOT NULL,
+    finished_ms INTEGER NOT NULL,
+    deadline_ms INTEGER NOT NULL,
+    expires_ms INTEGER NOT NULL,
+    text TEXT NOT NULL,
+    chunk_sizes BLOB NOT NULL,
+    error_code TEXT NOT NULL,
+    error_message TEXT NOT NULL,
+    prompt_tokens INTEGER NOT NULL,
+    cached_tokens INTEGER NOT NULL,
+    completion_tokens INTEGER NOT NULL,
+    from_cache INTEGER NOT NULL,
+    callback_url TEXT NOT NULL,
+    callback_state INTEGER NOT NULL,
+    callback_tries INTEGER NOT NULL,
+    callback_ms INTEGER NOT NULL);
+CREATE INDEX jobs_alive ON jobs(number) WHERE status < 2;
+CREATE INDEX jobs_of_tenant ON jobs(tenant, number);
+CREATE INDEX jobs_of_session ON jobs(tenant, session_id, number);
+CREATE INDEX jobs_by_expiry ON jobs(expires_ms) WHERE status >= 2;
+CREATE INDEX jobs_by_callback ON jobs(callback_ms) WHERE callback_state = 1;
+
+CREATE TABLE kept_text(
+    job INTEGER NOT NULL,
+    attempt INTEGER NOT NULL,
+    first_chunk INTEGER NOT NULL,
+    text TEXT NOT NULL,
+    chunk_sizes BLOB NOT NULL,
+    PRIMARY KEY(job, attempt, first_chunk)) WITHOUT ROWID;
+
+CREATE TABLE idempotency_keys(
+    tenant TEXT NOT NULL,
+    key TEXT NOT NULL,
+    body_hash TEXT NOT NULL,
+    job_id TEXT NOT NULL,
+    expires_ms INTEGER NOT NULL,
+    PRIMARY KEY(tenant, key)) WITHOUT ROWID;
+CREATE INDEX idempotency_by_job ON idempotency_keys(job_id);
+CREATE INDEX idempotency_by_expiry ON idempotency_keys(expires_ms);
+
+CREATE TABLE expired_jobs(
+    id TEXT NOT NULL PRIMARY KEY,
+    tenant TEXT NOT NULL,
+    forget_ms INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX expired_by_age ON expired_jobs(forget_ms);
+
+CREATE TABLE sessions(
+    number INTEGER PRIMARY KEY,
+    id TEXT NOT NULL,
+    tenant TEXT NOT NULL,
+    system TEXT NOT NULL,
+    model TEXT NOT NULL,
+    created_ms INTEGER NOT NULL,
+    lifetime_ms INTEGER NOT NULL,
+    expires_ms INTEGER NOT NULL,
+    UNIQUE(tenant, id));
+CREATE INDEX sessions_by_expiry ON sessions(expires_ms);
+CREATE TABLE turns(
+    session INTEGER NOT NULL,
+    place INTEGER NOT NULL,
+    role TEXT NOT NULL,
+    content TEXT NOT NULL,
+    job_id TEXT NOT NULL,
+    PRIMARY KEY(session, place)) WITHOUT ROWID;
+
+CREATE TABLE files(
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    tenant TEXT NOT NULL,
+    filename TEXT NOT NULL,
+    purpose TEXT NOT NULL,
+    bytes INTEGER NOT NULL,
+    created_s INTEGER NOT NULL,
+    expires_s INTEGER NOT NULL);
+CREATE INDEX files_of_tenant ON files(tenant, number);
+CREATE INDEX files_by_expiry ON files(expires_s) WHERE expires_s > 0;
+
+CREATE TABLE batches(
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    tenant TEXT NOT NULL,
+    state TEXT NOT NULL,
+    running INTEGER NOT NULL,
+    expires_s INTEGER NOT NULL);
+CREATE INDEX batches_of_tenant ON batches(tenant, number);
+CREATE INDEX batches_running ON batches(number) WHERE running = 1;
+CREATE INDEX batches_by_expiry ON batches(expires_s) WHERE expires_s > 0;
+CREATE TABLE batch_answers(
+    batch INTEGER NOT NULL,
+    line INTEGER NOT NULL,
+    failed INTEGER NOT NULL,
+    answer TEXT NOT NULL,
+    PRIMARY KEY(batch, line)) WITHOUT ROWID;
+)";
+
+constexpr std::array<const char*, schema_version> migrations{version_1};
+
+}  // namespace
+
+Result<void> migrate(Database& database) {
+    WEFT_TRY(const auto version, database.number("PRAGMA user_version"));
+    if (version > schema_version)
+        return std::unexpected(Error{.code = ErrorCode::internal,
+                                     .message = "the job store is of a newer version of this program",
+                                     .detail = "schema " + std::to_string(version) + ", known up to " + std::to_string(schema_version)});
+    if (version == schema_version) return {};
+    WEFT_CHECK(database.execute("BEGIN IMMEDIATE"));
+    for (auto step = version; step < schema_version; ++step)
+        if (auto done = database.execute(migrations[static_cast<std::size_t>(step)]); !done) return done;
+    WEFT_CHECK(database.execute(("PRAGMA user_version = " + std::to_string(schema_version)).c_str()));
+    return database.execute("COMMIT");
+}
+
+Result<void> check_integrity(Database& database) {
+    const auto found = database.word("PRAGMA quick_check(1)");
+    if (found && *found == "ok") return {};
+    return std::unexpected(Error{.code = ErrorCode::internal,
+                                 .message = "the job store is damaged",
+                                 .detail = found ? *found : found.error().detail});
+}
+
+}  // namespace weft

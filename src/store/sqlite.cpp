@@ -1,0 +1,112 @@
+#include "store/sqlite.h"
+
+#include <sqlite3.h>
+
+namespace weft {
+namespace {
+
+constexpr int busy_patience_ms = 5000;
+
+// A full disk and a file at its largest allowed size are the same to a client: no room.
+std::unexpected<Error> failure(sqlite3* connection, int code) {
+    const auto kind = (code & 0xff) == SQLITE_FULL ? ErrorCode::storage_full : ErrorCode::internal;
+    return std::unexpected(Error{
+        .code = kind,
+        .message = kind == ErrorCode::storage_full ? "the server has no room to store this" : "the server's store has failed",
+        .detail = std::string(sqlite3_errmsg(connection)) + " (SQLite " + std::to_string(sqlite3_extended_errcode(connection)) + ")"});
+}
+
+}  // namespace
+
+void Statement::Finalize::operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
+
+Statement& Statement::bind(int parameter, std::int64_t value) {
+    sqlite3_bind_int64(statement_.get(), parameter, value);
+    return *this;
+}
+
+Statement& Statement::bind(int parameter, std::string_view text) {
+    sqlite3_bind_text64(statement_.get(), parameter, text.data() ? text.data() : "", text.size(), SQLITE_TRANSIENT, SQLITE_UTF8);
+    return *this;
+}
+
+Statement& Statement::bind_blob(int parameter, std::string_view bytes) {
+    sqlite3_bind_blob64(statement_.get(), parameter, bytes.data() ? bytes.data() : "", bytes.size(), SQLITE_TRANSIENT);
+    return *this;
+}
+
+Result<bool> Statement::step() {
+    const int code = sqlite3_step(statement_.get());
+    if (code == SQLITE_ROW) return true;
+    sqlite3* connection = sqlite3_db_handle(statement_.get());
+    if (code == SQLITE_DONE) {
+        reset();
+        return false;
+    }
+    auto error = failure(connection, code);
+    reset();
+    return error;
+}
+
+Result<void> Statement::run() {
+    WEFT_TRY(const bool row, step());
+    if (row) reset();
+    return {};
+}
+
+void Statement::reset() {
+    sqlite3_reset(statement_.get());
+    sqlite3_clear_bindings(statement_.get());
+}
+
+std::int64_t Statement::integer(int column) const { return sqlite3_column_int64(statement_.get(), column); }
+
+std::string Statement::text(int column) const {
+    const void* bytes = sqlite3_column_blob(statement_.get(), column);
+    const int size = sqlite3_column_bytes(statement_.get(), column);
+    return bytes == nullptr ? std::string() : std::string(static_cast<const char*>(bytes), static_cast<std::size_t>(size));
+}
+
+void Database::Close::operator()(sqlite3* connection) const { sqlite3_close_v2(connection); }
+
+Result<Database> Database::open(const std::filesystem::path& file, Access access) {
+    sqlite3* connection = nullptr;
+    const int flags = (access == Access::read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE) |
+                      SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+    const int code = sqlite3_open_v2(file.c_str(), &connection, flags, nullptr);
+    Database database(connection);
+    if (code != SQLITE_OK) return failure(connection, code);
+    sqlite3_busy_timeout(connection, busy_patience_ms);
+    return database;
+}
+
+Result<Statement> Database::prepare(std::string_view sql) {
+    sqlite3_stmt* statement = nullptr;
+    const int code = sqlite3_prepare_v3(connection_.get(), sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT,
+                                        &statement, nullptr);
+    if (code != SQLITE_OK) return failure(connection_.get(), code);
+    return Statement(statement);
+}
+
+Result<void> Database::execute(const char* sql) {
+    const int code = sqlite3_exec(connection_.get(), sql, nullptr, nullptr, nullptr);
+    if (code != SQLITE_OK) return failure(connection_.get(), code);
+    return {};
+}
+
+Result<std::int64_t> Database::number(std::string_view sql) {
+    WEFT_TRY(auto statement, prepare(sql));
+    WEFT_TRY(const bool row, statement.step());
+    return row ? statement.integer(0) : 0;
+}
+
+Result<std::string> Database::word(std::string_view sql) {
+    WEFT_TRY(auto statement, prepare(sql));
+    WEFT_TRY(const bool row, statement.step());
+    return row ? statement.text(0) : std::string();
+}
+
+std::int64_t Database::last_row() const { return sqlite3_last_insert_rowid(connection_.get()); }
+int Database::changed_rows() const { return sqlite3_changes(connection_.get()); }
+
+}  // namespace weft

@@ -1,0 +1,72 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "base/channel.h"
+#include "base/error.h"
+#include "store/group_commit.h"
+#include "store/sqlite.h"
+
+namespace weft {
+
+// The file of all stores: who may use it, its schema, the thread that writes and the thread that reads. One process at
+// a time: a lock on a file beside it sees to that.
+class SqliteFile {
+  public:
+    struct Limits {
+        std::uint64_t max_bytes = 0;                 // of the file; 0: as the disk allows
+        std::uint64_t reserved_bytes = 16ULL << 20;  // of that and of the disk, for work that was accepted already
+    };
+    // Makes folder and file as needed, brings the schema up to date and checks the file's integrity. Errors, with the
+    // reason in detail: overloaded when another process has it, internal when it is damaged or of a newer version.
+    [[nodiscard]] static Result<std::unique_ptr<SqliteFile>> open(const std::filesystem::path& folder, Limits limits,
+                                                                  GroupCommit::Deliver deliver);
+    ~SqliteFile();
+
+    static constexpr std::size_t max_waiting_reads = 65'536;
+
+    // On disk when done is delivered. Thread: any.
+    void write(GroupCommit::Write write, GroupCommit::Done done) { writer_->write(std::move(write), std::move(done)); }
+
+    // Reads what was committed before; done is delivered. Thread: any.
+    template <typename T>
+    void read(std::function<Result<T>(Database&)> query, std::function<void(Result<T>)> done);
+
+    // On the caller's thread, before anything else is asked.
+    [[nodiscard]] Database& database_at_start() { return reading_; }
+
+    // Whether there is room for new work; storage_full otherwise. For use inside a write.
+    [[nodiscard]] Result<void> check_room(Database& database) const;
+
+    [[nodiscard]] const std::filesystem::path& folder() const { return folder_; }
+
+  private:
+    SqliteFile(std::filesystem::path folder, Limits limits, int lock, Database writing, Database reading,
+               GroupCommit::Deliver deliver);
+
+    std::filesystem::path folder_;
+    Limits limits_;
+    int lock_;
+    GroupCommit::Deliver deliver_;
+    Database reading_;  // thread: the reader's, once it was asked something
+    Channel<std::function<void()>> reads_{max_waiting_reads};
+    std::thread reader_;
+    std::unique_ptr<GroupCommit> writer_;
+};
+
+template <typename T>
+void SqliteFile::read(std::function<Result<T>(Database&)> query, std::function<void(Result<T>)> done) {
+    auto work = [this, query = std::move(query), done] {
+        auto found = std::make_shared<Result<T>>(query(reading_));
+        deliver_([found, done] { done(std::move(*found)); });
+    };
+    if (reads_.try_push(std::move(work))) return;
+    deliver_([done] { done(fail(ErrorCode::overloaded, "the server has too much to look up")); });
+}
+
+}  // namespace weft

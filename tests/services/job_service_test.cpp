@@ -1,0 +1,314 @@
+#include "services/jobs/job_service.h"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <catch2/catch_test_macros.hpp>
+
+#include "store/sqlite_job_store.h"
+#include "support/fake_runner.h"
+#include "support/gguf_writer.h"
+
+namespace weft::test {
+namespace asio = boost::asio;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto patience = 30s;
+
+struct FakeCallbacks final : CallbackSender {
+    std::vector<std::string> sent{};
+    bool delivers = true;
+    [[nodiscard]] std::string refusal(const std::string&) const override { return {}; }
+    void send(const JobRow& job, std::function<void(bool)> done) override {
+        sent.push_back(job.id);
+        done(delivers);
+    }
+};
+
+// The service over a real store and a fake model. Requests are what the model is asked.
+class JobStage {
+  public:
+    explicit JobStage(JobLimits with = quick()) : limits(with) { open(); }
+    ~JobStage() { close(); }
+
+    static JobLimits quick() {
+        JobLimits limits;
+        limits.retry_write_after = limits.retry_busy_after = 1ms;
+        limits.keep_text_every = 0ms;
+        return limits;
+    }
+
+    void until(const std::function<bool()>& condition) {
+        const auto end = std::chrono::steady_clock::now() + patience;
+        while (!condition()) {
+            REQUIRE(std::chrono::steady_clock::now() < end);
+            io.run_one_for(5ms);
+        }
+    }
+    template <typename T>
+    T wait(asio::awaitable<T> work) {
+        std::optional<T> value;
+        asio::co_spawn(io, std::move(work), [&value](const std::exception_ptr&, T got) { value.emplace(std::move(got)); });
+        until([&] { return value.has_value(); });
+        return std::move(*value);
+    }
+    std::shared_ptr<Job> submit(JobRequest request = {}) {
+        request.model = "demo";
+        if (request.request.empty()) request.request = "Hi";
+        return wait(jobs->submit(std::move(request))).value().job;
+    }
+    const JobRow& end_of(const std::shared_ptr<Job>& job) {
+        until([&] { return is_final(job->row.status); });
+        return job->row;
+    }
+    // Lets the generation of a job end that has said all it will.
+    void release(const std::shared_ptr<Job>& job, const std::string& text) {
+        until([&] { return job->row.output.text == text; });
+        io.run_for(20ms);  // it is held after its last piece, a few turns later
+        runner->release();
+    }
+    // As a process that ends, however it ends, and another one that starts.
+    void restart() {
+        close();
+        open();
+    }
+
+    JobLimits limits;
+    TemporaryFolder folder;
+    asio::io_context io;
+    asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
+    FakeRegistry registry{io.get_executor()};
+    ChatService chat{registry, io.get_executor()};
+    std::shared_ptr<FakeRunner> runner = registry.add("demo", {"completion"});
+    FakeCallbacks callbacks;
+    std::int64_t now_ms = 1'000'000;
+    std::unique_ptr<SqliteFile> file;
+    std::unique_ptr<SqliteJobStore> store;
+    std::unique_ptr<JobService> jobs;
+
+  private:
+    void open() {
+        file = SqliteFile::open(folder.path(), {}, [this](std::function<void()> done) { asio::post(io, std::move(done)); }).value();
+        store = std::make_unique<SqliteJobStore>(*file);
+        jobs = std::make_unique<JobService>(JobService::Parts{
+            .io = io.get_executor(), .chat = chat, .store = *store, .callbacks = callbacks,
+            .plan = [](const JobRow& row, const std::string& request, const SessionRow* session) -> Result<JobPlan> {
+                if (request == "nonsense") return fail(ErrorCode::invalid_request, "that is nonsense");
+                ChatPrompt prompt;
+                if (session)
+                    for (const auto& turn : session->turns) prompt.messages.push_back({.role = turn.role, .content = turn.content});
+                prompt.messages.push_back({.role = "user", .content = request});
+                JobPlan plan{.request = {.model = row.model}, .own_turns = {{"user", request}}};
+                plan.request.generate.prompt = std::move(prompt);
+                return plan;
+            },
+            .unix_ms = [this] { return now_ms; }, .limits = limits});
+        REQUIRE(jobs->recover());
+    }
+    void close() {
+        jobs.reset();
+        store.reset();
+        file.reset();
+        io.poll();  // what was on its way comes too late
+    }
+};
+
+}  // namespace
+
+TEST_CASE("a job runs and keeps its text in pieces, and is found again after a restart") {
+    JobStage stage;
+    const auto job = stage.submit();
+    CHECK(stage.end_of(job).output.text == "Hello there!");
+    CHECK(job->row.output.sizes.size() == 2);
+    CHECK(job->row.attempt == 1);
+    const auto id = job->row.id;
+    stage.restart();
+    const auto found = stage.wait(stage.jobs->find("", id)).value();
+    CHECK(found->row.status == JobStatus::completed);
+    CHECK(found->row.output.text == "Hello there!");
+    CHECK(stage.wait(stage.jobs->find("other", id)).error().code == ErrorCode::not_found);
+}
+
+TEST_CASE("what was running or waiting when the process ended runs again, under a new attempt") {
+    auto limits = JobStage::quick();
+    limits.running = 1;
+    JobStage stage(limits);
+    stage.runner->next({.pieces = {"lost"}, .hold = true});
+    const auto first = stage.submit();
+    const auto second = stage.submit();
+    stage.until([&] { return first->row.output.text == "lost"; });
+    const auto ids = {first->row.id, second->row.id};
+    stage.restart();
+    std::vector<std::uint32_t> attempts;
+    for (const auto& id : ids) {
+        const auto job = stage.wait(stage.jobs->find("", id)).value();
+        CHECK(stage.end_of(job).output.text == "Hello there!");
+        attempts.push_back(job->row.attempt);
+    }
+    CHECK(attempts == std::vector<std::uint32_t>{2, 1});
+}
+
+TEST_CASE("an engine that dies costs an attempt, and the job in the end") {
+    JobStage stage;
+    const Error dead{.code = ErrorCode::engine_failed, .message = "the engine has died"};
+    stage.runner->next({.pieces = {"half"}, .break_off = dead});
+    const auto lucky = stage.submit();
+    CHECK(stage.end_of(lucky).status == JobStatus::completed);
+    CHECK(lucky->row.attempt == 2);
+    CHECK(lucky->row.output.text == "Hello there!");
+    stage.runner->answers(Script{.pieces = {"half"}, .break_off = dead});
+    const auto unlucky = stage.submit();
+    CHECK(stage.end_of(unlucky).error_code == "engine_failed");
+    CHECK(unlucky->row.attempt == 3);
+    CHECK(unlucky->row.output.text == "half");
+}
+
+TEST_CASE("a model whose queue is full is asked again until it has room") {
+    JobStage stage;
+    for (int i = 0; i < 3; ++i) stage.runner->next({.refuse = Error{.code = ErrorCode::overloaded, .message = "full"}});
+    const auto job = stage.submit();
+    CHECK(stage.end_of(job).status == JobStatus::completed);
+    CHECK(job->row.attempt == 1);
+    CHECK(stage.runner->requests.size() == 4);
+}
+
+TEST_CASE("other errors end the job with their code") {
+    JobStage stage;
+    stage.runner->next({.refuse = Error{.code = ErrorCode::context_overflow, .message = "too long"}});
+    CHECK(stage.end_of(stage.submit()).error_code == "context_length_exceeded");
+    CHECK(stage.end_of(stage.submit({.request = "nonsense"})).error_code == "invalid_request");
+    CHECK(stage.jobs->counts().running == 0);
+}
+
+TEST_CASE("equal requests share a generation, whenever they come, and each keeps its own job") {
+    auto limits = JobStage::quick();
+    limits.running = 1;
+    JobStage stage(limits);
+    stage.runner->next({.pieces = {"busy"}, .hold = true});
+    const auto other = stage.submit();
+    const auto first = stage.submit({.request_key = "k"});
+    const auto second = stage.submit({.request_key = "k"});
+    const auto strangers = stage.submit({.tenant = "t", .request_key = "k"});
+    stage.runner->next({.pieces = {"shared"}, .hold = true});
+    stage.release(other, "busy");
+    stage.until([&] { return first->row.output.text == "shared" && second->row.output.text == "shared"; });
+    stage.end_of(other);
+    const auto third = stage.submit({.request_key = "k"});
+    stage.until([&] { return third->row.output.text == "shared"; });
+    CHECK(stage.wait(stage.jobs->cancel(first)));
+    CHECK(first->row.status == JobStatus::cancelled);
+    stage.release(third, "shared");
+    for (const auto& job : {second, third}) CHECK(stage.end_of(job).output.text == "shared");
+    CHECK(stage.end_of(strangers).output.text == "Hello there!");
+    CHECK(stage.runner->requests.size() == 3);
+    CHECK(second->row.id != third->row.id);
+}
+
+TEST_CASE("a generation that nobody wants any more is given up") {
+    JobStage stage;
+    stage.runner->next({.pieces = {"a"}, .hold = true});
+    const auto first = stage.submit({.request_key = "k"});
+    const auto second = stage.submit({.request_key = "k"});
+    stage.until([&] { return second->row.output.text == "a"; });
+    CHECK(stage.wait(stage.jobs->cancel(first)));
+    CHECK(stage.runner->cancelled == 0);
+    CHECK(stage.wait(stage.jobs->cancel(second)));
+    stage.until([&] { return stage.runner->cancelled == 1 && stage.jobs->counts().running == 0; });
+    CHECK(second->row.output.text == "a");
+}
+
+TEST_CASE("a job that is cancelled while its start is being written stays cancelled over a restart") {
+    JobStage stage;
+    for (int i = 0; i < 20; ++i) {
+        const auto blocker = stage.submit();
+        const auto job = stage.submit();
+        CHECK(stage.wait(stage.jobs->cancel(job)));
+        const auto status = job->row.status;
+        CHECK(is_final(status));
+        const auto id = job->row.id;
+        stage.end_of(blocker);
+        stage.restart();
+        CHECK(stage.wait(stage.jobs->find("", id)).value()->row.status == status);
+    }
+}
+
+TEST_CASE("a conversation's jobs run one after the other, each with the turns before it") {
+    JobStage stage;
+    const auto session = stage.wait(stage.jobs->add_session({.tenant = "t"})).value();
+    const auto first = stage.submit({.tenant = "t", .session_id = session.id, .request = "one"});
+    const auto second = stage.submit({.tenant = "t", .session_id = session.id, .request = "two"});
+    stage.end_of(second);
+    CHECK(first->row.status == JobStatus::completed);
+    REQUIRE(stage.runner->requests.size() == 2);
+    const auto& prompt = std::get<ChatPrompt>(stage.runner->requests[1].prompt);
+    REQUIRE(prompt.messages.size() == 3);
+    CHECK(prompt.messages[0].content == "one");
+    CHECK(prompt.messages[1].content == "Hello there!");
+    CHECK(prompt.messages[2].content == "two");
+    CHECK(stage.wait(stage.jobs->find_session("t", session.id))->turns.size() == 4);
+    stage.now_ms += stage.limits.session_lifetime.count() + 1;
+    CHECK(stage.wait(stage.jobs->find_session("t", session.id)).error().code == ErrorCode::not_found);
+}
+
+TEST_CASE("a deadline that passed while the process was away ends the job with what it had said") {
+    JobStage stage;
+    stage.runner->next({.pieces = {"so", " far"}, .hold = true});
+    const auto job = stage.submit({.deadline_ms = 60'000});
+    stage.until([&] { return job->kept_chunks == 2; });
+    stage.submit();  // what is kept has been written before this
+    const auto id = job->row.id;
+    stage.now_ms += 60'001;
+    stage.restart();
+    const auto late = stage.wait(stage.jobs->find("", id)).value();
+    CHECK(stage.end_of(late).error_code == "deadline_exceeded");
+    CHECK(late->row.output.text == "so far");
+}
+
+TEST_CASE("bounds are kept: by tenant, by count") {
+    auto limits = JobStage::quick();
+    limits.running = 1;
+    limits.waiting = 3;
+    limits.waiting_of_tenant = 2;
+    JobStage stage(limits);
+    stage.runner->next({.hold = true});
+    stage.submit();
+    for (int i = 0; i < 2; ++i) stage.submit({.tenant = "t"});
+    const auto refused = [&stage](std::string tenant) {
+        return stage.wait(stage.jobs->submit({.tenant = std::move(tenant), .model = "demo", .request = "Hi"})).error().code;
+    };
+    CHECK(refused("t") == ErrorCode::rate_limited);
+    stage.submit({.tenant = "u"});
+    CHECK(refused("v") == ErrorCode::overloaded);
+    stage.runner->release();
+}
+
+TEST_CASE("a callback is tried again later until it is delivered") {
+    JobStage stage;
+    stage.callbacks.delivers = false;
+    const auto job = stage.submit({.callback_url = "http://somewhere/"});
+    stage.until([&] { return stage.callbacks.sent.size() == 1; });
+    stage.callbacks.delivers = true;
+    stage.now_ms += callback_delay_ms(1) + 1;
+    stage.until([&] { return stage.callbacks.sent.size() == 2; });
+    CHECK(stage.callbacks.sent[1] == job->row.id);
+}
+
+TEST_CASE("the answer cache gives an equal request its answer at once, within its tenant") {
+    auto limits = JobStage::quick();
+    limits.answer_cache_bytes = 1 << 20;
+    JobStage stage(limits);
+    stage.end_of(stage.submit({.request_key = "k"}));
+    const auto again = stage.submit({.request_key = "k"});
+    CHECK(again->row.from_cache);
+    CHECK(again->row.status == JobStatus::completed);
+    CHECK(again->row.output.text == "Hello there!");
+    CHECK_FALSE(stage.end_of(stage.submit({.tenant = "t", .request_key = "k"})).from_cache);
+    CHECK_FALSE(stage.end_of(stage.submit({.request_key = "other"})).from_cache);
+    CHECK(stage.runner->requests.size() == 3);
+}
+
+}  // namespace weft::test
