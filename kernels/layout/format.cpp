@@ -180,7 +180,6 @@ void unpack_rows(const Format& f, int64_t k, int64_t rows, const void* strips, v
     auto* out = static_cast<uint8_t*>(file_layout);
     const int64_t whole_blocks = k / f.strip_k;
     const size_t rest = f.row_bytes(k % f.strip_k);
-#pragma omp parallel for schedule(static)
     for (int64_t s = 0; s < strips_of(rows); ++s) {
         uint8_t ignored[largest_row_block];
         uint8_t* p[strip_rows];
