@@ -36,7 +36,7 @@ class Kinds(unittest.TestCase):
             make(MODEL, cls.folder / f"{name}.gguf")
 
     def server(self, model, *options):
-        server = Server("--model", f"{model}={self.folder / model}.gguf", "--context", "2048", "--set", "cache.check=true",
+        server = Server("--set", f"models.{model}={self.folder / model}.gguf", "--context", "2048", "--set", "cache.check=true",
                         "--set", f"cache.folder={self.folder / 'cache'}", "--log-level", "info", *options, models=[])
         self.addCleanup(server.stop)
         return server
