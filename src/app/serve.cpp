@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <ranges>
 #include <thread>
 
 #include "app/config.h"
@@ -113,6 +114,17 @@ int check_models(const ModelSources& sources, const std::filesystem::path& defau
     return problems;
 }
 
+// A file of the command line that is not there is a slip of the pen; the first `count` models are those.
+bool misses_models(const Config& config, std::size_t count) {
+    bool misses = false;
+    for (const auto& model : config.models | std::views::take(count)) {
+        if (std::filesystem::exists(model.path)) continue;
+        std::fprintf(stderr, "weft: --model: there is no file %s\n", model.path.c_str());
+        misses = true;
+    }
+    return misses;
+}
+
 // Problems of the configuration itself have been told already.
 int report_check(const LoadedConfig& loaded) {
     for (const auto& warning : loaded.warnings) std::fprintf(stderr, "weft: warning: %s\n", warning.text().c_str());
@@ -131,10 +143,7 @@ int serve(const cli::ServeOptions& options) {
     if (options.projector) sources.projector = *options.projector;
     const auto loaded = load_config(sources);
     for (const auto& problem : loaded.problems) std::fprintf(stderr, "weft: %s\n", problem.text().c_str());
-    for (const auto& model : options.models)
-        if (!std::filesystem::exists(model)) std::fprintf(stderr, "weft: --model: there is no file %s\n", model.c_str());
-    const bool all_there = std::ranges::all_of(options.models, [](const auto& model) { return std::filesystem::exists(model); });
-    if (!loaded.problems.empty() || !all_there) return exit_usage;
+    if (!loaded.problems.empty() || misses_models(loaded.config, options.models.size())) return exit_usage;
     if (options.check) return report_check(loaded);
 
     const auto& config = loaded.config;
