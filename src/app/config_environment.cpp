@@ -45,6 +45,10 @@ class OllamaBinder {
         if (const auto value = get("OLLAMA_LOAD_TIMEOUT")) take_load_timeout(*value);
         if (const auto value = get("OLLAMA_FLASH_ATTENTION")) config_.defaults.flash_attention = is_true(*value);
         if (const auto value = get("OLLAMA_DEBUG")) take_debug(*value);
+        if (get("OLLAMA_KV_CACHE_TYPE") && !config_.defaults.flash_attention && config_.defaults.kv_cache_type != "f16") {
+            warn("OLLAMA_KV_CACHE_TYPE", "needs flash attention; it is ignored");
+            config_.defaults.kv_cache_type = "f16";
+        }
     }
 
   private:

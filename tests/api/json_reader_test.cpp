@@ -47,10 +47,9 @@ TEST_CASE("what is not JSON is refused as malformed") {
     }
 }
 
-TEST_CASE("text that is no UTF-8, lone surrogates and NUL bytes are refused") {
+TEST_CASE("text that is no UTF-8 and NUL bytes are refused") {
     CHECK_FALSE(parses("{\"a\":\"\xFF\"}"));
     CHECK_FALSE(parses("{\"\xC0\xAF\":1}"));
-    CHECK_FALSE(parses(R"({"a":"\ud800"})"));
     CHECK_FALSE(parses(std::string_view("{}\0", 3)));
     CHECK_FALSE(parses(std::string_view("{}\0x", 4)));
     CHECK_FALSE(parses(std::string_view("{\"a\":\"\0\"}", 9)));

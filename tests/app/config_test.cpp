@@ -329,7 +329,7 @@ TEST_CASE("Ollama's variables are honoured where they have a meaning") {
     environment["OLLAMA_MAX_QUEUE"] = "7";
     environment["OLLAMA_ORIGINS"] = "https://a,chrome-extension://*";
     environment["OLLAMA_LOAD_TIMEOUT"] = "90s";
-    environment["OLLAMA_FLASH_ATTENTION"] = "0";
+    environment["OLLAMA_FLASH_ATTENTION"] = "1";
     environment["OLLAMA_KV_CACHE_TYPE"] = "q8_0";
     environment["OLLAMA_DEBUG"] = "1";
     environment["OLLAMA_NOPRUNE"] = "1";
@@ -345,9 +345,14 @@ TEST_CASE("Ollama's variables are honoured where they have a meaning") {
     CHECK(config.limits.queue == 7);
     CHECK(config.server.origins == Texts{"https://a", "chrome-extension://*"});
     CHECK(config.limits.load_timeout == 90s);
-    CHECK_FALSE(config.defaults.flash_attention);
+    CHECK(config.defaults.flash_attention);
     CHECK(config.defaults.kv_cache_type == "q8_0");
     CHECK(config.log.level == "debug");
+    environment["OLLAMA_FLASH_ATTENTION"] = "0";
+    const auto without = scene.load();
+    CHECK_FALSE(without.config.defaults.flash_attention);
+    CHECK(without.config.defaults.kv_cache_type == "f16");
+    CHECK(texts(without.warnings) == Texts{"environment variable OLLAMA_KV_CACHE_TYPE: needs flash attention; it is ignored"});
 }
 
 TEST_CASE("a bad Ollama variable leaves the default and warns") {

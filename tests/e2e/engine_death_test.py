@@ -103,7 +103,8 @@ class EngineDeath(unittest.TestCase):
             self.assertEqual(chat(server, "Hello!")[0], 200)
 
     def test_weights_truncated_while_mapped_kill_only_the_engine(self):
-        with Server() as server:
+        # Weights are mapped only where ggml's kernels compute; the project's own read them.
+        with Server("--set", "kernels=off") as server:
             chat(server, "Hello!")
             engine = engine_of(server)[0]
             stream = server.stream("/v1/completions", ENDLESS | {"stream": True})
