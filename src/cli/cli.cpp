@@ -162,7 +162,7 @@ int report(const Error& error) {
     const bool no_server = error.message.starts_with("no server at ");
     const bool no_model = error.code == ErrorCode::not_found && !no_server;
     print_error(error.message + (no_server ? " - start one with: weft serve" : no_model ? " - see: weft list" : ""));
-    return exit_error;
+    return error.field.starts_with("--") ? exit_usage : exit_error;
 }
 
 int status_of(const Result<void>& result) { return result ? exit_fine : report(result.error()); }

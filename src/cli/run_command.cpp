@@ -64,6 +64,13 @@ Result<std::map<std::string, JsonText>> parse_parameters(const std::vector<std::
     return options;
 }
 
+// What is wrong with an option's value is a wrong call.
+template <typename T>
+Result<T> of_option(Result<T> value, std::string_view option) {
+    if (!value) value.error().field = option;
+    return value;
+}
+
 Result<SessionSettings> settings_from(const RunOptions& run, const Terminal& terminal) {
     SessionSettings settings{.model = run.model,
                              .system = run.system,
@@ -72,13 +79,13 @@ Result<SessionSettings> settings_from(const RunOptions& run, const Terminal& ter
                              .word_wrap = !run.no_word_wrap,
                              .verbose = run.verbose};
     if (run.think) {
-        WEFT_TRY(settings.think, parse_think(*run.think));
+        WEFT_TRY(settings.think, of_option(parse_think(*run.think), "--think"));
     }
     if (run.format) {
-        WEFT_TRY(settings.format, parse_format(*run.format));
+        WEFT_TRY(settings.format, of_option(parse_format(*run.format), "--format"));
     }
     if (run.keep_alive) settings.keep_alive = parse_keep_alive(*run.keep_alive);
-    WEFT_TRY(settings.options, parse_parameters(run.parameters));
+    WEFT_TRY(settings.options, of_option(parse_parameters(run.parameters), "--parameter"));
     return settings;
 }
 

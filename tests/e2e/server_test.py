@@ -1,7 +1,7 @@
 """The real server as a user meets it: readiness, draining, limits, leaving early, several models."""
 import json, signal, threading, time, unittest
 
-from server import ENDLESS, ROOT, Server, chat, wait_until
+from server import BINARY, ENDLESS, ROOT, Server, chat, wait_until
 
 
 class Lifecycle(unittest.TestCase):
@@ -283,6 +283,13 @@ class Generation(unittest.TestCase):
         for client in clients: client.close()
         status, answer = self.server.post("/api/embed", {"model": "weft-demo", "input": "short"})
         self.assertEqual((status, len(answer["embeddings"])), (200, 1))
+
+    def test_a_wrong_value_on_the_command_line_is_wrong_usage(self):
+        import subprocess
+        for option in ("--temperature=hot", "--parameter=foo", "--think=x", "--format=xml"):
+            done = subprocess.run([BINARY, "--server", self.server.url, "run", "weft-demo", "Hello!", option],
+                                  capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
+            self.assertEqual((done.returncode, done.stdout), (2, ""), option + done.stderr)
 
     def test_forty_answers_at_once_belong_to_their_own_prompts(self):
         questions = {"What is the capital of France?": "Paris", "What is the capital of Italy?": "Rome"}
