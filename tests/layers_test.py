@@ -45,6 +45,18 @@ class Layers(unittest.TestCase):
                  and quoted.startswith("runner/") and quoted.split("/")[1] not in ENGINE_MAY_SEE]
         self.assertEqual(wrong, [])
 
+    def test_no_type_is_defined_twice(self):
+        # The linker would take either of the two for both: memory of one is then written as if it were the other.
+        places = {}
+        for file in sorted(SRC.rglob("*.h")):
+            spaces = []
+            for line in file.read_text().splitlines():
+                if opened := re.match(r"namespace ([\w:]*) ?\{", line): spaces.append(opened[1] or str(file))
+                elif re.match(r"\} +// namespace", line): spaces.pop()
+                elif found := re.match(r"(?:struct|class|enum class) (\w+)(?: final)?(?: :[^:]| \{)", line):
+                    places.setdefault("::".join([*spaces, found[1]]), set()).add(str(file.relative_to(SRC)))
+        self.assertEqual({name: files for name, files in places.items() if len(files) > 1}, {})
+
     def test_dialects_do_not_know_each_other(self):
         wrong = [f"{file}: {quoted}" for file, quoted, _ in includes() if file.parts[0] == "api" and len(file.parts) > 2
                  and quoted.startswith("api/") and quoted.count("/") == 2 and quoted.split("/")[1] != file.parts[1]]

@@ -256,23 +256,23 @@ Server::Server(asio::io_context& io, ServerOptions options, std::shared_ptr<cons
 
 Server::~Server() { impl_->stop(); }
 
-Result<Endpoint> Server::listen(const std::string& host, std::uint16_t port) {
+Result<ListeningAddress> Server::listen(const std::string& host, std::uint16_t port) {
     WEFT_TRY(const auto where, resolve(impl_->io_, host, port));
     WEFT_TRY(auto acceptor, open_acceptor<tcp>(impl_->io_, where, host + ":" + std::to_string(port)));
     boost::system::error_code ignored;
     const auto bound = acceptor.local_endpoint(ignored);
     impl_->start<tcp>(std::move(acceptor));
-    return Endpoint{.address = bound.address().to_string(), .port = bound.port(), .loopback = bound.address().is_loopback()};
+    return ListeningAddress{.address = bound.address().to_string(), .port = bound.port(), .loopback = bound.address().is_loopback()};
 }
 
-Result<Endpoint> Server::listen_unix(const std::string& path) {
+Result<ListeningAddress> Server::listen_unix(const std::string& path) {
     if (path.size() >= sizeof(sockaddr_un::sun_path))
         return fail(ErrorCode::invalid_request, "cannot listen on a socket path that long");
     remove_stale_socket(impl_->io_, path);
     WEFT_TRY(auto acceptor, open_acceptor<Unix>(impl_->io_, Unix::endpoint(path), path));
     impl_->remove_later(path);
     impl_->start<Unix>(std::move(acceptor));
-    return Endpoint{.address = path, .loopback = true};
+    return ListeningAddress{.address = path, .loopback = true};
 }
 
 void Server::set_middleware(std::vector<Middleware> middleware) {

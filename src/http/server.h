@@ -17,7 +17,7 @@
 namespace weft::http {
 
 // Where a server listens, as a client would write it.
-struct Endpoint {
+struct ListeningAddress {
     std::string address;      // "127.0.0.1", "::1", or the path of a Unix socket
     std::uint16_t port = 0;   // 0 for a Unix socket
     bool loopback = false;    // only this machine can connect: the Host check applies (see HostPolicy)
@@ -37,9 +37,9 @@ class Server {
     // Starts to accept; may be called for several addresses. host: a name or an address, "[::1]" too; port 0: any free
     // one, which the result tells. Errors: invalid_request for a host that cannot be resolved or an address that
     // cannot be bound.
-    [[nodiscard]] Result<Endpoint> listen(const std::string& host, std::uint16_t port);
+    [[nodiscard]] Result<ListeningAddress> listen(const std::string& host, std::uint16_t port);
     // Replaces a socket file that nobody listens on; the file gets mode 0600 and is removed again in the end.
-    [[nodiscard]] Result<Endpoint> listen_unix(const std::string& path);
+    [[nodiscard]] Result<ListeningAddress> listen_unix(const std::string& path);
 
     // Replaces the middleware for requests that arrive from now on: what is allowed can depend on what was bound.
     void set_middleware(std::vector<Middleware> middleware);

@@ -29,7 +29,7 @@ struct NewFile {
 };
 
 // A batch of requests; its state is text that only its dialect reads.
-struct BatchRow {
+struct BatchRecord {
     std::int64_t number = 0;  // given by the store
     std::string id;
     std::string tenant;
@@ -70,18 +70,18 @@ class BatchStore {
     // Forgets files and batches past their time. How many files.
     virtual void expire(std::int64_t now_s, Done<std::size_t> done) = 0;
 
-    virtual void add_batch(BatchRow batch, Done<std::int64_t> done) = 0;  // its number
-    virtual void update_batch(BatchRow batch, Done<bool> done) = 0;
-    virtual void find_batch(std::string tenant, std::string id, Done<BatchRow> done) = 0;
-    virtual void list_batches(PageQuery query, Done<std::vector<BatchRow>> done) = 0;
+    virtual void add_batch(BatchRecord batch, Done<std::int64_t> done) = 0;  // its number
+    virtual void update_batch(BatchRecord batch, Done<bool> done) = 0;
+    virtual void find_batch(std::string tenant, std::string id, Done<BatchRecord> done) = 0;
+    virtual void list_batches(PageQuery query, Done<std::vector<BatchRecord>> done) = 0;
     // Before anything else is asked.
-    [[nodiscard]] virtual Result<std::vector<BatchRow>> running_batches() = 0;
+    [[nodiscard]] virtual Result<std::vector<BatchRecord>> running_batches() = 0;
 
     // A line is answered once; a second answer changes nothing.
     virtual void add_answer(std::int64_t batch_number, BatchAnswer answer, Done<bool> done) = 0;
     virtual void answers(std::int64_t batch_number, Done<std::vector<BatchAnswer>> done) = 0;
     // The batch's last state and its result files, in one step; the answers are in those from then on.
-    virtual void finish_batch(BatchRow batch, std::vector<NewFile> results, Done<bool> done) = 0;
+    virtual void finish_batch(BatchRecord batch, std::vector<NewFile> results, Done<bool> done) = 0;
 };
 
 }  // namespace weft

@@ -19,7 +19,7 @@ FileRow read_file_row(const Statement& row) {
             .bytes = row.integer(5), .created_s = row.integer(6), .expires_s = row.integer(7)};
 }
 
-BatchRow read_batch_row(const Statement& row) {
+BatchRecord read_batch_row(const Statement& row) {
     return {.number = row.integer(0), .id = row.text(1), .tenant = row.text(2), .state = row.text(3), .running = row.integer(4) != 0};
 }
 
@@ -61,7 +61,7 @@ void bind_page(Statement& statement, const PageQuery& query) {
     if (!query.after_id.empty()) statement.bind(3, query.after_id);
 }
 
-Result<void> write_batch(Database& database, const BatchRow& batch) {
+Result<void> write_batch(Database& database, const BatchRecord& batch) {
     WEFT_TRY(auto update, database.prepare("UPDATE batches SET state = ?2, running = ?3, expires_s = ?4 WHERE number = ?1"));
     return update.bind(1, batch.number).bind(2, batch.state).bind(3, std::int64_t{batch.running}).bind(4, batch.expires_s).run();
 }
@@ -161,7 +161,7 @@ void SqliteBatchStore::expire(std::int64_t now_s, Done<std::size_t> done) {
     });
 }
 
-void SqliteBatchStore::add_batch(BatchRow batch, Done<std::int64_t> done) {
+void SqliteBatchStore::add_batch(BatchRecord batch, Done<std::int64_t> done) {
     auto number = std::make_shared<std::int64_t>(0);
     const auto write = [&store = file_, number, batch = std::move(batch)](Database& database) -> Result<void> {
         WEFT_CHECK(store.check_room(database));
@@ -173,14 +173,14 @@ void SqliteBatchStore::add_batch(BatchRow batch, Done<std::int64_t> done) {
     file_.write(write, with_value(number, std::move(done)));
 }
 
-void SqliteBatchStore::update_batch(BatchRow batch, Done<bool> done) {
+void SqliteBatchStore::update_batch(BatchRecord batch, Done<bool> done) {
     auto updated = std::make_shared<bool>(true);
     const auto write = [batch = std::move(batch)](Database& database) { return write_batch(database, batch); };
     file_.write(write, with_value(updated, std::move(done)));
 }
 
-void SqliteBatchStore::find_batch(std::string tenant, std::string id, Done<BatchRow> done) {
-    file_.read<BatchRow>([tenant = std::move(tenant), id = std::move(id)](Database& database) -> Result<BatchRow> {
+void SqliteBatchStore::find_batch(std::string tenant, std::string id, Done<BatchRecord> done) {
+    file_.read<BatchRecord>([tenant = std::move(tenant), id = std::move(id)](Database& database) -> Result<BatchRecord> {
         WEFT_TRY(auto query, database.prepare("SELECT number, id, tenant, state, running FROM batches WHERE id = ?1 AND tenant = ?2"));
         WEFT_TRY(const bool known, query.bind(1, id).bind(2, tenant).step());
         if (!known) return nothing_there();
@@ -188,15 +188,15 @@ void SqliteBatchStore::find_batch(std::string tenant, std::string id, Done<Batch
     }, std::move(done));
 }
 
-void SqliteBatchStore::list_batches(PageQuery query, Done<std::vector<BatchRow>> done) {
-    file_.read<std::vector<BatchRow>>([query = std::move(query)](Database& database) -> Result<std::vector<BatchRow>> {
+void SqliteBatchStore::list_batches(PageQuery query, Done<std::vector<BatchRecord>> done) {
+    file_.read<std::vector<BatchRecord>>([query = std::move(query)](Database& database) -> Result<std::vector<BatchRecord>> {
         WEFT_TRY(auto statement, database.prepare(page_of("number, id, tenant, state, running", "batches", query)));
         bind_page(statement, query);
         return all_rows(statement, read_batch_row);
     }, std::move(done));
 }
 
-Result<std::vector<BatchRow>> SqliteBatchStore::running_batches() {
+Result<std::vector<BatchRecord>> SqliteBatchStore::running_batches() {
     WEFT_TRY(auto query, file_.database_at_start().prepare("SELECT number, id, tenant, state, running FROM batches WHERE running = 1 ORDER BY number"));
     return all_rows(query, read_batch_row);
 }
@@ -222,7 +222,7 @@ void SqliteBatchStore::answers(std::int64_t batch_number, Done<std::vector<Batch
     }, std::move(done));
 }
 
-void SqliteBatchStore::finish_batch(BatchRow batch, std::vector<NewFile> results, Done<bool> done) {
+void SqliteBatchStore::finish_batch(BatchRecord batch, std::vector<NewFile> results, Done<bool> done) {
     auto finished = std::make_shared<bool>(true);
     const auto write = [folder = folder_, batch = std::move(batch),
                         results = std::make_shared<const std::vector<NewFile>>(std::move(results))](Database& database) -> Result<void> {

@@ -18,15 +18,15 @@ class SqliteBatchStore final : public BatchStore {
     void remove_file(std::string tenant, std::string id, Done<bool> done) override;
     void expire(std::int64_t now_s, Done<std::size_t> done) override;
 
-    void add_batch(BatchRow batch, Done<std::int64_t> done) override;
-    void update_batch(BatchRow batch, Done<bool> done) override;
-    void find_batch(std::string tenant, std::string id, Done<BatchRow> done) override;
-    void list_batches(PageQuery query, Done<std::vector<BatchRow>> done) override;
-    [[nodiscard]] Result<std::vector<BatchRow>> running_batches() override;
+    void add_batch(BatchRecord batch, Done<std::int64_t> done) override;
+    void update_batch(BatchRecord batch, Done<bool> done) override;
+    void find_batch(std::string tenant, std::string id, Done<BatchRecord> done) override;
+    void list_batches(PageQuery query, Done<std::vector<BatchRecord>> done) override;
+    [[nodiscard]] Result<std::vector<BatchRecord>> running_batches() override;
 
     void add_answer(std::int64_t batch_number, BatchAnswer answer, Done<bool> done) override;
     void answers(std::int64_t batch_number, Done<std::vector<BatchAnswer>> done) override;
-    void finish_batch(BatchRow batch, std::vector<NewFile> results, Done<bool> done) override;
+    void finish_batch(BatchRecord batch, std::vector<NewFile> results, Done<bool> done) override;
 
   private:
     explicit SqliteBatchStore(SqliteFile& file) : file_(file), folder_(file.folder() / "files") {}

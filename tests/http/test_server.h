@@ -53,7 +53,7 @@ class TestServer {
 
     boost::asio::io_context io{1};
     std::unique_ptr<Server> server;
-    Endpoint endpoint;
+    ListeningAddress endpoint;
 
   private:
     boost::asio::executor_work_guard<boost::asio::io_context::executor_type> guard_ = boost::asio::make_work_guard(io);

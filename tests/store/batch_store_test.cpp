@@ -65,9 +65,9 @@ TEST_CASE("files and ended batches expire") {
     CHECK(expire(100) == 1);
     CHECK_FALSE(std::filesystem::exists(scene.scene.folder.path() / "files" / "file-a"));
     CHECK(scene.read_file("file-b") == "y");
-    const auto find = [&] { return scene.scene.get<BatchRow>([&](auto done) { scene.store->find_batch("t", "batch_a", done); }); };
+    const auto find = [&] { return scene.scene.get<BatchRecord>([&](auto done) { scene.store->find_batch("t", "batch_a", done); }); };
     CHECK(find());
-    const BatchRow ended{.number = number, .id = "batch_a", .tenant = "t", .state = "e", .running = false, .expires_s = 200};
+    const BatchRecord ended{.number = number, .id = "batch_a", .tenant = "t", .state = "e", .running = false, .expires_s = 200};
     CHECK(scene.scene.get<bool>([&](auto done) { scene.store->update_batch(ended, done); }));
     expire(199);
     CHECK(find()->state == "e");
@@ -90,7 +90,7 @@ TEST_CASE("a line is answered once, and results take the answers' place in one s
     REQUIRE(known.size() == 2);
     CHECK(known[0].text == "one");
     CHECK(known[1].text == "two");
-    const BatchRow ended{.number = number, .id = "batch_a", .tenant = "t", .state = "done", .running = false};
+    const BatchRecord ended{.number = number, .id = "batch_a", .tenant = "t", .state = "done", .running = false};
     std::vector<NewFile> results{{.row = {.id = "file-out", .tenant = "t", .filename = "o", .purpose = "batch_output"}, .content = "one\ntwo\n"}};
     CHECK(scene.scene.get<bool>([&](auto done) { scene.store->finish_batch(ended, results, done); }) == true);
     scene.reopen();

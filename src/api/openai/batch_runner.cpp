@@ -105,7 +105,7 @@ asio::awaitable<Result<BatchObject>> BatchRunner::create(std::string tenant, Sto
 
 asio::awaitable<Result<BatchObject>> BatchRunner::find(std::string tenant, std::string id) {
     if (const auto live = live_.find(id); live != live_.end() && live->second->row.tenant == tenant) co_return live->second->object();
-    const Pending<BatchRow> pending(parts_.io);
+    const Pending<BatchRecord> pending(parts_.io);
     parts_.store.find_batch(std::move(tenant), std::move(id), pending.setter());
     const auto row = co_await pending.wait();
     if (!row) co_return std::unexpected(row.error());
@@ -115,7 +115,7 @@ asio::awaitable<Result<BatchObject>> BatchRunner::find(std::string tenant, std::
 }
 
 asio::awaitable<Result<std::vector<BatchObject>>> BatchRunner::list(PageQuery query) {
-    const Pending<std::vector<BatchRow>> pending(parts_.io);
+    const Pending<std::vector<BatchRecord>> pending(parts_.io);
     parts_.store.list_batches(std::move(query), pending.setter());
     const auto rows = co_await pending.wait();
     if (!rows) co_return std::unexpected(rows.error());
@@ -312,7 +312,7 @@ asio::awaitable<http::Response> BatchRunner::ask(BatchPtr batch, const BatchLine
 
 asio::awaitable<void> BatchRunner::save(BatchPtr batch, StoredBatch now) {
     while (!batch->cancelled() || now.batch.cancelling_at) {
-        BatchRow row = batch->row;
+        BatchRecord row = batch->row;
         row.state = stored_batch_json(now);
         row.running = !now.batch.ended();
         row.expires_s = row.running ? 0 : parts_.unix_time() + result_lifetime_s;
@@ -365,7 +365,7 @@ asio::awaitable<void> BatchRunner::write_results(BatchPtr batch) {
     object.status = cancelled ? "cancelled" : late ? "expired" : "completed";
     (cancelled ? object.cancelled_at : late ? object.expired_at : object.completed_at) = now;
     for (;;) {
-        BatchRow row = batch->row;
+        BatchRecord row = batch->row;
         row.state = stored_batch_json(ended);
         row.running = false;
         row.expires_s = now + result_lifetime_s;

@@ -51,7 +51,7 @@ class BatchRunner {
 
   private:
     struct Batch {
-        BatchRow row;
+        BatchRecord row;
         StoredBatch stored;
         std::string content{};
         std::vector<BatchLine> lines{};
