@@ -30,7 +30,7 @@ class Server:
         self.models_dir = models_dir
         self.log = open(self.folder / "log", "w+")
         port_file = self.folder / "port"
-        environment = {k: v for k, v in os.environ.items() if not k.startswith(("OLLAMA_", "WEFT_"))}
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(("OLLAMA_", "WEFT_")) or k == "WEFT_KERNELS"}
         environment |= {"WEFT_HOME": str(self.folder / "home"), **(env or {})}
         self.process = subprocess.Popen(
             [BINARY, "serve", "--models-dir", str(models_dir), "--port", "0", "--port-file", str(port_file), *options],

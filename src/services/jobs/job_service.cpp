@@ -33,6 +33,9 @@ JobService::JobService(Parts parts)
 JobService::~JobService() {
     *alive_ = false;
     for (const auto& generation : generations_) generation->abandon();
+    // Jobs and generations hold each other.
+    for (const auto& generation : generations_) generation->jobs.clear();
+    for (const auto& [id, job] : live_) job->generation.reset();
 }
 
 // ---- what an earlier process left ---------------------------------------------------------------------------------------
