@@ -6,11 +6,11 @@
 #include <algorithm>
 #include <array>
 #include <boost/asio/ip/address.hpp>
-#include <cctype>
 #include <memory>
 #include <optional>
 #include <ranges>
 
+#include "http/header_names.h"
 #include "http/middleware.h"
 
 namespace weft::http {
@@ -19,12 +19,6 @@ namespace {
 using boost::asio::ip::address;
 using boost::asio::ip::address_v4;
 using boost::asio::ip::address_v6;
-
-std::string lower_case(std::string_view text) {
-    std::string lower(text);
-    std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return std::tolower(c); });
-    return lower;
-}
 
 // "name:port" -> "name", "[::1]:port" -> "::1", without the dot of a fully qualified name.
 std::string host_name(std::string_view host) {

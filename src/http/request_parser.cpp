@@ -5,10 +5,10 @@
 #include <boost/beast/http/basic_parser.hpp>
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/rfc7230.hpp>
-#include <cctype>
 #include <string>
 #include <utility>
 
+#include "http/header_names.h"
 #include "http/request_target.h"
 
 namespace weft::http {
@@ -21,12 +21,6 @@ using ParseError = boost::system::error_code;
 // Extensions carry nothing we use; a client that sends more of them than this is not talking HTTP to us.
 constexpr std::size_t max_chunk_extension_bytes = 16 * 1024;
 constexpr std::size_t max_method_bytes = 32;
-
-std::string lower_case(string_view text) {
-    std::string lower(text);
-    std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return std::tolower(c); });
-    return lower;
-}
 
 Refusal bad_request(std::string message) { return {.status = 400, .message = std::move(message)}; }
 

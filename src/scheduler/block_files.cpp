@@ -8,6 +8,7 @@
 #include <boost/hash2/xxh3.hpp>
 #include <cstring>
 
+#include "base/descriptor.h"
 #include "base/log.h"
 
 namespace weft {
@@ -49,21 +50,6 @@ std::optional<BlockKey> key_of(const std::string& file_name) {
     }
     return key;
 }
-
-class Descriptor {
-  public:
-    explicit Descriptor(int number) : number_(number) {}
-    ~Descriptor() {
-        if (number_ >= 0) ::close(number_);
-    }
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    [[nodiscard]] int get() const { return number_; }
-    explicit operator bool() const { return number_ >= 0; }
-
-  private:
-    int number_;
-};
 
 bool write_all(int descriptor, const void* data, std::size_t size) {
     const auto* at = static_cast<const char*>(data);

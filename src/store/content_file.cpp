@@ -8,6 +8,8 @@
 #include <fstream>
 #include <iterator>
 
+#include "base/descriptor.h"
+
 namespace weft {
 namespace fs = std::filesystem;
 namespace {
@@ -19,20 +21,6 @@ std::unexpected<Error> file_failure() {
                                  .message = full ? "the server has no room to store this" : "the server's store has failed",
                                  .detail = std::strerror(code)});
 }
-
-class Descriptor {
-  public:
-    explicit Descriptor(int number) : number_(number) {}
-    ~Descriptor() {
-        if (number_ >= 0) ::close(number_);
-    }
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    [[nodiscard]] int number() const { return number_; }
-
-  private:
-    int number_;
-};
 
 Result<void> write_all(int descriptor, std::string_view content) {
     while (!content.empty()) {
@@ -47,7 +35,7 @@ Result<void> write_all(int descriptor, std::string_view content) {
 
 Result<void> sync_folder(const fs::path& folder) {
     const Descriptor opened(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (opened.number() < 0 || ::fsync(opened.number()) != 0) return file_failure();
+    if (opened.get() < 0 || ::fsync(opened.get()) != 0) return file_failure();
     return {};
 }
 
@@ -55,8 +43,8 @@ Result<void> sync_folder(const fs::path& folder) {
 
 Result<void> write_content(const fs::path& file, std::string_view content) {
     const Descriptor opened(::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-    if (opened.number() < 0) return file_failure();
-    auto written = write_all(opened.number(), content);
+    if (opened.get() < 0) return file_failure();
+    auto written = write_all(opened.get(), content);
     if (written) written = sync_folder(file.parent_path());
     if (!written) ::unlink(file.c_str());
     return written;
