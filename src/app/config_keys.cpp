@@ -93,6 +93,10 @@ const std::vector<ConfigKey>& all_keys() {
         {"cache.check", "For debugging: whether prompts with cached prefixes are computed a second time without, and compared in the log.",
          [](Config& c) { return &c.cache.check; }},
 
+        {"jobs.store", "Where jobs and conversations are stored: sqlite, a file of this server's own, or redis://user:password@host:6379/0 (rediss:// with TLS), which several servers share.",
+         [](Config& c) { return &c.jobs.store; }},
+        {"jobs.lease", "With Redis: how long a server may not be heard of before another one takes its jobs.",
+         [](Config& c) { return &c.jobs.lease; }},
         {"jobs.folder", "Where jobs, files and batches are stored; by default jobs in $WEFT_HOME. Only this user may read them.",
          [](Config& c) { return &c.jobs.folder; }},
         {"jobs.model", "Model of jobs that name none; by default the newest one.",

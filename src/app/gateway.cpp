@@ -1,5 +1,7 @@
 #include "app/gateway.h"
 
+#include <unistd.h>
+
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
@@ -21,6 +23,7 @@
 #include "services/chat/chat_service.h"
 #include "services/embed/embed_service.h"
 #include "services/jobs/job_service.h"
+#include "store/redis_job_store.h"
 #include "store/sqlite_batch_store.h"
 #include "store/sqlite_job_store.h"
 
@@ -29,10 +32,19 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr std::size_t worker_threads = 2;
+constexpr std::chrono::milliseconds redis_patience{5000};
+constexpr std::chrono::milliseconds shared_text_every{100};  // readers on other nodes see a running job's text through the store
 
 std::int64_t unix_ms() {
     const auto now = std::chrono::system_clock::now().time_since_epoch();
     return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+}
+
+// For people who look into a store that several nodes share.
+std::string node_name() {
+    char host[256]{};
+    if (::gethostname(host, sizeof host - 1) != 0) host[0] = '\0';
+    return std::string(host) + ":" + std::to_string(::getpid());
 }
 
 // Owns every part of the gateway, in the order in which they depend on each other. Thread: io.
@@ -58,6 +70,7 @@ class Gateway {
           signals_(io_, SIGINT, SIGTERM) {}
 
     int run() {
+        if (store_refused_) return 1;
         const auto bound = server_.listen(options_.host, options_.port);
         if (!bound) {
             log_error("cannot_listen", {{"host", options_.host}, {"port", std::to_string(options_.port)},
@@ -139,13 +152,29 @@ class Gateway {
             .io = io_.get_executor(), .store = *batch_store_,
             .handle = [services = openai_services()](http::Exchange& exchange) { return api::openai::answer_batch_line(exchange, services); },
             .new_id = api::random_id, .unix_time = api::system_unix_time, .parallel = options_.jobs.running_low});
-        job_store_ = std::make_unique<SqliteJobStore>(*job_file_);
+        job_store_ = make_job_store();
+        auto limits = options_.jobs;
+        if (job_store_->shared()) limits.keep_text_every = shared_text_every;
         return std::make_unique<JobService>(JobService::Parts{
             .io = io_.get_executor(), .chat = chat_, .store = *job_store_, .callbacks = callbacks_,
             .plan = [this](const JobRow& row, const std::string& request, const SessionRow* session) {
                 return api::jobs::plan_job(job_services(), row, request, session);
             },
-            .unix_ms = unix_ms, .limits = options_.jobs});
+            .unix_ms = unix_ms, .limits = limits});
+    }
+
+    // A Redis server that cannot be reached may come back, and is looked at then; one that would lose jobs is refused.
+    std::unique_ptr<JobStore> make_job_store() {
+        if (!options_.jobs_redis) return std::make_unique<SqliteJobStore>(*job_file_);
+        const auto fit = RedisJobStore::check(*options_.jobs_redis, redis_patience);
+        if (!fit) {
+            store_refused_ = fit.error().code != ErrorCode::timeout;
+            log_error(store_refused_ ? "job_store_refused" : "job_store_unreachable",
+                      {{"address", options_.jobs_redis->text()}, {"reason", fit.error().message}, {"detail", fit.error().detail}});
+        }
+        return std::make_unique<RedisJobStore>(io_.get_executor(), RedisJobStore::Options{
+            .address = *options_.jobs_redis, .node = node_name(), .lease = options_.jobs_lease, .waiting = options_.jobs.waiting,
+            .waiting_bytes = options_.jobs.waiting_bytes, .waiting_of_tenant = options_.jobs.waiting_of_tenant});
     }
 
     api::openai::Services openai_services() {
@@ -180,7 +209,8 @@ class Gateway {
     int parts_draining_ = 0;
     JobCallbacks callbacks_;
     std::unique_ptr<SqliteFile> job_file_;
-    std::unique_ptr<SqliteJobStore> job_store_;
+    std::unique_ptr<JobStore> job_store_;
+    bool store_refused_ = false;
     std::shared_ptr<ResponseStore> responses_ = std::make_shared<ResponseStore>(clock_);
     std::unique_ptr<SqliteBatchStore> batch_store_;
     std::unique_ptr<api::openai::BatchRunner> batches_;

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "registry/residency.h"
 #include "runner/messages.h"
 #include "services/jobs/job_limits.h"
+#include "store/redis_address.h"
 #include "store/sqlite_file.h"
 
 namespace weft {
@@ -31,6 +33,8 @@ struct GatewayOptions {
     ResidencyLimits residency;
     std::filesystem::path jobs_folder;
     SqliteFile::Limits jobs_store;
+    std::optional<RedisAddress> jobs_redis;  // jobs and conversations are there, for several nodes; files and batches are not
+    std::chrono::milliseconds jobs_lease{15'000};
     JobLimits jobs;
     std::string jobs_model;                 // of jobs that name none; empty = the newest
     JobCallbacks::Options callbacks;
@@ -38,7 +42,7 @@ struct GatewayOptions {
 };
 
 // Runs the server until SIGTERM or SIGINT: then /readyz answers 503, running requests get drain_time to end, and 0 is
-// returned; a second signal ends at once (1). 1 too when the address cannot be bound. Thread: main, which becomes io.
+// returned; a second signal ends at once (1). 1 too when the address cannot be bound, or the Redis server would lose jobs. Thread: main, which becomes io.
 int run_gateway(const GatewayOptions& options);
 
 }  // namespace weft

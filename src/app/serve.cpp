@@ -11,6 +11,7 @@
 #include "app/logging.h"
 #include "base/log.h"
 #include "registry/model_catalog.h"
+#include "store/redis_address.h"
 
 namespace weft {
 namespace {
@@ -162,6 +163,8 @@ int serve(const cli::ServeOptions& options) {
                            .residency = residency_limits(config),
                            .jobs_folder = config.jobs.folder.empty() ? loaded.home / "jobs" : std::filesystem::absolute(config.jobs.folder),
                            .jobs_store = {.max_bytes = config.jobs.store_bytes.bytes, .reserved_bytes = config.jobs.reserved_bytes.bytes},
+                           .jobs_redis = config.jobs.store == "sqlite" ? std::nullopt : std::optional(parse_redis_address(config.jobs.store).value()),
+                           .jobs_lease = ms(config.jobs.lease),
                            .jobs = job_limits(config.jobs),
                            .jobs_model = config.jobs.model,
                            .callbacks = {.hosts = config.jobs.callback_hosts, .secret = config.jobs.callback_secret},

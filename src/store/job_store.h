@@ -33,6 +33,7 @@ struct AddedJob {
     std::string existing_id{};  // of the job that has the key already; then nothing was added
     bool same_body = true;      // as that job's
     bool waits = false;         // it was to start at once, but others come first: it is pending
+    std::size_t queue_position = 0;  // see FoundJob
 };
 
 struct JobEnd {

@@ -10,7 +10,7 @@ namespace {
 constexpr std::uint32_t largest_database = 1'000'000;  // servers have 16, and may be configured to have more
 
 std::unexpected<Error> no_address(std::string what) {
-    return fail(ErrorCode::invalid_request, "must be like redis://user:password@host:6379/0; " + std::move(what));
+    return fail(ErrorCode::invalid_request, "like redis://user:password@host:6379/0; " + std::move(what));
 }
 
 }  // namespace

@@ -22,7 +22,7 @@ struct RedisAddress {
 };
 
 // redis://[[user]:password@]host[:port][/database], rediss:// with TLS; parts may be percent-encoded. The error says what
-// is wrong and never repeats the address, which may hold a password.
+// it must be ("like redis://...; the host is missing") and never repeats the address, which may hold a password.
 [[nodiscard]] Result<RedisAddress> parse_redis_address(std::string_view text);
 
 }  // namespace weft

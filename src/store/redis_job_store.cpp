@@ -84,7 +84,8 @@ Result<FoundJob> found_from(const RedisValue& value) {
 
 Result<AddedJob> added_from(const RedisValue& value) {
     const auto& kind = value.at(0).text;
-    if (kind == "added") return AddedJob{.number = value.at(1).integer(), .waits = value.at(2).integer() == 1};
+    if (kind == "added") return AddedJob{.number = value.at(1).integer(), .waits = value.at(2).integer() == 1,
+                                              .queue_position = static_cast<std::size_t>(value.at(3).integer())};
     if (kind == "key") return AddedJob{.existing_id = value.at(1).text, .same_body = value.at(2).integer() == 1};
     const bool of_tenant = kind == "tenant_full";
     return std::unexpected(Error{.code = of_tenant ? ErrorCode::rate_limited : ErrorCode::overloaded,
@@ -256,7 +257,7 @@ void RedisJobStore::expire(std::int64_t now_ms, std::int64_t remember_until_ms, 
 
 // ---- what nodes share ---------------------------------------------------------------------------------------------------
 
-void RedisJobStore::claim(JobRoom room, std::int64_t now_ms, JobStore::Done<std::vector<JobRow>> done) {
+void RedisJobStore::claim(JobRoom room, std::int64_t now_ms, Done<std::vector<JobRow>> done) {
     Call call("claim");
     call.add(room.jobs).add(room.low).add(room.low_priority).add(now_ms).add(options_.lease.count()).add(options_.node);
     call.add(max_claimed_bytes).add(looked_at_for_claim);
@@ -274,7 +275,7 @@ void RedisJobStore::claim(JobRoom room, std::int64_t now_ms, JobStore::Done<std:
     }));
 }
 
-void RedisJobStore::renew(std::vector<JobMark> held, JobStore::Done<LeaseNews> done) {
+void RedisJobStore::renew(std::vector<JobMark> held, Done<LeaseNews> done) {
     Call call("renew");
     call.add(options_.lease.count());
     for (const auto& mark : held) call.add(mark.number).add(mark.attempt);
@@ -293,17 +294,17 @@ void RedisJobStore::release(std::vector<JobMark> held) {
 }
 
 // After the server was away, every lease is over; nodes that are alive renew theirs first.
-void RedisJobStore::sweep(std::int64_t now_ms, JobEnd late, JobStore::Done<std::size_t> done) {
+void RedisJobStore::sweep(std::int64_t now_ms, JobEnd late, Done<std::size_t> done) {
     Call call("sweep");
     call.add(now_ms).add(late.expires_ms).add(packed_end(late)).add(swept_at_once).add(int{link_.up_for() >= options_.lease});
     link_.call(std::move(call).words(), reading<std::size_t>(std::move(done), count_from));
 }
 
-void RedisJobStore::look(std::string id, std::uint32_t attempt, std::size_t chunks, JobStore::Done<FoundJob> done) {
+void RedisJobStore::look(std::string id, std::uint32_t attempt, std::size_t chunks, Done<FoundJob> done) {
     link_.call(std::move(Call("find").add(std::move(id)).add(attempt).add(chunks)).words(), reading<FoundJob>(std::move(done), found_from));
 }
 
-void RedisJobStore::cancel(std::int64_t number, JobEnd end, JobStore::Done<bool> done) {
+void RedisJobStore::cancel(std::int64_t number, JobEnd end, Done<bool> done) {
     link_.call(std::move(Call("cancel").add(number).add(end.finished_ms).add(end.expires_ms).add(packed_end(end))).words(),
                reading<bool>(std::move(done), flag_from));
 }

@@ -18,6 +18,9 @@ namespace weft {
 // (redis_check.h). While the server is away every call fails with overloaded. Thread: io.
 class RedisJobStore final : public JobStore, public SharedJobs {
   public:
+    template <typename T>
+    using Done = JobStore::Done<T>;
+
     struct Options {
         RedisAddress address;
         std::string node;  // its name, for people who look into the store
@@ -62,12 +65,12 @@ class RedisJobStore final : public JobStore, public SharedJobs {
     [[nodiscard]] SharedJobs* shared() override { return this; }
     [[nodiscard]] std::chrono::milliseconds lease() const override { return options_.lease; }
     void listen(std::function<void(const StoreNews&)> news) override { news_ = std::move(news); }
-    void claim(JobRoom room, std::int64_t now_ms, JobStore::Done<std::vector<JobRow>> done) override;
-    void renew(std::vector<JobMark> held, JobStore::Done<LeaseNews> done) override;
+    void claim(JobRoom room, std::int64_t now_ms, Done<std::vector<JobRow>> done) override;
+    void renew(std::vector<JobMark> held, Done<LeaseNews> done) override;
     void release(std::vector<JobMark> held) override;
-    void sweep(std::int64_t now_ms, JobEnd late, JobStore::Done<std::size_t> done) override;
-    void look(std::string id, std::uint32_t attempt, std::size_t chunks, JobStore::Done<FoundJob> done) override;
-    void cancel(std::int64_t number, JobEnd end, JobStore::Done<bool> done) override;
+    void sweep(std::int64_t now_ms, JobEnd late, Done<std::size_t> done) override;
+    void look(std::string id, std::uint32_t attempt, std::size_t chunks, Done<FoundJob> done) override;
+    void cancel(std::int64_t number, JobEnd end, Done<bool> done) override;
 
   private:
     struct Listing;

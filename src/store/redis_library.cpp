@@ -230,7 +230,7 @@ local function add(_, a)
         enter(j)
         watched(j)
     end
-    return {'added', tonumber(n), waits and 1 or 0}
+    return {'added', tonumber(n), waits and 1 or 0, status == 0 and redis.call('ZRANK', P .. 'queue', n) + 1 or 0}
 end
 
 -- number attempt now lease node

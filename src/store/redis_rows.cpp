@@ -6,8 +6,7 @@
 namespace weft {
 namespace {
 
-struct RowOptions : glz::opts {};
-constexpr RowOptions row_options{{.format = glz::BEVE, .error_on_unknown_keys = false}};
+constexpr glz::opts row_options{.format = glz::BEVE, .error_on_unknown_keys = false};
 
 template <typename T>
 std::string packed_members(const T& value) {

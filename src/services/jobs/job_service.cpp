@@ -23,12 +23,14 @@ std::unexpected<Error> busy(ErrorCode code, std::string message) {
 
 JobService::JobService(Parts parts)
     : parts_(std::move(parts)),
+      shared_(parts_.store.shared()),
       recent_(parts_.limits.recent_bytes),
       answers_(parts_.limits.answer_cache_bytes),
       deadline_timer_(parts_.io),
       expire_timer_(parts_.io),
       callback_timer_(parts_.io),
-      drain_timer_(parts_.io) {}
+      drain_timer_(parts_.io),
+      share_timer_(parts_.io) {}
 
 JobService::~JobService() {
     *alive_ = false;
@@ -59,6 +61,7 @@ Result<void> JobService::recover() {
     if (!rows.empty()) log_info("jobs_taken_up", {{"unfinished", std::to_string(rows.size())}});
     expire_later();
     send_callbacks_later(std::chrono::milliseconds{0});
+    if (shared_) share();
     start_next();
     return {};
 }
@@ -115,7 +118,8 @@ JobRow JobService::new_row(JobRequest& request, bool conversation) const {
 }
 
 bool JobService::may_start(std::int32_t priority) const {
-    return !draining_ && running_ < parts_.limits.running && (priority < low_priority || running_low_ < parts_.limits.running_low);
+    return !draining_ && running_ + claiming_.jobs < parts_.limits.running &&
+           (priority < low_priority || running_low_ + claiming_.low < parts_.limits.running_low);
 }
 
 // A job that need not wait is stored as running at once, which saves a write.
@@ -167,7 +171,13 @@ asio::awaitable<Result<SubmittedJob>> JobService::submit(JobRequest request) {
         if (!*alive) return;
         if (outcome && outcome->existing_id.empty()) {
             job->row.number = outcome->number;
-            accept(job, has_place);
+            if (shared_ && (outcome->waits || job->row.status == JobStatus::pending)) {
+                wait_for_any_node(job);
+                job->elsewhere->queue_position = outcome->queue_position;
+                if (has_place) give_place_back(job->row);
+            } else {
+                accept(job, has_place);
+            }
         } else if (has_place) {
             give_place_back(job->row);
         }
@@ -220,6 +230,8 @@ asio::awaitable<Result<std::shared_ptr<Job>>> JobService::find(std::string tenan
         // What is not finished is in live_, which may have learnt of it meanwhile.
         if (const auto live = live_.find(id); live != live_.end()) {
             job = live->second;
+        } else if (shared_ && (known_elsewhere(id) || !is_final(found->row->status))) {
+            job = job_elsewhere(std::move(*found));
         } else {
             job = std::make_shared<Job>(std::move(*found->row));
             if (is_final(job->row.status)) recent_.put(job);
@@ -243,14 +255,25 @@ asio::awaitable<Result<JobPage>> JobService::list(JobQuery query) {
 }
 
 std::size_t JobService::queue_position(const Job& job) const {
-    return job.row.status == JobStatus::pending ? queue_.position(job) : 0;
+    if (job.row.status != JobStatus::pending) return 0;
+    return job.elsewhere ? job.elsewhere->queue_position : queue_.position(job);
 }
 
 // ---- ending early -------------------------------------------------------------------------------------------------------
 
 asio::awaitable<Result<void>> JobService::cancel(std::shared_ptr<Job> job) {
-    if (!is_final(job->row.status)) end_early(job, JobStatus::cancelled, "cancelled", "the job was cancelled");
+    if (!is_final(job->row.status) && job->elsewhere) {
+        const auto now = parts_.unix_ms();
+        const Pending<bool> pending(parts_.io);
+        shared_->cancel(job->row.number, {.status = JobStatus::cancelled, .error_code = "cancelled", .error_message = "the job was cancelled",
+                                          .finished_ms = now, .expires_ms = now + parts_.limits.lifetime.count()}, pending.setter());
+        const auto asked = co_await pending.wait();
+        if (!asked) co_return std::unexpected(asked.error());
+    } else if (!is_final(job->row.status)) {
+        end_early(job, JobStatus::cancelled, "cancelled", "the job was cancelled");
+    }
     while (!is_final(job->row.status)) {
+        if (job->elsewhere) ask(job);
         JobWatch watch(job, parts_.io);
         co_await watch.changed(parts_.limits.retry_write_after);
     }
@@ -357,9 +380,13 @@ void JobService::drain(std::chrono::milliseconds time_left, std::function<void()
     drained_ = std::move(done);
     const auto live = live_;
     for (const auto& [id, job] : live) job->notify();  // readers of what does not run any more have nothing to wait for
+    const auto elsewhere = elsewhere_;
+    for (const auto& [id, known] : elsewhere)
+        if (const auto job = known.lock()) job->notify();
     drain_timer_.expires_after(running_ == 0 ? std::chrono::milliseconds{0} : time_left);
     drain_timer_.async_wait([this, alive = alive_](const boost::system::error_code&) {
         if (!*alive) return;
+        if (shared_) hand_back();
         const auto generations = generations_;
         for (const auto& generation : generations) generation->abandon();
         if (drained_) std::exchange(drained_, nullptr)();
