@@ -468,17 +468,17 @@ local function expire(_, a)
 end
 
 -- Work that was accepted may end when the memory is full; only new jobs and conversations may not come in.
-local calls = {start = start, keep_text = keep_text, finish = finish, remove = remove, callback_tried = callback_tried, find = find,
-               due_callbacks = due_callbacks, claim = claim, renew = renew, release = release, sweep = sweep, cancel = cancel,
-               remove_session = remove_session, expire = expire, open = open}
-for name, call in pairs(calls) do
-    redis.register_function{function_name = 'weft1_' .. name, callback = call, flags = {'allow-oom'}}
+local calls = {'start', start, 'keep_text', keep_text, 'finish', finish, 'remove', remove, 'callback_tried', callback_tried,
+               'find', find, 'due_callbacks', due_callbacks, 'claim', claim, 'renew', renew, 'release', release, 'sweep', sweep,
+               'cancel', cancel, 'remove_session', remove_session, 'expire', expire, 'open', open}
+for i = 1, #calls, 2 do
+    redis.register_function{function_name = 'weft1_' .. calls[i], callback = calls[i + 1], flags = {'allow-oom'}}
 end
 redis.register_function{function_name = 'weft1_add', callback = add}
 redis.register_function{function_name = 'weft1_add_session', callback = add_session}
-local reads = {list = list, load_request = load_request, find_session = find_session}
-for name, call in pairs(reads) do
-    redis.register_function{function_name = 'weft1_' .. name, callback = call, flags = {'no-writes'}}
+local reads = {'list', list, 'load_request', load_request, 'find_session', find_session}
+for i = 1, #reads, 2 do
+    redis.register_function{function_name = 'weft1_' .. reads[i], callback = reads[i + 1], flags = {'no-writes'}}
 end
 )lua";
 
