@@ -32,6 +32,7 @@ constexpr std::chrono::milliseconds longest_pause{5000};
 constexpr std::chrono::seconds health_interval{2};  // a server that says nothing for twice as long is gone
 constexpr std::chrono::seconds connect_patience{3};
 constexpr int retry_when_back_s = 5;
+constexpr const char* functions_are_gone = "ERR Function not found";
 
 std::unexpected<Error> unreachable(std::string detail) {
     return std::unexpected(Error{.code = ErrorCode::overloaded, .message = "the job store cannot be reached",
@@ -58,7 +59,7 @@ RedisValue value_from(const redis::resp3::tree& nodes, std::size_t& next) {
 std::unexpected<Error> server_error(std::string text) {
     if (text.starts_with("OOM"))
         return std::unexpected(Error{.code = ErrorCode::storage_full, .message = "the server has no room to store this", .detail = std::move(text)});
-    for (const auto* word : {"LOADING", "BUSY", "MISCONF", "READONLY", "MASTERDOWN", "NOREPLICAS"})
+    for (const auto* word : {"LOADING", "BUSY", "MISCONF", "READONLY", "MASTERDOWN", "NOREPLICAS", functions_are_gone})
         if (text.starts_with(word)) return unreachable(std::move(text));
     return std::unexpected(Error{.code = ErrorCode::internal, .message = "the server's store has failed", .detail = std::move(text)});
 }
@@ -141,7 +142,7 @@ class RedisLink::Connection : public std::enable_shared_from_this<Connection> {
                                    if (self->stopped_) return;
                                    auto answer = error ? unreachable(error.message()) : answer_of(exchange->response);
                                    // Somebody has thrown our functions away; a new connection brings them back.
-                                   if (!answer && answer.error().detail.contains("unction not found")) self->connection_.cancel(redis::operation::run);
+                                   if (!answer && answer.error().detail == functions_are_gone) self->connection_.cancel(redis::operation::run);
                                    done(std::move(answer));
                                });
     }
