@@ -32,9 +32,11 @@ class Call {
     std::vector<std::string> words_;
 };
 
-RedisLink::Plan plan_for(const RedisAddress& address) {
-    return {.address = address, .library = redis_library(), .opening = "weft1_open", .channel = redis_news_channel};
+RedisLink::Plan plan_for_calls(const RedisAddress& address) {
+    return {.address = address, .purpose = "jobs", .library = redis_library(), .opening = "weft1_open"};
 }
+
+RedisLink::Plan plan_for_news(const RedisAddress& address) { return {.address = address, .purpose = "news", .channel = redis_news_channel}; }
 
 // Hands the answer on as what read() makes of it.
 template <typename T, typename Read>
@@ -97,20 +99,26 @@ Result<AddedJob> added_from(const RedisValue& value) {
 
 RedisJobStore::RedisJobStore(boost::asio::any_io_executor io, Options options)
     : options_(std::move(options)),
-      link_(std::move(io), plan_for(options_.address),
-            {.up = [this] { if (news_) news_({.kind = StoreNews::Kind::back}); },
-             .news = [this](std::string_view message) { take_news(message); }}) {}
+      link_(io, plan_for_calls(options_.address), {.up = [this] { tell({.kind = StoreNews::Kind::back}); }}),
+      news_link_(io, plan_for_news(options_.address),
+                 {.up = [this] { tell({.kind = StoreNews::Kind::back}); }, .news = [this](std::string_view message) { take_news(message); }}) {}
 
 Result<void> RedisJobStore::check(const RedisAddress& address, std::chrono::milliseconds patience) {
-    return try_redis(plan_for(address), patience);
+    auto both = plan_for_calls(address);
+    both.channel = redis_news_channel;
+    return try_redis(both, patience);
+}
+
+void RedisJobStore::tell(const StoreNews& news) const {
+    if (news_) news_(news);
 }
 
 void RedisJobStore::take_news(std::string_view message) const {
     constexpr std::array<std::string_view, 4> kinds{"changed", "cancel", "removed", "queue"};  // in the order of StoreNews::Kind
     const auto space = message.find(' ');
     const auto kind = std::ranges::find(kinds, message.substr(0, space));
-    if (kind == kinds.end() || !news_) return;
-    news_({.kind = static_cast<StoreNews::Kind>(kind - kinds.begin()),
+    if (kind == kinds.end()) return;
+    tell({.kind = static_cast<StoreNews::Kind>(kind - kinds.begin()),
            .id = space == message.npos ? std::string() : std::string(message.substr(space + 1))});
 }
 
@@ -150,7 +158,7 @@ void RedisJobStore::finish(JobMark mark, JobEnd end, Done<bool> done) {
     Call call("finish");
     call.add(mark.number).add(mark.attempt).add(static_cast<int>(end.status)).add(end.finished_ms).add(end.expires_ms);
     call.add(int{end.callback_due}).add(packed_end(end)).add(end.session_id);
-    for (auto& turn : end.turns) call.add(std::move(turn.role)).add(std::move(turn.content));
+    for (const auto& turn : end.turns) call.add(packed_turn(turn));
     link_.call(std::move(call).words(), reading<bool>(std::move(done), flag_from));
 }
 
@@ -241,8 +249,10 @@ void RedisJobStore::find_session(std::string tenant, std::string id, Done<std::o
                    found.created_ms = fields.at(2).integer();
                    found.lifetime_ms = fields.at(3).integer();
                    found.expires_ms = fields.at(4).integer();
-                   const auto& turns = value.at(1).items;
-                   for (std::size_t i = 0; i + 1 < turns.size(); i += 2) found.turns.push_back({.role = turns[i].text, .content = turns[i + 1].text});
+                   for (const auto& item : value.at(1).items) {
+                       WEFT_TRY(auto turn, turn_from(item));
+                       found.turns.push_back(std::move(turn));
+                   }
                    return found;
                }));
 }

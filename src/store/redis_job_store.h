@@ -40,7 +40,7 @@ class RedisJobStore final : public JobStore, public SharedJobs {
     // Whether the server may be used, see try_redis().
     [[nodiscard]] static Result<void> check(const RedisAddress& address, std::chrono::milliseconds patience);
 
-    [[nodiscard]] bool up() const { return link_.up(); }
+    [[nodiscard]] bool up() const { return link_.up() && news_link_.up(); }
 
     void add(NewJob job, Done<AddedJob> done) override;
     void start(JobMark mark, std::int64_t now_ms, Done<bool> done) override;
@@ -76,11 +76,13 @@ class RedisJobStore final : public JobStore, public SharedJobs {
     struct Listing;
 
     void take_news(std::string_view message) const;
+    void tell(const StoreNews& news) const;
     void list_on(std::shared_ptr<Listing> listing);
 
     Options options_;
     std::function<void(const StoreNews&)> news_{};
-    RedisLink link_;  // last: what it calls is there
+    RedisLink link_;  // these last: what they call is there
+    RedisLink news_link_;
 };
 
 }  // namespace weft

@@ -190,7 +190,7 @@ class RedisLink::Connection : public std::enable_shared_from_this<Connection> {
         if (!unfit && error == redis::error::resp3_hello)
             why = {.code = ErrorCode::internal, .message = "the Redis server of jobs.store refuses the connection: " + complaint_};
         const std::string text = why.message + why.detail;
-        if (was_up || text != told_) log_warn("redis_down", {{"address", plan_.address.text()}, {"reason", why.message}, {"detail", why.detail}});
+        if (was_up || text != told_) log_warn("redis_down", {{"address", plan_.address.text()}, {"for", plan_.purpose}, {"reason", why.message}, {"detail", why.detail}});
         told_ = text;
         complaint_.clear();
         if (events_.down) events_.down(why);
@@ -200,6 +200,7 @@ class RedisLink::Connection : public std::enable_shared_from_this<Connection> {
     static asio::awaitable<void> greet(std::shared_ptr<Connection> self) {
         auto fit = co_await self->look_at_server();
         if (fit && !self->plan_.library.empty()) fit = co_await self->bring_library();
+        if (fit && !self->plan_.channel.empty()) fit = co_await self->listen();
         if (self->stopped_) co_return;
         if (!fit) {
             self->refusal_ = fit.error();
@@ -209,7 +210,7 @@ class RedisLink::Connection : public std::enable_shared_from_this<Connection> {
         self->up_ = true;
         self->up_since_ = Clock::now();
         self->told_.clear();
-        log_info("redis_up", {{"address", self->plan_.address.text()}});
+        log_info("redis_up", {{"address", self->plan_.address.text()}, {"for", self->plan_.purpose}});
         if (self->events_.up) self->events_.up();
     }
 
@@ -241,7 +242,10 @@ class RedisLink::Connection : public std::enable_shared_from_this<Connection> {
         const auto opened = co_await ask({"FCALL", plan_.opening, "0"});
         if (!opened) co_return refused(opened.error(), "+fcall ~{weft-jobs}:*");
         if (opened->text != "OK") co_return fail(ErrorCode::internal, "the Redis server of jobs.store has " + opened->text);
-        if (plan_.channel.empty()) co_return Result<void>{};
+        co_return Result<void>{};
+    }
+
+    asio::awaitable<Result<void>> listen() {
         // It has no answer of its own; that of the command behind it says that it was received.
         redis::request request(when_lost);
         request.subscribe({plan_.channel});

@@ -26,9 +26,11 @@ class RedisLink {
     };
     struct Plan {
         RedisAddress address;
+        std::string purpose{};  // for the log
         std::string library{};  // of functions, given to the server before it is used; empty: none
         std::string opening{};  // of those, the one that is called then; it answers OK
-        std::string channel{};  // to listen on; empty: none
+        // To listen on; empty: none. Servers close a connection that listens when its answers pile up beyond a few MB.
+        std::string channel{};
     };
 
     static constexpr std::size_t max_calls = 65'536;              // under way; one more is overloaded

@@ -15,10 +15,10 @@ std::string packed_members(const T& value) {
     return bytes;
 }
 
-std::unexpected<Error> damaged_row(std::int64_t number) {
-    return std::unexpected(Error{.code = ErrorCode::internal, .message = "the server's store has failed",
-                                 .detail = "job " + std::to_string(number) + " cannot be read"});
+std::unexpected<Error> damaged(std::string what) {
+    return std::unexpected(Error{.code = ErrorCode::internal, .message = "the server's store has failed", .detail = std::move(what) + " cannot be read"});
 }
+std::unexpected<Error> damaged_row(std::int64_t number) { return damaged("job " + std::to_string(number)); }
 
 std::uint32_t u32(const RedisValue& value) { return static_cast<std::uint32_t>(value.integer()); }
 
@@ -32,6 +32,14 @@ std::string packed_row(JobRow row) {
 std::string packed_end(JobEnd end) {
     end.turns.clear();
     return packed_members(end);
+}
+
+std::string packed_turn(const SessionTurn& turn) { return packed_members(turn); }
+
+Result<SessionTurn> turn_from(const RedisValue& value) {
+    SessionTurn turn;
+    if (glz::read<row_options>(turn, value.text)) return damaged("a turn of a conversation");
+    return turn;
 }
 
 Result<JobRow> row_from(const RedisValue& value) {

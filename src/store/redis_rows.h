@@ -12,6 +12,9 @@ namespace weft {
 [[nodiscard]] std::string packed_row(JobRow row);  // without its request
 [[nodiscard]] std::string packed_end(JobEnd end);  // without the turns of its conversation
 
+[[nodiscard]] std::string packed_turn(const SessionTurn& turn);
+[[nodiscard]] Result<SessionTurn> turn_from(const RedisValue& value);
+
 // What row() of the library gives: number, status, attempt, started, row, end, state, tries and time of the callback.
 [[nodiscard]] Result<JobRow> row_from(const RedisValue& value);
 

@@ -79,6 +79,20 @@ TEST_CASE("any node claims what is pending, each job once, with its request and 
     CHECK(nodes.a.find("1")->status == JobStatus::processing);
 }
 
+TEST_CASE("requests as large as a body may be go from node to node") {
+    Nodes nodes;
+    for (const char* id : {"1", "2", "3"}) {
+        auto job = job_named(id);
+        job.row.request = std::string(40 << 20, *id);
+        nodes.a.add(job).value();
+    }
+    for (const char* id : {"1", "2", "3"}) {
+        const auto claimed = nodes.b.claim();
+        REQUIRE(ids_of(claimed) == Ids{id});
+        CHECK(claimed[0].request == std::string(40 << 20, *id));
+    }
+}
+
 TEST_CASE("urgent jobs are claimed first, those of low priority only as far as there is room for them") {
     Nodes nodes;
     for (const auto& [id, priority] : {std::pair{"low", 100}, {"normal", 0}, {"high", -100}, {"later", 0}}) nodes.a.add(job_with(id, priority)).value();
