@@ -93,6 +93,7 @@ class Scheduler {
     void compute(const BatchPlan& plan, const std::vector<Slice>& slices);
     [[nodiscard]] std::vector<BatchRow> rows_of(const std::vector<Slice>& slices) const;
     void note_planned(const std::vector<Slice>& slices);
+    [[nodiscard]] StepWork work_of(const std::vector<Slice>& slices) const;
     [[nodiscard]] Result<void> decode(const BatchPlan& plan, const std::vector<Slice>& slices);
     [[nodiscard]] Result<void> decode_image(const Slice& slice);
     void note_computed(const std::vector<Slice>& slices);
