@@ -68,7 +68,7 @@ void Scheduler::step() {
     const BatchPlan plan = plan_batch(running_views(last_rows_), budget(last_rows_));  // pure: no llama_*, no clock
     const auto slices = park_planned(plan);
     if (words) held_back_ = plan.holds_back;  // an image in between is no turn of those that were held back
-    if (!slices.empty()) compute(plan, slices);
+    if (!slices.empty()) compute(plan, slices), ++turns_[!words];
     reporter_.flush();
     beat();
     if (plan.empty()) inbox_.wait_for(options_.heartbeat_every);
@@ -315,7 +315,7 @@ Budget Scheduler::budget(RowKind rows) const {
                   .prefill_tokens = within(std::chrono::duration_cast<Duration>(options_.target_itl * aim), smallest_prefill_chunk),
                   .prefill_alone_tokens = within(longest_step, first),
                   .may_hold_back = !held_back_};
-    if (options_.deterministic || rows == RowKind::images) budget.turn = reporter_.totals.steps;
+    if (options_.deterministic || rows == RowKind::images) budget.turn = turns_[rows == RowKind::images];
     if (rows == RowKind::words || options_.deterministic) return budget;
     // While an image is computed the others wait; one whose rows see each other cannot be taken apart.
     const bool alone = std::ranges::none_of(running_, [](const SequencePtr& sequence) { return sequence->decodes(); });
