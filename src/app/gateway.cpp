@@ -11,7 +11,7 @@
 #include "api/jobs/job_request.h"
 #include "api/ollama/options.h"
 #include "api/openai/batch_runner.h"
-#include "api/openai/chat_messages.h"
+#include "api/openai/chat_request.h"
 #include "api/openai/handlers.h"
 #include "app/engine_factory.h"
 #include "app/routes.h"
@@ -155,7 +155,7 @@ class Gateway {
 
     api::jobs::Services job_services() {
         return {.jobs = jobs_.get(), .registry = registry_, .default_model = options_.jobs_model,
-                .read_messages = api::openai::read_messages, .read_options = api::ollama::parse_options,
+                .read_conversation = api::openai::read_conversation, .read_options = api::ollama::parse_options,
                 .callback_refusal = [this](const std::string& url) { return callbacks_.refusal(url); }};
     }
 

@@ -118,7 +118,15 @@ CREATE TABLE batch_answers(
     PRIMARY KEY(batch, line)) WITHOUT ROWID;
 )";
 
-constexpr std::array<const char*, schema_version> migrations{version_1};
+// Answers are more than text.
+constexpr const char* version_2 = R"(
+ALTER TABLE jobs ADD COLUMN thinking TEXT NOT NULL DEFAULT '';
+ALTER TABLE jobs ADD COLUMN tool_calls TEXT NOT NULL DEFAULT '';
+ALTER TABLE jobs ADD COLUMN tokens INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE turns ADD COLUMN message TEXT NOT NULL DEFAULT '';
+)";
+
+constexpr std::array<const char*, schema_version> migrations{version_1, version_2};
 
 }  // namespace
 

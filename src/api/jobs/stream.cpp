@@ -33,7 +33,7 @@ class EventWriter final : public JobCursor::Sink {
     void ended(const JobRow& row) override {
         if (row.status == JobStatus::completed) {
             begin(end_event_id(row.attempt), "complete");
-            out += R"({"status":"done","usage":)" + usage_object(row) + "}\n\n";
+            out += R"({"status":"done","usage":)" + usage_object(row) + answer_members(row) + "}\n\n";
         } else {
             begin(end_event_id(row.attempt), "error");
             out += job_error_object(row) + "\n\n";

@@ -17,7 +17,8 @@ struct JobLimits {
     std::chrono::milliseconds remembered{std::chrono::hours{24}};          // that there was a job whose time is over
     std::chrono::milliseconds idempotency{std::chrono::hours{24}};         // of an Idempotency-Key
     std::chrono::milliseconds session_lifetime{std::chrono::hours{24}};    // after its last turn, if a client names none
-    std::size_t session_turns = 1000;            // a conversation that long takes no more
+    std::size_t session_turns = 1000;            // a conversation that long takes no more ...
+    std::size_t session_bytes = 64 << 20;        // ... nor does one of so much text and images
     std::size_t recent_bytes = 16 << 20;         // finished jobs that are kept in memory, too
     std::size_t answer_cache_bytes = 0;          // answers for later equal requests; 0: none
     std::size_t output_bytes = 16 << 20;         // text of one job; longer ones fail

@@ -92,6 +92,11 @@ asio::awaitable<Result<bool>> JobService::go_on_with_session(JobRequest& request
     if ((*session)->turns.size() >= parts_.limits.session_turns)
         co_return fail_field(ErrorCode::conflict, "session_id",
                              "the session has " + std::to_string(parts_.limits.session_turns) + " turns, which is as long as one may be");
+    std::size_t bytes = request.request.size();
+    for (const auto& turn : (*session)->turns) bytes += turn.content.size() + turn.message.size();
+    if (bytes > parts_.limits.session_bytes)
+        co_return fail_field(ErrorCode::too_large, "session_id",
+                             "the session has more than " + std::to_string(parts_.limits.session_bytes) + " bytes with this request");
     if (!request.names_model && !(*session)->model.empty()) request.model = (*session)->model;
     co_return true;
 }
@@ -106,6 +111,7 @@ JobRow JobService::new_row(JobRequest& request, bool conversation) const {
             .model = std::move(request.model),
             .request = std::move(request.request),
             .request_bytes = bytes,
+            .tokens = request.tokens,
             .request_key = conversation ? std::string() : std::move(request.request_key),
             .metadata = std::move(request.metadata),
             .priority = request.priority,
@@ -150,6 +156,8 @@ asio::awaitable<Result<SubmittedJob>> JobService::submit(JobRequest request) {
         added.row.started_ms = added.row.finished_ms = added.row.created_ms;
         added.row.expires_ms = added.row.created_ms + parts_.limits.lifetime.count();
         added.row.output = answer->output;
+        added.row.thinking = answer->thinking;
+        added.row.tool_calls = answer->tool_calls;
         added.row.prompt_tokens = added.row.cached_tokens = answer->prompt_tokens;
         added.row.completion_tokens = answer->completion_tokens;
         added.row.from_cache = true;
@@ -271,7 +279,7 @@ void JobService::end_early(const JobPtr& job, JobStatus status, std::string code
     if (job->ending) return;
     queue_.remove(*job);
     if (job->generation) leave_generation(job);
-    finish(job, {.status = status, .output = job->row.output, .error_code = std::move(code), .error_message = std::move(message)});
+    finish(job, {.status = status, .output = job->row.output, .thinking = job->row.thinking, .error_code = std::move(code), .error_message = std::move(message)});
 }
 
 void JobService::watch_deadline(const JobPtr& job) {

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "services/chat/chat_service.h"
+#include "services/chat/reply_delta.h"
 #include "services/jobs/answer_cache.h"
 #include "services/jobs/callback_sender.h"
 #include "services/jobs/job.h"
@@ -35,6 +36,7 @@ struct JobRequest {
     bool names_model = true;         // false: that is only what the server chose, and a conversation's own model wins
     std::string request{};           // JSON, for PlanJob
     std::string request_key{};       // see JobRow
+    std::int64_t tokens = 0;         // likewise
     std::string metadata = "{}";
     std::int32_t priority = normal_priority;
     std::int64_t deadline_ms = 0;    // from now on; 0: none
@@ -131,7 +133,7 @@ class JobService {
     [[nodiscard]] boost::asio::awaitable<Result<JobPlan>> plan_of(JobPtr job);
     [[nodiscard]] boost::asio::awaitable<Result<GenerationDone>> generate_once(GenerationPtr generation, JobPlan plan);
     [[nodiscard]] boost::asio::awaitable<bool> another_attempt(GenerationPtr generation);
-    void add_text(SharedGeneration& generation, const std::string& text);
+    void add_reply(SharedGeneration& generation, ReplyDelta delta, std::uint32_t tokens);
     void keep_text(SharedGeneration& generation);
     void end_generation(const GenerationPtr& generation, const Result<GenerationDone>& outcome);
 
