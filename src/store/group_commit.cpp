@@ -1,6 +1,7 @@
 #include "store/group_commit.h"
 
 #include <algorithm>
+#include <chrono>
 #include <iterator>
 #include <memory>
 #include <utility>
@@ -33,6 +34,11 @@ void GroupCommit::write(Write write, Done done) {
     deliver_([done = std::move(done)] { done(fail(ErrorCode::overloaded, "the server has too much to store")); });
 }
 
+GroupCommit::Counts GroupCommit::counts() const {
+    const std::lock_guard lock(mutex_);
+    return counts_;
+}
+
 void GroupCommit::run() {
     for (;;) {
         std::vector<Entry> entries;
@@ -48,7 +54,15 @@ void GroupCommit::run() {
                 waiting_.erase(waiting_.begin(), end);
             }
         }
+        const auto began = std::chrono::steady_clock::now();
         commit(entries);
+        {
+            const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
+            const std::lock_guard lock(mutex_);
+            counts_.commit_s.observe(seconds_bounds, took.count());
+            counts_.writes.observe(tokens_bounds, static_cast<double>(entries.size()));
+            counts_.failed += static_cast<std::uint64_t>(std::ranges::count_if(entries, [](const auto& entry) { return !entry.outcome; }));
+        }
         deliver_([entries = std::make_shared<std::vector<Entry>>(std::move(entries))] {
             for (auto& entry : *entries) entry.done(std::move(entry.outcome));
         });

@@ -43,6 +43,8 @@ class SqliteFile {
     // Whether there is room for new work; storage_full otherwise. For use inside a write.
     [[nodiscard]] Result<void> check_room(Database& database) const;
 
+    [[nodiscard]] GroupCommit::Counts commit_counts() const { return writer_->counts(); }  // Thread: any.
+
     [[nodiscard]] const std::filesystem::path& folder() const { return folder_; }
 
   private:

@@ -17,6 +17,8 @@ namespace {
 
 constexpr double newest_share = 0.1;  // of the newest run in the mean time of a run
 
+double seconds_between(std::int64_t from_ms, std::int64_t to_ms) { return static_cast<double>(std::max<std::int64_t>(0, to_ms - from_ms)) / 1000; }
+
 std::string shared_key(const JobRow& row) { return row.tenant + '\n' + row.request_key; }
 
 // The codes that clients see in a job's error.
@@ -133,6 +135,8 @@ JobService::GenerationPtr JobService::running_equal(const JobRow& row) const {
 }
 
 void JobService::join(const JobPtr& job, const GenerationPtr& generation) {
+    if (job->row.attempt > 1) ++metrics_.restarted;
+    else metrics_.queue_s.observe(seconds_bounds, seconds_between(job->row.created_ms, job->row.started_ms));
     job->row.status = JobStatus::processing;
     job->row.output = generation->output;
     job->row.thinking = generation->thinking;
@@ -295,6 +299,7 @@ asio::awaitable<bool> JobService::another_attempt(GenerationPtr generation) {
         job->row.output = {};
         job->kept_chunks = 0;
         const Pending<bool> pending(parts_.io);
+        ++metrics_.restarted;
         parts_.store.start({.number = job->row.number, .attempt = ++job->row.attempt}, parts_.unix_ms(), pending.setter());
         const auto started = co_await pending.wait();
         if (!*alive || generation->abandoned) co_return false;
@@ -370,6 +375,8 @@ void JobService::settle(const JobPtr& job, const JobEnd& end) {
     row.finished_ms = end.finished_ms;
     row.expires_ms = end.expires_ms;
     row.request.clear();
+    ++(row.status == JobStatus::completed ? metrics_.completed : row.status == JobStatus::failed ? metrics_.failed : metrics_.cancelled);
+    if (row.started_ms > 0) metrics_.run_s.observe(seconds_bounds, seconds_between(row.started_ms, row.finished_ms));
     live_.erase(row.id);
     forget_deadline(*job);
     recent_.put(job);
@@ -412,6 +419,7 @@ void JobService::send_callback(JobRow row) {
     parts_.callbacks.send(row, [this, alive = alive_, number = row.number, tries = row.callback_tries + 1](bool delivered) {
         if (!*alive) return;
         sending_.erase(number);
+        ++(delivered ? metrics_.callbacks_delivered : metrics_.callbacks_failed);
         const auto delay = delivered ? 0 : callback_delay_ms(tries);
         const auto state = delivered ? CallbackState::delivered : delay == 0 ? CallbackState::given_up : CallbackState::due;
         parts_.store.callback_tried(number, state, tries, parts_.unix_ms() + delay);

@@ -10,21 +10,27 @@ namespace weft {
 namespace asio = boost::asio;
 namespace {
 
-constexpr int retry_after_s = 5;
+constexpr std::int64_t retry_after_ms = 5000;
 constexpr std::size_t expire_at_once = 1000;
 
 std::unexpected<Error> unknown_job() { return fail_field(ErrorCode::not_found, "request_id", "there is no such job"); }
 
-std::unexpected<Error> busy(ErrorCode code, std::string message) {
-    return std::unexpected(Error{.code = code, .message = std::move(message), .retry_after_s = retry_after_s});
+std::unexpected<Error> busy(ErrorCode code, std::string message, std::int64_t wait_ms = retry_after_ms) {
+    return std::unexpected(Error{.code = code, .message = std::move(message), .retry_after_s = static_cast<int>((wait_ms + 999) / 1000)});
 }
+
+std::size_t or_all(std::size_t limit) { return limit == 0 ? SIZE_MAX : limit; }
 
 }  // namespace
 
 JobService::JobService(Parts parts)
     : parts_(std::move(parts)),
+      queue_(or_all(parts_.limits.running_of_tenant)),
       recent_(parts_.limits.recent_bytes),
       answers_(parts_.limits.answer_cache_bytes),
+      rate_(parts_.limits.submissions_per_second, parts_.limits.submissions_at_once),
+      sockets_(parts_.limits.sockets_of_tenant),
+      streams_(parts_.limits.streams_of_tenant),
       deadline_timer_(parts_.io),
       expire_timer_(parts_.io),
       callback_timer_(parts_.io),
@@ -70,7 +76,8 @@ Result<void> JobService::check_room(const JobRequest& request) const {
     if (draining_) return fail(ErrorCode::shutting_down, "the server is shutting down");
     if (queue_.size_of(request.tenant) >= limits.waiting_of_tenant)
         return busy(ErrorCode::rate_limited, "too many of your jobs are waiting already");
-    if (queue_.size() >= limits.waiting || queue_.bytes() + request.request.size() > limits.waiting_bytes)
+    if (queue_.size() >= limits.waiting || queue_.bytes() + request.request.size() > limits.waiting_bytes ||
+        queue_.tokens() + request.tokens > limits.waiting_tokens)
         return busy(ErrorCode::overloaded, "too many jobs are waiting");
     if (request.deadline_ms == 0 || mean_run_ms_ == 0) return {};
     const auto rounds = queue_.size() / std::max<std::size_t>(1, limits.running);
@@ -138,12 +145,18 @@ bool JobService::take_place(JobRow& row) {
 void JobService::give_place_back(const JobRow& row) {
     --running_;
     if (row.priority >= low_priority) --running_low_;
-    queue_.release(Job(row));
+    queue_.release(row);
     start_next();
 }
 
 asio::awaitable<Result<SubmittedJob>> JobService::submit(JobRequest request) {
-    if (auto room = check_room(request); !room) co_return std::unexpected(std::move(room).error());
+    auto room = check_room(request);
+    if (const auto wait_ms = room ? rate_.take(request.tenant, parts_.unix_ms()) : 0; wait_ms > 0)
+        room = busy(ErrorCode::rate_limited, "you submit more jobs than " + std::to_string(static_cast<std::int64_t>(parts_.limits.submissions_per_second)) + " a second", wait_ms);
+    if (!room) {
+        count_refusal(room.error().code);
+        co_return std::unexpected(std::move(room).error());
+    }
     const auto conversation = co_await go_on_with_session(request);
     if (!conversation) co_return std::unexpected(conversation.error());
     NewJob added{.idempotency_key = request.idempotency_key, .body_hash = request.body_hash};
@@ -182,14 +195,25 @@ asio::awaitable<Result<SubmittedJob>> JobService::submit(JobRequest request) {
         answer(std::move(outcome));
     });
     const auto outcome = co_await stored.wait();
-    if (!outcome) co_return std::unexpected(outcome.error());
+    if (!outcome) {
+        count_refusal(outcome.error().code);
+        co_return std::unexpected(outcome.error());
+    }
     if (outcome->existing_id.empty()) co_return SubmittedJob{.job = job};
     auto existing = co_await find(request.tenant, outcome->existing_id);
     if (!existing) co_return std::unexpected(std::move(existing).error());
     co_return SubmittedJob{.job = std::move(*existing), .created = false, .same_body = outcome->same_body};
 }
 
+void JobService::count_refusal(ErrorCode code) {
+    if (code == ErrorCode::rate_limited) ++metrics_.refused_key;
+    else if (code == ErrorCode::storage_full) ++metrics_.refused_storage;
+    else if (code == ErrorCode::overloaded || code == ErrorCode::shutting_down) ++metrics_.refused_server;
+}
+
 void JobService::accept(JobPtr job, bool has_place) {
+    ++metrics_.submitted;
+    metrics_.from_cache += job->row.from_cache ? 1 : 0;
     if (is_final(job->row.status)) {
         if (job->row.callback_state == CallbackState::due) send_callbacks_later(std::chrono::milliseconds{0});
         return recent_.put(std::move(job));
@@ -344,6 +368,19 @@ asio::awaitable<Result<void>> JobService::remove_session(std::string tenant, std
     if (!removed) co_return std::unexpected(removed.error());
     if (!*removed) co_return fail_field(ErrorCode::not_found, "session_id", "there is no such session");
     co_return Result<void>{};
+}
+
+// ---- counting -----------------------------------------------------------------------------------------------------------
+
+JobMetrics JobService::metrics() const {
+    JobMetrics all = metrics_;
+    all.pending = queue_.size();
+    all.processing = live_.size() - std::min(live_.size(), queue_.size());
+    all.waiting_bytes = queue_.bytes();
+    all.waiting_tokens = queue_.tokens();
+    all.sockets = sockets_.all();
+    all.streams = streams_.all();
+    return all;
 }
 
 // ---- housekeeping -------------------------------------------------------------------------------------------------------

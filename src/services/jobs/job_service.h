@@ -20,7 +20,9 @@
 #include "services/jobs/callback_sender.h"
 #include "services/jobs/job.h"
 #include "services/jobs/job_limits.h"
+#include "services/jobs/job_metrics.h"
 #include "services/jobs/job_queue.h"
+#include "services/jobs/key_limits.h"
 #include "services/jobs/recent_jobs.h"
 #include "services/jobs/shared_generation.h"
 #include "services/pending.h"
@@ -109,12 +111,18 @@ class JobService {
         std::size_t running = 0;
     };
     [[nodiscard]] Counts counts() const { return {.waiting = queue_.size(), .running = running_}; }
+    [[nodiscard]] JobMetrics metrics() const;
+
+    // Of those who read over a socket or a stream of events: how many each tenant has open.
+    [[nodiscard]] OpenCounts& sockets() { return sockets_; }
+    [[nodiscard]] OpenCounts& streams() { return streams_; }
 
   private:
     using JobPtr = std::shared_ptr<Job>;
     using GenerationPtr = std::shared_ptr<SharedGeneration>;
 
     [[nodiscard]] Result<void> check_room(const JobRequest& request) const;
+    void count_refusal(ErrorCode code);
     [[nodiscard]] boost::asio::awaitable<Result<bool>> go_on_with_session(JobRequest& request);
     [[nodiscard]] JobRow new_row(JobRequest& request, bool in_session) const;
     [[nodiscard]] bool may_start(std::int32_t priority) const;
@@ -155,6 +163,10 @@ class JobService {
     JobQueue queue_;
     RecentJobs recent_;
     AnswerCache answers_;
+    SubmissionRate rate_;
+    OpenCounts sockets_;
+    OpenCounts streams_;
+    JobMetrics metrics_;  // but for its gauges
     std::unordered_map<std::string, JobPtr> live_;                              // by id
     std::unordered_map<std::string, std::weak_ptr<SharedGeneration>> equal_;    // by tenant and key
     std::set<GenerationPtr> generations_;
