@@ -14,6 +14,7 @@
 #include "api/openai/chat_request.h"
 #include "api/openai/handlers.h"
 #include "app/engine_factory.h"
+#include "app/job_metrics.h"
 #include "app/routes.h"
 #include "base/log.h"
 #include "http/server.h"
@@ -53,7 +54,7 @@ class Gateway {
           server_(io_, options.server,
                   make_router(ollama_, openai_services(),
                               {.registry = registry_, .chat = chat_, .default_context_tokens = options.residency.context_tokens},
-                              job_services(), registry_, draining_),
+                              job_services(), registry_, draining_, [this] { return jobs_metrics(); }),
                   error_formatter()),
           signals_(io_, SIGINT, SIGTERM) {}
 
@@ -157,6 +158,10 @@ class Gateway {
         return {.jobs = jobs_.get(), .registry = registry_, .default_model = options_.jobs_model,
                 .read_conversation = api::openai::read_conversation, .read_options = api::ollama::parse_options,
                 .callback_refusal = [this](const std::string& url) { return callbacks_.refusal(url); }};
+    }
+
+    [[nodiscard]] std::string jobs_metrics() const {
+        return jobs_ ? job_metrics_text(jobs_->metrics(), job_file_->commit_counts()) : std::string();
     }
 
     void end_now() {
