@@ -80,18 +80,22 @@ void GroupCommit::commit(std::vector<Entry>& entries) {
     }
 }
 
-Result<void> GroupCommit::commit_together(std::vector<Entry>& entries) {
-    WEFT_CHECK(database_.execute("BEGIN IMMEDIATE"));
+// A write that fails before it has changed anything, as one that is refused for want of room, leaves the transaction as
+// it was. False: nothing was written, and each has to try for itself.
+bool GroupCommit::commit_together(std::vector<Entry>& entries) {
+    if (!database_.execute("BEGIN IMMEDIATE")) return false;
     for (auto& entry : entries) {
-        if (auto written = entry.write(database_); !written) {
-            (void)database_.execute("ROLLBACK");
-            return written;
-        }
+        const auto before = database_.all_changed_rows();
+        entry.outcome = entry.write(database_);
+        if (entry.outcome) continue;
+        if (entry.outcome.error().code == ErrorCode::storage_full && database_.in_transaction() && database_.all_changed_rows() == before) continue;
+        (void)database_.execute("ROLLBACK");
+        return false;
     }
-    auto committed = database_.execute("COMMIT");
+    if (database_.execute("COMMIT")) return true;
     // SQLite has rolled back by itself after some errors; then this one is an error, too, and means nothing.
-    if (!committed) (void)database_.execute("ROLLBACK");
-    return committed;
+    (void)database_.execute("ROLLBACK");
+    return false;
 }
 
 Result<void> GroupCommit::commit_alone(Entry& entry) {

@@ -52,7 +52,7 @@ class GroupCommit {
 
     void run();
     void commit(std::vector<Entry>& entries);
-    [[nodiscard]] Result<void> commit_together(std::vector<Entry>& entries);
+    [[nodiscard]] bool commit_together(std::vector<Entry>& entries);
     [[nodiscard]] Result<void> commit_alone(Entry& entry);
 
     Database database_;  // thread: the writer's

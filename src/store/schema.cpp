@@ -144,12 +144,4 @@ Result<void> migrate(Database& database) {
     return database.execute("COMMIT");
 }
 
-Result<void> check_integrity(Database& database) {
-    const auto found = database.word("PRAGMA quick_check(1)");
-    if (found && *found == "ok") return {};
-    return std::unexpected(Error{.code = ErrorCode::internal,
-                                 .message = "the job store is damaged",
-                                 .detail = found ? *found : found.error().detail});
-}
-
 }  // namespace weft

@@ -12,7 +12,4 @@ inline constexpr int schema_version = 2;
 // the file is of a newer version than this program.
 [[nodiscard]] Result<void> migrate(Database& database);
 
-// The checks of SQLite itself. internal, with what is damaged as detail.
-[[nodiscard]] Result<void> check_integrity(Database& database);
-
 }  // namespace weft
