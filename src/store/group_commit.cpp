@@ -80,7 +80,7 @@ void GroupCommit::commit(std::vector<Entry>& entries) {
     }
 }
 
-// A write that fails before it has changed anything, as one that is refused for want of room, leaves the transaction as
+// A write that fails before it has changed anything, as one that is refused for want of room does, leaves the transaction as
 // it was. False: nothing was written, and each has to try for itself.
 bool GroupCommit::commit_together(std::vector<Entry>& entries) {
     if (!database_.execute("BEGIN IMMEDIATE")) return false;
@@ -88,7 +88,7 @@ bool GroupCommit::commit_together(std::vector<Entry>& entries) {
         const auto before = database_.all_changed_rows();
         entry.outcome = entry.write(database_);
         if (entry.outcome) continue;
-        if (entry.outcome.error().code == ErrorCode::storage_full && database_.in_transaction() && database_.all_changed_rows() == before) continue;
+        if (entry.outcome.error().code != ErrorCode::internal && database_.in_transaction() && database_.all_changed_rows() == before) continue;
         (void)database_.execute("ROLLBACK");
         return false;
     }
