@@ -29,6 +29,7 @@ class EchoDialect final : public BatchDialect {
             asio::steady_timer timer(exchange.executor(), 1ms);
             co_await timer.async_wait(asio::use_awaitable);
         }
+        exchange.on_client_gone({});
         co_await exchange.reply({.status = exchange.request().body.contains("bad") ? 400 : 200, .body = exchange.request().body});
     }
     std::string tenant_of(std::string_view owner) const override { return "tenant of " + std::string(owner); }

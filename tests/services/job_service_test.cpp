@@ -305,7 +305,7 @@ TEST_CASE("bounds are kept: by estimated tokens, by a tenant's rate, by what of 
     CHECK(refusal("u", 401).code == ErrorCode::overloaded);
     CHECK(stage.end_of(stage.submit({.tenant = "u", .tokens = 400})).status == JobStatus::completed);
     CHECK(second->row.status == JobStatus::pending);
-    stage.runner->release();
+    stage.release(first, "Hello there!");
     CHECK(stage.end_of(second).status == JobStatus::completed);
     const auto counted = stage.jobs->metrics();
     CHECK(counted.submitted == 3);
