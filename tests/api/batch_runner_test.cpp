@@ -92,7 +92,7 @@ class BatchStage {
         open();
     }
 
-    TemporaryFolder folder;
+    weft::test::TemporaryFolder folder;
     asio::io_context io;
     asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
     EchoDialect dialect;

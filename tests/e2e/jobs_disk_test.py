@@ -1,10 +1,9 @@
 """A disk that is really full: a file system of a few megabytes, in a name space of its own."""
-import os, pathlib, shutil, signal, subprocess, tempfile, time, unittest
+import shutil, subprocess, tempfile, time, unittest
 
 from jobs_client import accepted, result, submit
 from jobs_crash_test import DurableServer
 from jobs_test import GREEDY, LONG
-from server import wait_until
 
 DISK_MIB = 24
 

@@ -1,5 +1,5 @@
 """What one API key may take of the job service, that others do not feel it, and what the metrics say about it."""
-import asyncio, contextlib, http.client, json, time, unittest
+import asyncio, contextlib, json, time, unittest
 
 import websockets
 

@@ -1,9 +1,9 @@
 """What connections hear while nothing happens. Slow by nature: it waits for the intervals themselves."""
-import base64, contextlib, os, socket, threading, unittest
+import base64, contextlib, os, signal, socket, threading, unittest
 
 from jobs_client import Events, accepted
 from jobs_test import LONG
-from server import Server
+from server import Server, wait_until
 
 COMMENT_S, PING_S = 15, 30
 PING_FRAME, TEXT_FRAME = 0x89, 0x81
@@ -13,10 +13,11 @@ class Silence(unittest.TestCase):
     def test_streams_get_comments_and_sockets_get_pings(self):
         with Server("--set", "jobs.parallel=1") as server:
             # The one place is taken by a job whose engine does not go on, so that the next one says nothing.
-            accepted(server, **LONG)
+            running = accepted(server, **LONG | {"options": LONG["options"] | {"num_predict": 3500}})
+            wait_until(lambda: server.get(f"/api/v1/status/{running}")[1]["usage"]["completion_tokens"] > 0, "it runs")
             waiting = accepted(server)
             for engine in server.engines():
-                os.kill(engine, 19)
+                os.kill(engine, signal.SIGSTOP)
             heard = {}
             threads = [threading.Thread(target=self.comments, args=(server, waiting, heard)), threading.Thread(target=self.pings, args=(server, heard))]
             for thread in threads:
@@ -24,7 +25,7 @@ class Silence(unittest.TestCase):
             for thread in threads:
                 thread.join()
             for engine in server.engines():
-                os.kill(engine, 18)
+                os.kill(engine, signal.SIGCONT)
             self.assertEqual(heard, {"comments": 2, "ping": PING_FRAME})
 
     def comments(self, server, job, heard):
