@@ -1,5 +1,7 @@
 #include "app/serve.h"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
@@ -81,12 +83,26 @@ LoadMessage engine_defaults(const Config& config, const std::filesystem::path& h
             .deterministic = config.defaults.deterministic};
 }
 
+// Every connection is a file: as many as the system allows.
+void raise_file_limit() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    limit.rlim_cur = limit.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 JobLimits job_limits(const JobsConfig& config) {
     JobLimits limits;
     limits.waiting = config.queue;
     limits.waiting_bytes = config.queue_bytes.bytes;
     limits.waiting_of_tenant = config.queue_per_key;
+    limits.waiting_tokens = config.queue_tokens;
+    limits.submissions_per_second = config.rate_per_key;
+    limits.submissions_at_once = config.burst_per_key;
     limits.running = config.parallel;
+    limits.running_of_tenant = config.parallel_per_key;
+    limits.sockets_of_tenant = config.sockets_per_key;
+    limits.streams_of_tenant = config.streams_per_key;
     limits.running_low = config.parallel_low;
     limits.lifetime = limits.remembered = ms(config.ttl);
     limits.session_lifetime = ms(config.session_ttl);
@@ -151,6 +167,7 @@ int serve(const cli::ServeOptions& options) {
     set_up_logging(config.log.level, config.log.format);
     for (const auto& warning : loaded.warnings) log_warn("configuration", {{"warning", warning.text()}});
     if (loaded.file) log_info("configuration", {{"file", loaded.file->string()}});
+    raise_file_limit();
     GatewayOptions gateway{.program = std::filesystem::read_symlink("/proc/self/exe").string(),
                            .host = config.server.host,
                            .port = config.server.port,

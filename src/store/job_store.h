@@ -39,6 +39,8 @@ struct AddedJob {
 struct JobEnd {
     JobStatus status = JobStatus::completed;
     ChunkedText output{};
+    std::string thinking{};
+    std::string tool_calls{};
     std::string error_code{};
     std::string error_message{};
     std::uint32_t prompt_tokens = 0, cached_tokens = 0, completion_tokens = 0;
@@ -54,6 +56,8 @@ struct JobEnd {
 inline void apply_end(JobRow& row, JobEnd end) {
     row.status = end.status;
     row.output = std::move(end.output);
+    row.thinking = std::move(end.thinking);
+    row.tool_calls = std::move(end.tool_calls);
     row.error_code = std::move(end.error_code);
     row.error_message = std::move(end.error_message);
     row.prompt_tokens = end.prompt_tokens;

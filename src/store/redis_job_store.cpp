@@ -128,6 +128,7 @@ void RedisJobStore::add(NewJob job, Done<AddedJob> done) {
     auto& row = job.row;
     Call call("add");
     call.add(options_.waiting).add(options_.waiting_bytes).add(options_.waiting_of_tenant).add(options_.lease.count()).add(options_.node);
+    call.add(options_.waiting_tokens).add(options_.running_of_tenant).add(row.tokens);
     call.add(row.id).add(row.tenant).add(row.session_id).add(int{row.in_session}).add(row.priority);
     call.add(std::clamp(row.priority, -priority_range, priority_range) + priority_range);
     call.add(static_cast<int>(row.status)).add(row.attempt).add(row.created_ms).add(row.deadline_ms).add(row.expires_ms);
@@ -270,7 +271,7 @@ void RedisJobStore::expire(std::int64_t now_ms, std::int64_t remember_until_ms, 
 void RedisJobStore::claim(JobRoom room, std::int64_t now_ms, Done<std::vector<JobRow>> done) {
     Call call("claim");
     call.add(room.jobs).add(room.low).add(room.low_priority).add(now_ms).add(options_.lease.count()).add(options_.node);
-    call.add(max_claimed_bytes).add(looked_at_for_claim);
+    call.add(max_claimed_bytes).add(looked_at_for_claim).add(options_.running_of_tenant);
     link_.call(std::move(call).words(), reading<std::vector<JobRow>>(std::move(done), [](const RedisValue& value) -> Result<std::vector<JobRow>> {
         std::vector<JobRow> rows;
         for (const auto& item : value.items) {

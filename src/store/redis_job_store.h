@@ -28,7 +28,9 @@ class RedisJobStore final : public JobStore, public SharedJobs {
         // Of all nodes together, see JobLimits.
         std::size_t waiting = 100'000;
         std::size_t waiting_bytes = 1ULL << 30;
+        std::int64_t waiting_tokens = 256'000'000;
         std::size_t waiting_of_tenant = 100'000;
+        std::size_t running_of_tenant = 0;  // 0: all that run
     };
 
     static constexpr std::chrono::milliseconds callback_pause{60'000};  // until another node tries what one was given

@@ -9,17 +9,17 @@ namespace {
 //   job:N            hash, see the names below; text:N  list, the chunks of a running job
 //   ids              id -> number             gone, gone_by   id -> tenant of expired jobs; by when they are forgotten
 //   tenants          tenant -> number         tenant:T        its jobs, by number
-//   queue            pending jobs, by turn    held:S          those whose conversation is busy
+//   queue            pending jobs, by turn    held:S, crowd:T those whose conversation is busy, whose tenant has enough running
 //   busy             session -> the job that it is busy with
 //   leases           processing jobs, by the end of their lease
 //   deadlines        unfinished jobs that have one
-//   waiting          counts: jobs, bytes, T
+//   waiting          counts: jobs, bytes, tokens, T    running  T -> how many have a lease
 //   expiring         finished jobs, by the end of their time
 //   callbacks        finished jobs, by when their callback is due
 //   keys, keys_by    tenant and idempotency key -> "expires hash id"; by the end of their time
 //   sessions         tenant and id -> number; session:S hash, turns:S list, sessions_by by the end of their time
 // Fields of a job: id, tenant, tn (its number), session, sn (number of its conversation, 0), st (status), at (attempt),
-// lost (the attempt whose lease was over), turn, pr (priority), low bytes of its request, sm (started_ms), row, req (request),
+// lost (the attempt whose lease was over), turn, pr (priority), bytes of its request, tokens, sm (started_ms), row, req (request),
 // fin (its end), cb (1: has a callback), cbs, cbt, cbm (state, tries and time of that), watch (until then, somebody looks),
 // stop and its values (somebody wants it cancelled), key (idempotency key), node (whose it is, for people).
 constexpr const char* head = R"lua(#!lua name=weft_jobs_1
@@ -30,6 +30,7 @@ local WATCH_MS = 30000
 local function of_job(n) return P .. 'job:' .. n end
 local function of_text(n) return P .. 'text:' .. n end
 local function of_held(s) return P .. 'held:' .. s end
+local function of_crowd(t) return P .. 'crowd:' .. t end
 local function of_tenant(t) return P .. 'tenant:' .. t end
 local function of_session(s) return P .. 'session:' .. s end
 local function of_turns(s) return P .. 'turns:' .. s end
@@ -43,10 +44,11 @@ local function tell(what) redis.call('PUBLISH', P .. 'news', what) end
 
 -- What every step needs to know of a job; nil when there is none.
 local function load(n)
-    local v = redis.call('HMGET', of_job(n), 'id', 'st', 'at', 'lost', 'sn', 'tn', 'turn', 'bytes', 'watch', 'stop', 'cb', 'pr')
+    local v = redis.call('HMGET', of_job(n), 'id', 'st', 'at', 'lost', 'sn', 'tn', 'turn', 'bytes', 'watch', 'stop', 'cb', 'pr',
+                         'tokens')
     if not v[1] then return nil end
     return {n = n, id = v[1], st = tonumber(v[2]), at = tonumber(v[3]), lost = tonumber(v[4] or '-1'), sn = v[5], tn = v[6],
-            turn = v[7], bytes = tonumber(v[8]), watch = tonumber(v[9] or '0'), stop = v[10], cb = v[11], pr = tonumber(v[12])}
+            turn = v[7], bytes = tonumber(v[8]), watch = tonumber(v[9] or '0'), stop = v[10], cb = v[11], pr = tonumber(v[12]), tokens = tonumber(v[13] or '0')}
 end
 
 local function changed(j)
@@ -63,6 +65,7 @@ end
 local function count(j, by)
     redis.call('HINCRBY', P .. 'waiting', 'jobs', by)
     redis.call('HINCRBY', P .. 'waiting', 'bytes', by * j.bytes)
+    redis.call('HINCRBY', P .. 'waiting', 'tokens', by * j.tokens)
     if redis.call('HINCRBY', P .. 'waiting', j.tn, by) <= 0 then redis.call('HDEL', P .. 'waiting', j.tn) end
 end
 
@@ -73,28 +76,35 @@ local function enter(j)
 end
 
 local function leave(j)
-    if redis.call('ZREM', P .. 'queue', j.n) == 1 or (j.sn ~= '0' and redis.call('ZREM', of_held(j.sn), j.n) == 1) then count(j, -1) end
+    if redis.call('ZREM', P .. 'queue', j.n) == 1 or redis.call('ZREM', of_crowd(j.tn), j.n) == 1 or
+       (j.sn ~= '0' and redis.call('ZREM', of_held(j.sn), j.n) == 1) then count(j, -1) end
 end
 
--- The conversation goes on with the next job that was held back.
-local function next_of(sn)
-    if sn == '0' or redis.call('HEXISTS', P .. 'busy', sn) == 1 then return end
-    local first = redis.call('ZPOPMIN', of_held(sn))
+-- Whether that many jobs of a tenant run; most 0: there is no bound.
+local function has_enough(tn, most) return most > 0 and tonumber(redis.call('HGET', P .. 'running', tn) or '0') >= most end
+
+local function bring_back(held)
+    local first = redis.call('ZPOPMIN', held)
     if first[1] then
         redis.call('ZADD', P .. 'queue', first[2], first[1])
         tell('queue')
     end
 end
 
+-- A conversation, and a tenant, go on with their next job that was held back; claim() holds it back again if need be.
+local function next_after(j)
+    bring_back(of_crowd(j.tn))
+    if j.sn ~= '0' and redis.call('HEXISTS', P .. 'busy', j.sn) == 0 then bring_back(of_held(j.sn)) end
+end
+
 local function hold(j, lease, node)
-    redis.call('ZADD', P .. 'leases', clock() + lease, j.n)
+    if redis.call('ZADD', P .. 'leases', clock() + lease, j.n) == 1 then redis.call('HINCRBY', P .. 'running', j.tn, 1) end
     if j.sn ~= '0' then redis.call('HSET', P .. 'busy', j.sn, j.n) end
     redis.call('HSET', of_job(j.n), 'node', node)
 end
 
 local function let_go(j)
-    redis.call('ZREM', P .. 'leases', j.n)
-    if j.sn ~= '0' and redis.call('HGET', P .. 'busy', j.sn) == tostring(j.n) then redis.call('HDEL', P .. 'busy', j.sn) end
+XX, P .. 'busy', j.sn) == tostring(j.n) then redis.call('HDEL', P .. 'busy', j.sn) end
 end
 
 local function begin(j, attempt, now, lease, node)
@@ -116,7 +126,7 @@ local function close(j, status, attempt, fin, finished, expires, due)
     redis.call('ZADD', P .. 'expiring', expires, j.n)
     if due then redis.call('ZADD', P .. 'callbacks', finished, j.n) end
     changed(j)
-    next_of(j.sn)
+    next_after(j)
 end
 
 -- Its node is gone, or gives it back: pending again, and nothing of that attempt is taken any more.
@@ -129,7 +139,7 @@ local function take_back(j)
     redis.call('HSET', of_job(j.n), 'st', 0, 'lost', j.at)
     enter(j)
     changed(j)
-    next_of(j.sn)
+    next_after(j)
 end
 
 -- ---- rows
@@ -177,29 +187,31 @@ local function open()
     return 'OK'
 end
 
--- max_jobs max_bytes max_of_tenant lease node | id tenant session in_session priority rank status attempt created deadline expires
+-- max_jobs max_bytes max_of_tenant lease node max_tokens max_running tokens | id tenant session in_session priority rank status attempt created deadline expires
 -- callback callback_state request row | key hash key_expires
 local function add(_, a)
-    local id, tenant, created, status, attempt = a[6], a[7], tonumber(a[14]), tonumber(a[12]), tonumber(a[13])
-    local field = a[21] ~= '' and tenant .. '\n' .. a[21]
+    local id, tenant, created, status, attempt = a[9], a[10], tonumber(a[17]), tonumber(a[15]), tonumber(a[16])
+    local field = a[24] ~= '' and tenant .. '\n' .. a[24]
     if field then
         local known = redis.call('HGET', P .. 'keys', field)
         if known then
             local expires, hash, of = string.match(known, '^(%d+) (%S*) (.*)$')
-            if tonumber(expires) > created then return {'key', of, hash == a[22] and 1 or 0} end
+            if tonumber(expires) > created then return {'key', of, hash == a[25] and 1 or 0} end
         end
     end
     local sn = '0'
-    if a[9] == '1' then sn = redis.call('HGET', P .. 'sessions', tenant .. '\n' .. a[8]) or '0' end
-    local busy = redis.call('EXISTS', P .. 'queue') == 1 or (sn ~= '0' and redis.call('HEXISTS', P .. 'busy', sn) == 1)
+    if a[12] == '1' then sn = redis.call('HGET', P .. 'sessions', tenant .. '\n' .. a[11]) or '0' end
+    local tn = redis.call('HGET', P .. 'tenants', tenant)
+    local busy = redis.call('EXISTS', P .. 'queue') == 1 or (sn ~= '0' and redis.call('HEXISTS', P .. 'busy', sn) == 1) or
+                 (tn and has_enough(tn, tonumber(a[7])))
     local waits = status == 1 and busy
     if waits then status, attempt = 0, 0 end
-    local tn = redis.call('HGET', P .. 'tenants', tenant)
-    local bytes = #a[19]
+    local bytes = #a[22]
     if status == 0 then
-        local w = redis.call('HMGET', P .. 'waiting', 'jobs', 'bytes', tn or '-')
+        local w = redis.call('HMGET', P .. 'waiting', 'jobs', 'bytes', tn or '-', 'tokens')
         if tonumber(w[3] or '0') >= tonumber(a[3]) then return {'tenant_full'} end
-        if tonumber(w[1] or '0') >= tonumber(a[1]) or tonumber(w[2] or '0') + bytes > tonumber(a[2]) then return {'full'} end
+        if tonumber(w[1] or '0') >= tonumber(a[1]) or tonumber(w[2] or '0') + bytes > tonumber(a[2]) or
+           tonumber(w[4] or '0') + tonumber(a[8]) > tonumber(a[6]) then return {'full'} end
     end
     if not tn then
         tn = tostring(redis.call('INCR', P .. 'seq'))
@@ -207,24 +219,24 @@ local function add(_, a)
     end
     local n = tostring(redis.call('INCR', P .. 'seq'))
     -- Smaller priorities first, then in the order of arrival; exact in a double up to 2^40 jobs.
-    local turn = string.format('%.0f', tonumber(a[11]) * 1099511627776 + tonumber(n))
-    redis.call('HSET', of_job(n), 'id', id, 'tenant', tenant, 'tn', tn, 'session', a[8], 'sn', sn, 'st', status, 'at', attempt,
-               'turn', turn, 'pr', a[10], 'bytes', bytes, 'sm', status == 0 and 0 or created, 'row', a[20], 'cb', a[17], 'cbs', a[18],
+    local turn = string.format('%.0f', tonumber(a[14]) * 1099511627776 + tonumber(n))
+    redis.call('HSET', of_job(n), 'id', id, 'tenant', tenant, 'tn', tn, 'session', a[11], 'sn', sn, 'st', status, 'at', attempt,
+               'turn', turn, 'pr', a[13], 'bytes', bytes, 'tokens', a[8], 'sm', status == 0 and 0 or created, 'row', a[23], 'cb', a[20], 'cbs', a[21],
                'cbt', 0, 'cbm', created)
     redis.call('HSET', P .. 'ids', id, n)
     redis.call('ZADD', of_tenant(tn), n, n)
     if field then
-        redis.call('HSET', P .. 'keys', field, string.format('%.0f', tonumber(a[23])) .. ' ' .. a[22] .. ' ' .. id)
-        redis.call('ZADD', P .. 'keys_by', a[23], field)
+        redis.call('HSET', P .. 'keys', field, string.format('%.0f', tonumber(a[26])) .. ' ' .. a[25] .. ' ' .. id)
+        redis.call('ZADD', P .. 'keys_by', a[26], field)
         redis.call('HSET', of_job(n), 'key', field)
     end
     if status >= 2 then
-        redis.call('ZADD', P .. 'expiring', a[16], n)
-        if a[18] == '1' then redis.call('ZADD', P .. 'callbacks', created, n) end
+        redis.call('ZADD', P .. 'expiring', a[19], n)
+        if a[21] == '1' then redis.call('ZADD', P .. 'callbacks', created, n) end
         return {'added', tonumber(n), 0}
     end
-    redis.call('HSET', of_job(n), 'req', a[19])
-    if a[15] ~= '0' then redis.call('ZADD', P .. 'deadlines', a[15], n) end
+    redis.call('HSET', of_job(n), 'req', a[22])
+    if a[18] ~= '0' then redis.call('ZADD', P .. 'deadlines', a[18], n) end
     local j = load(n)
     if status == 1 then hold(j, tonumber(a[4]), a[5]) else
         enter(j)
@@ -344,7 +356,7 @@ end
 )lua";
 
 constexpr const char* nodes_and_sessions = R"lua(
--- jobs low low_priority now lease node max_bytes looks: rows with their requests
+-- jobs low low_priority now lease node max_bytes looks max_running: rows with their requests
 local function claim(_, a)
     local left, low, rows, bytes = tonumber(a[1]), tonumber(a[2]), {}, 0
     for _ = 1, tonumber(a[8]) do
@@ -357,6 +369,9 @@ local function claim(_, a)
         if j.sn ~= '0' and redis.call('HEXISTS', P .. 'busy', j.sn) == 1 then
             redis.call('ZREM', P .. 'queue', n)
             redis.call('ZADD', of_held(j.sn), j.turn, n)
+        elseif has_enough(j.tn, tonumber(a[9])) then
+            redis.call('ZREM', P .. 'queue', n)
+            redis.call('ZADD', of_crowd(j.tn), j.turn, n)
         else
             begin(j, j.at + 1, a[4], tonumber(a[5]), a[6])
             left = left - 1

@@ -118,7 +118,15 @@ CREATE TABLE batch_answers(
     PRIMARY KEY(batch, line)) WITHOUT ROWID;
 )";
 
-constexpr std::array<const char*, schema_version> migrations{version_1};
+// Answers are more than text.
+constexpr const char* version_2 = R"(
+ALTER TABLE jobs ADD COLUMN thinking TEXT NOT NULL DEFAULT '';
+ALTER TABLE jobs ADD COLUMN tool_calls TEXT NOT NULL DEFAULT '';
+ALTER TABLE jobs ADD COLUMN tokens INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE turns ADD COLUMN message TEXT NOT NULL DEFAULT '';
+)";
+
+constexpr std::array<const char*, schema_version> migrations{version_1, version_2};
 
 }  // namespace
 
@@ -134,14 +142,6 @@ Result<void> migrate(Database& database) {
         if (auto done = database.execute(migrations[static_cast<std::size_t>(step)]); !done) return done;
     WEFT_CHECK(database.execute(("PRAGMA user_version = " + std::to_string(schema_version)).c_str()));
     return database.execute("COMMIT");
-}
-
-Result<void> check_integrity(Database& database) {
-    const auto found = database.word("PRAGMA quick_check(1)");
-    if (found && *found == "ok") return {};
-    return std::unexpected(Error{.code = ErrorCode::internal,
-                                 .message = "the job store is damaged",
-                                 .detail = found ? *found : found.error().detail});
 }
 
 }  // namespace weft

@@ -185,7 +185,7 @@ TEST_CASE("jobs of one conversation are claimed one after the other, whichever n
 }
 
 TEST_CASE("the bounds of what waits hold for all nodes together") {
-    Nodes nodes(shared_redis(), {.waiting = 3, .waiting_bytes = 1000, .waiting_of_tenant = 2});
+    Nodes nodes(shared_redis(), {.waiting = 3, .waiting_bytes = 1000, .waiting_tokens = 100, .waiting_of_tenant = 2});
     CHECK(nodes.a.add(job_named("1")));
     CHECK(nodes.b.add(job_named("2")));
     CHECK(nodes.a.add(job_named("3")).error().code == ErrorCode::rate_limited);
@@ -196,8 +196,32 @@ TEST_CASE("the bounds of what waits hold for all nodes together") {
     auto large = job_named("6");
     large.row.request = std::string(1001, 'x');
     CHECK(nodes.a.add(large).error().code == ErrorCode::overloaded);
+    auto long_one = job_named("6");
+    long_one.row.tokens = 101;
+    CHECK(nodes.a.add(long_one).error().code == ErrorCode::overloaded);
     CHECK(nodes.b.add(job_named("7")));
     CHECK(nodes.a.sweep() == 1);
+}
+
+TEST_CASE("no tenant runs more than its share on all nodes together, and what it may run next is not forgotten") {
+    Nodes nodes(shared_redis(), {.running_of_tenant = 2});
+    const auto first = nodes.a.add(started_job("1"))->number;
+    CHECK_FALSE(nodes.b.add(started_job("2"))->waits);
+    CHECK(nodes.a.add(started_job("3"))->waits);
+    nodes.a.add(job_named("4")).value();
+    nodes.a.add(job_named("other", "u")).value();
+    CHECK(ids_of(nodes.b.claim()) == Ids{"other"});
+    CHECK(nodes.a.sweep() == 2);
+    CHECK(nodes.a.finish({first, 1}, {}) == true);
+    const auto cancel = [&](const std::string& id) { return nodes.b.get<bool>([&](auto done) { nodes.b.store->cancel(nodes.b.find(id)->number, {.status = JobStatus::cancelled}, done); }); };
+    CHECK(cancel("3") == true);
+    CHECK(ids_of(nodes.b.claim()) == Ids{"4"});
+    CHECK(nodes.a.sweep() == 0);
+    CHECK(nodes.a.add(started_job("5"))->waits);
+    const auto second = nodes.b.find("2")->number;
+    CHECK(nodes.b.start({second, 2}) == true);  // another attempt takes no other place
+    CHECK(nodes.b.finish({second, 2}, {}) == true);
+    CHECK(ids_of(nodes.a.claim()) == Ids{"5"});
 }
 
 TEST_CASE("a pending job is cancelled by any node, a running one by its own, and that of a dead node with its lease") {

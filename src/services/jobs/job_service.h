@@ -15,11 +15,14 @@
 #include <vector>
 
 #include "services/chat/chat_service.h"
+#include "services/chat/reply_delta.h"
 #include "services/jobs/answer_cache.h"
 #include "services/jobs/callback_sender.h"
 #include "services/jobs/job.h"
 #include "services/jobs/job_limits.h"
+#include "services/jobs/job_metrics.h"
 #include "services/jobs/job_queue.h"
+#include "services/jobs/key_limits.h"
 #include "services/jobs/recent_jobs.h"
 #include "services/jobs/shared_generation.h"
 #include "services/pending.h"
@@ -35,6 +38,7 @@ struct JobRequest {
     bool names_model = true;         // false: that is only what the server chose, and a conversation's own model wins
     std::string request{};           // JSON, for PlanJob
     std::string request_key{};       // see JobRow
+    std::int64_t tokens = 0;         // likewise
     std::string metadata = "{}";
     std::int32_t priority = normal_priority;
     std::int64_t deadline_ms = 0;    // from now on; 0: none
@@ -108,12 +112,18 @@ class JobService {
         std::size_t running = 0;  // on this one
     };
     [[nodiscard]] Counts counts() const { return {.waiting = shared_ ? waiting_anywhere_ : queue_.size(), .running = running_}; }
+    [[nodiscard]] JobMetrics metrics() const;
+
+    // Of those who read over a socket or a stream of events: how many each tenant has open.
+    [[nodiscard]] OpenCounts& sockets() { return sockets_; }
+    [[nodiscard]] OpenCounts& streams() { return streams_; }
 
   private:
     using JobPtr = std::shared_ptr<Job>;
     using GenerationPtr = std::shared_ptr<SharedGeneration>;
 
     [[nodiscard]] Result<void> check_room(const JobRequest& request) const;
+    void count_refusal(ErrorCode code);
     [[nodiscard]] boost::asio::awaitable<Result<bool>> go_on_with_session(JobRequest& request);
     [[nodiscard]] JobRow new_row(JobRequest& request, bool in_session) const;
     [[nodiscard]] bool may_start(std::int32_t priority) const;
@@ -132,7 +142,7 @@ class JobService {
     [[nodiscard]] boost::asio::awaitable<Result<JobPlan>> plan_of(JobPtr job);
     [[nodiscard]] boost::asio::awaitable<Result<GenerationDone>> generate_once(GenerationPtr generation, JobPlan plan);
     [[nodiscard]] boost::asio::awaitable<bool> another_attempt(GenerationPtr generation);
-    void add_text(SharedGeneration& generation, const std::string& text);
+    void add_reply(SharedGeneration& generation, ReplyDelta delta, std::uint32_t tokens);
     void keep_text(SharedGeneration& generation);
     void end_generation(const GenerationPtr& generation, const Result<GenerationDone>& outcome);
 
@@ -174,6 +184,10 @@ class JobService {
     JobQueue queue_;
     RecentJobs recent_;
     AnswerCache answers_;
+    SubmissionRate rate_;
+    OpenCounts sockets_;
+    OpenCounts streams_;
+    JobMetrics metrics_;  // but for its gauges
     std::unordered_map<std::string, JobPtr> live_;                              // by id
     std::unordered_map<std::string, std::weak_ptr<SharedGeneration>> equal_;    // by tenant and key
     std::set<GenerationPtr> generations_;

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "runner/generation.h"
 #include "services/jobs/job.h"
 
 namespace weft {
@@ -16,9 +17,20 @@ class SharedGeneration {
   public:
     std::vector<std::shared_ptr<Job>> jobs{};
     ChunkedText output{};
+    std::string thinking{};
+    std::vector<ToolCall> tool_calls{};
+    std::uint32_t completion_tokens = 0;
     std::string request_key{};            // of the tenant; empty: shared with no one
     std::int32_t priority = 0;            // of the job it was started for: whose place it takes
     std::vector<SessionTurn> own_turns{}; // what the request adds to its conversation
+    // All that was generated is void.
+    void forget_text() {
+        output = {};
+        thinking.clear();
+        tool_calls.clear();
+        completion_tokens = 0;
+    }
+
     bool abandoned = false;               // nobody wants it any more, or the process ends
     std::function<void()> interrupt{};    // ends whatever it waits for
 
