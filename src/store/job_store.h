@@ -42,6 +42,7 @@ struct JobEnd {
     std::int64_t finished_ms = 0;
     std::int64_t expires_ms = 0;
     bool callback_due = false;
+    std::string sources{}, trace{}, error_stage{};  // see JobRow
     // What the conversation gained, in one step with the job's end.
     std::string session_id{};
     std::vector<SessionTurn> turns{};
