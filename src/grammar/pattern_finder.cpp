@@ -146,6 +146,8 @@ class FinderRun {
             if (at >= text_.size()) return;
             const auto character = character_at(text_, at);
             const auto after = at + character.bytes;
+            // Earliest begins first: then no state is entered twice.
+            std::ranges::sort(active_, {}, [this](std::uint32_t state) { return now_[state]; });
             for (std::size_t i = 0; i < active_.size(); ++i) {
                 const auto& state = finder_.states_[active_[i]];
                 if (state.kind == PatternFinder::State::Kind::character && character.code <= last_code_point && state.characters.contains(character.code))
