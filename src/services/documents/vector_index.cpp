@@ -3,6 +3,8 @@
 #include <hnswlib/hnswlib.h>
 
 #include <algorithm>
+#include <cstdint>
+#include <exception>
 
 namespace weft {
 namespace {
@@ -40,6 +42,7 @@ struct VectorIndex::Graph {
     hnswlib::HierarchicalNSW<float> graph;
     std::unordered_set<std::int64_t> known{};
     std::size_t erased = 0;
+    std::size_t next = 0;  // the place of the first vector that is not in it yet
 
     void add(std::int64_t passage, const float* vector) {
         if (!known.insert(passage).second) return;
@@ -82,9 +85,11 @@ void VectorIndex::drop(std::size_t place) {
         entries_[place] = entries_[last];
         std::copy_n(vector_at(last), dimensions_, values_.begin() + static_cast<std::ptrdiff_t>(place * dimensions_));
         places_[entries_[place].passage] = place;
+        if (graph_ && place < graph_->next) graph_->add(entries_[place].passage, vector_at(place));
     }
     entries_.pop_back();
     values_.resize(last * dimensions_);
+    if (graph_) graph_->next = std::min(graph_->next, last);
 }
 
 bool VectorIndex::build_some() {
@@ -92,20 +97,21 @@ bool VectorIndex::build_some() {
         graph_.reset();
         return false;
     }
-    if (!graph_) graph_ = std::make_unique<Graph>(dimensions_, entries_.size() + entries_.size() / 2);
-    std::size_t added = 0;
-    // From the end, where new ones are; what is known is passed over, and there is nothing left once all are.
-    for (std::size_t place = entries_.size(); place > 0 && added < per_turn && graph_->known.size() < entries_.size(); --place) {
-        if (graph_->known.contains(entries_[place - 1].passage)) continue;
-        graph_->add(entries_[place - 1].passage, vector_at(place - 1));
-        ++added;
+    try {
+        if (!graph_) graph_ = std::make_unique<Graph>(dimensions_, entries_.size() + entries_.size() / 2);
+        for (std::size_t added = 0; added < per_turn && graph_->next < entries_.size(); ++added, ++graph_->next)
+            graph_->add(entries_[graph_->next].passage, vector_at(graph_->next));
+    } catch (const std::exception&) {  // out of memory: comparing one by one needs none
+        graph_.reset();
+        graph_from_ = SIZE_MAX;
+        return false;
     }
-    return graph_->known.size() < entries_.size();
+    return graph_->next < entries_.size();
 }
 
 std::vector<Neighbour> VectorIndex::nearest(const std::vector<float>& query, std::size_t limit, const std::unordered_set<std::int64_t>& documents) const {
     if (query.size() != dimensions_ || entries_.empty() || limit == 0) return {};
-    const bool whole = graph_ && graph_->known.size() == entries_.size();
+    const bool whole = graph_ && graph_->next == entries_.size();
     if (!whole || !documents.empty() || limit > search_width) return compare_all(query, limit, documents);
     std::vector<Neighbour> found;
     for (const auto& [distance, passage] : graph_->graph.searchKnnCloserFirst(query.data(), limit))
