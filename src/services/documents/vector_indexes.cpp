@@ -12,6 +12,7 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr std::size_t vectors_of_page = 2048;
+constexpr std::size_t max_indexes = 1024;  // in memory; keys without documents have one, too
 
 NearestAnswer answer_to(const VectorIndex& index, const NearestQuery& query) {
     NearestAnswer answer;
@@ -135,7 +136,7 @@ void VectorIndexes::build_graph(const EntryPtr& entry) {
 }
 
 void VectorIndexes::make_room(const EntryPtr& keep) {
-    while (bytes() > max_bytes_) {
+    while (bytes() > max_bytes_ || entries_.size() > max_indexes) {
         auto oldest = entries_.end();
         for (auto entry = entries_.begin(); entry != entries_.end(); ++entry)
             if (entry->second != keep && entry->second->ready && (oldest == entries_.end() || entry->second->used < oldest->second->used)) oldest = entry;
