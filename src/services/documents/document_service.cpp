@@ -247,6 +247,7 @@ asio::awaitable<Result<std::vector<SearchHit>>> DocumentService::hits_of(const D
 asio::awaitable<Result<SearchResult>> DocumentService::search(DocumentSearch search, OnLeave on_leave) {
     if (searching_ >= parts_.limits.searching) co_return busy(ErrorCode::overloaded, "too many searches are under way");
     const Place place(*this, search.tenant, false);
+    if (search.mode == SearchMode::keyword) search.min_similarity = -1;  // nothing is compared then
     const auto alive = alive_;
     const auto documents = co_await numbers_of(search.tenant, search.documents);
     if (!documents) co_return std::unexpected(documents.error());
@@ -275,8 +276,10 @@ asio::awaitable<Result<SearchResult>> DocumentService::search(DocumentSearch sea
         nearest = std::move(*answer);
         auto& list = lists.emplace_back();
         for (const auto& one : nearest.nearest) list.push_back(one.passage);
-        look_for_stale(search.tenant, *embedding);
-        result.stale_documents = stale_[{search.tenant, embedding->name}];
+        const auto stale = co_await stale_documents(search.tenant, *embedding);
+        if (!stale) co_return std::unexpected(stale.error());
+        if (!*alive) co_return going_down();
+        result.stale_documents = *stale;
     }
     auto hits = co_await hits_of(search, std::move(lists), std::move(nearest));
     if (!hits) co_return std::unexpected(std::move(hits).error());
@@ -286,16 +289,20 @@ asio::awaitable<Result<SearchResult>> DocumentService::search(DocumentSearch sea
 
 // ---- after a change of the model ----------------------------------------------------------------------------------------
 
-// Once for each tenant and model.
-void DocumentService::look_for_stale(const std::string& tenant, const Embedding& embedding) {
-    if (stale_.size() >= max_known_stale) stale_.clear();
+// Looked for once for each tenant and model; what is found is made anew.
+asio::awaitable<Result<std::size_t>> DocumentService::stale_documents(std::string tenant, Embedding embedding) {
     const std::pair key(tenant, embedding.name);
-    if (!stale_.try_emplace(key, 0).second) return;
-    parts_.store.count_stale(tenant, embedding.name, [this, alive = alive_, key, embedding](const Result<std::size_t>& count) {
-        if (!*alive || !count || *count == 0) return;
-        stale_[key] = *count;
-        if (embedding_stale_.insert(key.first).second) asio::co_spawn(parts_.io, embed_stale(key.first, embedding), asio::detached);
-    });
+    if (const auto known = stale_.find(key); known != stale_.end()) co_return known->second;
+    const auto alive = alive_;
+    const Pending<std::size_t> pending(parts_.io);
+    parts_.store.count_stale(tenant, embedding.name, pending.setter());
+    const auto count = co_await pending.wait();
+    if (!count) co_return std::unexpected(count.error());
+    if (!*alive) co_return going_down();
+    if (stale_.size() >= max_known_stale) stale_.clear();
+    if (!stale_.try_emplace(key, *count).second) co_return stale_[key];  // somebody else was quicker
+    if (*count > 0 && embedding_stale_.insert(tenant).second) asio::co_spawn(parts_.io, embed_stale(tenant, embedding), asio::detached);
+    co_return *count;
 }
 
 asio::awaitable<void> DocumentService::embed_stale(std::string tenant, Embedding embedding) {
@@ -327,9 +334,8 @@ asio::awaitable<Result<bool>> DocumentService::embed_next_stale(std::string tena
     auto found = co_await looking.wait();
     if (!found) co_return std::unexpected(std::move(found).error());
     if (!*alive) co_return going_down();
-    auto& left = stale_[{tenant, embedding.name}];
     if (!*found) {
-        left = 0;
+        stale_[{tenant, embedding.name}] = 0;
         co_return false;
     }
     auto stale = std::move(**found);

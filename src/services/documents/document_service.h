@@ -105,7 +105,7 @@ class DocumentService {
     [[nodiscard]] boost::asio::awaitable<Result<std::vector<SearchHit>>> hits_of(const DocumentSearch& search,
                                                                                  std::vector<std::vector<std::int64_t>> lists,
                                                                                  NearestAnswer nearest);
-    void look_for_stale(const std::string& tenant, const Embedding& embedding);
+    [[nodiscard]] boost::asio::awaitable<Result<std::size_t>> stale_documents(std::string tenant, Embedding embedding);
     [[nodiscard]] boost::asio::awaitable<void> embed_stale(std::string tenant, Embedding embedding);
     [[nodiscard]] boost::asio::awaitable<Result<bool>> embed_next_stale(std::string tenant, Embedding embedding);
 
