@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "services/chat/reply_parser.h"
 #include "services/jobs/job_service.h"
+#include "services/jobs/note_stages.h"
 
 namespace weft {
 namespace asio = boost::asio;
@@ -21,7 +22,7 @@ std::string shared_key(const JobRow& row) { return row.tenant + '\n' + row.reque
 // The codes that clients see in a job's error.
 std::string job_error_code(const Error& error) {
     switch (error.code) {
-        case ErrorCode::not_found: return "model_not_found";
+        case ErrorCode::not_found: return error.field == "documents" ? "documents_not_found" : "model_not_found";
         case ErrorCode::context_overflow: return "context_length_exceeded";
         case ErrorCode::timeout: return "deadline_exceeded";
         default: return std::string(name_of(error.code));
@@ -149,7 +150,7 @@ asio::awaitable<void> JobService::generate(GenerationPtr generation, JobPtr firs
     if (!plan) co_return end_generation(generation, std::unexpected(std::move(plan).error()));
     generation->own_turns = plan->own_turns;
     for (;;) {
-        auto outcome = co_await generate_once(generation, *plan);
+        auto outcome = co_await run_stages(generation, *plan, first);
         if (!*alive || generation->abandoned) co_return;
         const auto code = outcome ? ErrorCode::internal : outcome.error().code;
         // The next process finds it unfinished.
@@ -210,7 +211,7 @@ asio::awaitable<Result<GenerationDone>> JobService::generate_once(GenerationPtr 
         if (const auto* accepted = std::get_if<PromptAccepted>(&event))
             for (const auto& job : generation->jobs) job->row.prompt_tokens = accepted->prompt_tokens;
         if (const auto text = ended ? std::string() : reader.add(event); !text.empty()) add_text(*generation, text);
-        if (generation->output.text.size() > parts_.limits.output_bytes) {
+        if (generation->output.text.size() + generation->held.size() > parts_.limits.output_bytes) {
             reply->events.cancel();
             outcome = fail(ErrorCode::too_large, "the answer is longer than a job may keep");
             break;
@@ -225,6 +226,7 @@ asio::awaitable<Result<GenerationDone>> JobService::generate_once(GenerationPtr 
 }
 
 void JobService::add_text(SharedGeneration& generation, const std::string& text) {
+    if (generation.holds_text) return hold_text(generation, text);
     const auto add = [&text](ChunkedText& output) {
         output.text += text;
         output.sizes.push_back(static_cast<std::uint32_t>(text.size()));
@@ -279,12 +281,17 @@ asio::awaitable<bool> JobService::another_attempt(GenerationPtr generation) {
 }
 
 void JobService::end_generation(const GenerationPtr& generation, const Result<GenerationDone>& outcome) {
+    if (generation->record && outcome) {
+        const std::chrono::duration<double> since = std::chrono::steady_clock::now() - generation->text_ready;
+        generation->record->add(Stage::deliver, since.count(), nullptr);
+    }
     generation->abandoned = true;  // whoever comes now comes too late to share it
     const auto jobs = std::exchange(generation->jobs, {});
     for (const auto& job : jobs) {
         job->generation = nullptr;
         if (job->ending) continue;
         JobEnd end{.output = job->row.output};
+        note_stages(generation->record.get(), end);
         if (outcome) {
             end.prompt_tokens = outcome->prompt_tokens;
             end.cached_tokens = outcome->cached_tokens;
@@ -309,6 +316,7 @@ void JobService::end_generation(const GenerationPtr& generation, const Result<Ge
 
 void JobService::finish(const JobPtr& job, JobEnd end) {
     job->ending = true;
+    job->ending_since = std::chrono::steady_clock::now();
     end.finished_ms = parts_.unix_ms();
     end.expires_ms = end.finished_ms + parts_.limits.lifetime.count();
     end.callback_due = !job->row.callback_url.empty();
@@ -340,7 +348,12 @@ void JobService::settle(const JobPtr& job, const JobEnd& end) {
     row.completion_tokens = end.completion_tokens;
     row.finished_ms = end.finished_ms;
     row.expires_ms = end.expires_ms;
+    row.sources = end.sources;
+    row.trace = end.trace;
+    row.error_stage = end.error_stage;
     row.request.clear();
+    if (const auto pipeline = pipeline_of(row.pipeline))
+        pipeline->delivered(std::chrono::duration<double>(std::chrono::steady_clock::now() - job->ending_since).count());
     live_.erase(row.id);
     forget_deadline(*job);
     recent_.put(job);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "services/jobs/job.h"
+#include "services/pipelines/pipeline.h"
 
 namespace weft {
 
@@ -21,6 +22,10 @@ class SharedGeneration {
     std::vector<SessionTurn> own_turns{}; // what the request adds to its conversation
     bool abandoned = false;               // nobody wants it any more, or the process ends
     std::function<void()> interrupt{};    // ends whatever it waits for
+    std::shared_ptr<PipelineRecord> record{};  // of its way through a pipeline; null: it has none
+    bool holds_text = false;              // nobody is told what is said before the pipeline has seen all of it ...
+    std::string held{};                   // ... so far
+    std::chrono::steady_clock::time_point text_ready{};  // all of it is as it will be delivered
 
     void abandon() {
         abandoned = true;
