@@ -89,8 +89,14 @@ struct JobsConfig {
     std::uint32_t queue = 100'000;
     std::uint32_t queue_per_key = 100'000;
     ByteSize queue_bytes{1ULL << 30};
+    std::uint32_t queue_tokens = 256'000'000;
+    std::uint32_t rate_per_key = 0;
+    std::uint32_t burst_per_key = 1000;
     std::uint32_t parallel = 64;
+    std::uint32_t parallel_per_key = 0;
     std::uint32_t parallel_low = 16;
+    std::uint32_t sockets_per_key = 2048;
+    std::uint32_t streams_per_key = 2048;
     ByteSize store_bytes{0};
     ByteSize reserved_bytes{16ULL << 20};
     ByteSize answer_cache{0};

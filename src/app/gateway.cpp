@@ -7,13 +7,16 @@
 #include <csignal>
 #include <fstream>
 
+#include "api/anthropic/batch_lines.h"
+#include "api/anthropic/batch_request.h"
+#include "api/batch_runner.h"
 #include "api/jobs/job_object.h"
 #include "api/jobs/job_request.h"
 #include "api/ollama/options.h"
-#include "api/openai/batch_runner.h"
-#include "api/openai/chat_messages.h"
-#include "api/openai/handlers.h"
+#include "api/openai/batch_lines.h"
+#include "api/openai/chat_request.h"
 #include "app/engine_factory.h"
+#include "app/job_metrics.h"
 #include "app/routes.h"
 #include "base/log.h"
 #include "http/server.h"
@@ -52,8 +55,8 @@ class Gateway {
           jobs_(open_jobs()),
           server_(io_, options.server,
                   make_router(ollama_, openai_services(),
-                              {.registry = registry_, .chat = chat_, .default_context_tokens = options.residency.context_tokens},
-                              job_services(), registry_, draining_),
+                              anthropic_services(),
+                              job_services(), registry_, draining_, [this] { return jobs_metrics(); }),
                   error_formatter()),
           signals_(io_, SIGINT, SIGTERM) {}
 
@@ -135,9 +138,11 @@ class Gateway {
             return nullptr;
         }
         batch_store_ = std::move(*batch_store);
-        batches_ = std::make_unique<api::openai::BatchRunner>(api::openai::BatchRunner::Parts{
+        batches_ = std::make_unique<api::BatchRunner>(api::BatchRunner::Parts{
             .io = io_.get_executor(), .store = *batch_store_,
-            .handle = [services = openai_services()](http::Exchange& exchange) { return api::openai::answer_batch_line(exchange, services); },
+            .dialect_of = [this](std::string_view endpoint) -> const api::BatchDialect& {
+                return endpoint == api::anthropic::batch_endpoint ? static_cast<const api::BatchDialect&>(message_lines_) : openai_lines_;
+            },
             .new_id = api::random_id, .unix_time = api::system_unix_time, .parallel = options_.jobs.running_low});
         job_store_ = std::make_unique<SqliteJobStore>(*job_file_);
         return std::make_unique<JobService>(JobService::Parts{
@@ -153,10 +158,19 @@ class Gateway {
                 .batches = batches_.get(), .responses = responses_, .default_context_tokens = options_.residency.context_tokens};
     }
 
+    api::anthropic::Services anthropic_services() {
+        return {.registry = registry_, .chat = chat_, .batch_store = batch_store_.get(), .batches = batches_.get(),
+                .default_context_tokens = options_.residency.context_tokens};
+    }
+
     api::jobs::Services job_services() {
         return {.jobs = jobs_.get(), .registry = registry_, .default_model = options_.jobs_model,
-                .read_messages = api::openai::read_messages, .read_options = api::ollama::parse_options,
+                .read_conversation = api::openai::read_conversation, .read_options = api::ollama::parse_options,
                 .callback_refusal = [this](const std::string& url) { return callbacks_.refusal(url); }};
+    }
+
+    [[nodiscard]] std::string jobs_metrics() const {
+        return jobs_ ? job_metrics_text(jobs_->metrics(), job_file_->commit_counts()) : std::string();
     }
 
     void end_now() {
@@ -183,7 +197,9 @@ class Gateway {
     std::unique_ptr<SqliteJobStore> job_store_;
     std::shared_ptr<ResponseStore> responses_ = std::make_shared<ResponseStore>(clock_);
     std::unique_ptr<SqliteBatchStore> batch_store_;
-    std::unique_ptr<api::openai::BatchRunner> batches_;
+    api::openai::BatchLines openai_lines_{openai_services()};
+    api::anthropic::BatchLines message_lines_{anthropic_services()};
+    std::unique_ptr<api::BatchRunner> batches_;
     std::unique_ptr<JobService> jobs_;
     http::Server server_;
     asio::signal_set signals_;

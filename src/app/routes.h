@@ -17,7 +17,8 @@ namespace weft {
                                                               const api::openai::Services& openai,
                                                               const api::anthropic::Services& anthropic,
                                                               const api::jobs::Services& jobs,
-                                                              Registry& registry, const bool& draining);
+                                                              Registry& registry, const bool& draining,
+                                                              std::function<std::string()> more_metrics);
 
 // Errors that the transport finds, in the shape of the dialect that the path belongs to.
 [[nodiscard]] http::ErrorFormatter error_formatter();

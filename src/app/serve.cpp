@@ -85,7 +85,13 @@ JobLimits job_limits(const JobsConfig& config) {
     limits.waiting = config.queue;
     limits.waiting_bytes = config.queue_bytes.bytes;
     limits.waiting_of_tenant = config.queue_per_key;
+    limits.waiting_tokens = config.queue_tokens;
+    limits.submissions_per_second = config.rate_per_key;
+    limits.submissions_at_once = config.burst_per_key;
     limits.running = config.parallel;
+    limits.running_of_tenant = config.parallel_per_key;
+    limits.sockets_of_tenant = config.sockets_per_key;
+    limits.streams_of_tenant = config.streams_per_key;
     limits.running_low = config.parallel_low;
     limits.lifetime = limits.remembered = ms(config.ttl);
     limits.session_lifetime = ms(config.session_ttl);

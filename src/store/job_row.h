@@ -29,6 +29,7 @@ struct JobRow {
     std::string model;
     std::string request;         // JSON, for the dialect; only where it is asked for
     std::int64_t request_bytes = 0;
+    std::int64_t tokens = 0;     // an estimate of what it will take: prompt and answer
     std::string request_key;     // equal for requests whose answers must be equal; empty: for no other one
     std::string metadata = "{}"; // JSON object of strings
     JobStatus status = JobStatus::pending;
@@ -40,6 +41,8 @@ struct JobRow {
     std::int64_t deadline_ms = 0;
     std::int64_t expires_ms = 0;  // set when it is finished
     ChunkedText output{};        // whole when completed, what there was when failed or cancelled
+    std::string thinking{};      // likewise, as far as the model told it apart
+    std::string tool_calls{};    // JSON, for the dialect; empty: none
     std::string error_code{};
     std::string error_message{};
     std::uint32_t prompt_tokens = 0;
@@ -59,6 +62,7 @@ struct JobRow {
 struct SessionTurn {
     std::string role;
     std::string content;
+    std::string message{};  // JSON, for the dialect: the whole message, when it is more than these two
 };
 
 // A conversation that the server keeps.

@@ -36,6 +36,8 @@ struct AddedJob {
 struct JobEnd {
     JobStatus status = JobStatus::completed;
     ChunkedText output{};
+    std::string thinking{};
+    std::string tool_calls{};
     std::string error_code{};
     std::string error_message{};
     std::uint32_t prompt_tokens = 0, cached_tokens = 0, completion_tokens = 0;

@@ -118,9 +118,17 @@ CREATE TABLE batch_answers(
     PRIMARY KEY(batch, line)) WITHOUT ROWID;
 )";
 
+// Answers are more than text.
+constexpr const char* version_2 = R"(
+ALTER TABLE jobs ADD COLUMN thinking TEXT NOT NULL DEFAULT '';
+ALTER TABLE jobs ADD COLUMN tool_calls TEXT NOT NULL DEFAULT '';
+ALTER TABLE jobs ADD COLUMN tokens INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE turns ADD COLUMN message TEXT NOT NULL DEFAULT '';
+)";
+
 // Pipelines and documents. Words in passage_words begin with the number of the key whose they are, so that nobody's search
 // meets another's words; the tokenizer only has to part them at blanks.
-constexpr const char* version_2 = R"(
+constexpr const char* version_3 = R"(
 ALTER TABLE jobs ADD COLUMN pipeline TEXT NOT NULL DEFAULT '';
 ALTER TABLE jobs ADD COLUMN sources TEXT NOT NULL DEFAULT '';
 ALTER TABLE jobs ADD COLUMN trace TEXT NOT NULL DEFAULT '';
@@ -158,7 +166,7 @@ CREATE INDEX passages_of_document ON passages(document, place);
 CREATE VIRTUAL TABLE passage_words USING fts5(words, content='', contentless_delete=1, tokenize='ascii');
 )";
 
-constexpr std::array<const char*, schema_version> migrations{version_1, version_2};
+constexpr std::array<const char*, schema_version> migrations{version_1, version_2, version_3};
 
 }  // namespace
 
@@ -174,14 +182,6 @@ Result<void> migrate(Database& database) {
         if (auto done = database.execute(migrations[static_cast<std::size_t>(step)]); !done) return done;
     WEFT_CHECK(database.execute(("PRAGMA user_version = " + std::to_string(schema_version)).c_str()));
     return database.execute("COMMIT");
-}
-
-Result<void> check_integrity(Database& database) {
-    const auto found = database.word("PRAGMA quick_check(1)");
-    if (found && *found == "ok") return {};
-    return std::unexpected(Error{.code = ErrorCode::internal,
-                                 .message = "the job store is damaged",
-                                 .detail = found ? *found : found.error().detail});
 }
 
 }  // namespace weft

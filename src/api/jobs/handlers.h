@@ -29,6 +29,9 @@ Answered not_implemented(http::Exchange& exchange, const Services& services);
 // The job that the path names, of whoever asks.
 [[nodiscard]] boost::asio::awaitable<Result<std::shared_ptr<Job>>> job_of(const http::Exchange& exchange, const Services& services);
 
+// The caller's key has as many of them as it may.
+[[nodiscard]] Error too_many_open(std::string_view what);
+
 Answered reply_json(http::Exchange& exchange, int status, std::string body, http::Headers headers = {});
 Answered reply_error(http::Exchange& exchange, Error error);
 

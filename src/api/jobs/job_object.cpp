@@ -41,6 +41,14 @@ std::string usage_object(const JobRow& row) {
            R"(,"completion_tokens":)" + std::to_string(row.completion_tokens) + "}";
 }
 
+std::string answer_members(const JobRow& row) {
+    std::string out;
+    if (!is_final(row.status)) return out;
+    if (!row.thinking.empty()) append_text(out, R"(,"thinking":)", row.thinking);
+    if (!row.tool_calls.empty()) out += R"(,"tool_calls":)" + row.tool_calls;
+    return out;
+}
+
 std::string job_error_object(const JobRow& row) {
     std::string out;
     append_text(out, R"({"code":)", row.error_code);
@@ -58,6 +66,7 @@ std::string job_object(const JobRow& row, std::size_t queue_position) {
     out += R"(,"result":)";
     completed ? append_json_string(out, row.output.text) : void(out += "null");
     if (broken_off && !row.output.text.empty()) append_text(out, R"(,"partial_result":)", row.output.text);
+    out += answer_members(row);
     out += R"(,"error":)" + (broken_off ? job_error_object(row) : std::string("null"));
     append_text(out, R"(,"model":)", row.model);
     out += R"(,"created_at":)" + time_json(row.created_ms);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/hash2/sha2.hpp>
 
+#include "api/image_input.h"
 #include "api/model_listing.h"
 #include "api/request_fields.h"
 
@@ -10,7 +11,16 @@ namespace weft::api::jobs {
 namespace {
 
 // Other dialects' fields that would change the answer, were they not missing here.
-constexpr std::string_view later_fields[] = {"documents", "tools", "tool_choice", "format", "response_format", "images"};
+constexpr std::string_view later_fields[] = {"documents"};
+
+// Beside messages, what decides about the answer.
+constexpr std::string_view answer_fields[] = {"tools", "tool_choice", "parallel_tool_calls", "format", "response_format",
+                                              "think", "reasoning_effort", "thinking_budget"};
+
+// How long a job may become, before its prompt has been seen by its model.
+constexpr std::size_t bytes_per_token = 4;
+constexpr std::int64_t assumed_image_tokens = 1024;
+constexpr std::int64_t assumed_answer_tokens = 512;  // of requests without num_predict
 
 // Of the native dialect.
 constexpr SamplingParams default_sampling() {
@@ -71,17 +81,49 @@ Result<Metadata> read_metadata(const JsonReader& value) {
     return metadata;
 }
 
+// A prompt is stored as it is; with images it becomes a message of several parts.
+Result<void> add_prompt(Json& essence, const JsonReader& prompt, const JsonReader& images) {
+    WEFT_TRY(const auto text, prompt.string());
+    if (text->empty()) return prompt.invalid("must not be empty");
+    WEFT_TRY(const auto list, images.array());
+    if (!list || list->empty()) {
+        essence["prompt"] = prompt.json();
+        return {};
+    }
+    if (list->size() > max_images) return images.invalid("must have at most " + std::to_string(max_images) + " images");
+    Json parts = Json::array_t{};
+    for (const auto& image : *list) {
+        WEFT_TRY(const auto base64, required_string(image));
+        WEFT_CHECK(read_image_url(base64, image).transform([](const auto&) {}));
+        Json part = Json::object_t{};
+        part["type"] = "image_url";
+        part["image_url"] = base64;
+        parts.get_array().push_back(std::move(part));
+    }
+    Json words = Json::object_t{};
+    words["type"] = "text";
+    words["text"] = *text;
+    parts.get_array().push_back(std::move(words));
+    Json message = Json::object_t{};
+    message["role"] = "user";
+    message["content"] = std::move(parts);
+    Json messages = Json::array_t{};
+    messages.get_array().push_back(std::move(message));
+    essence["messages"] = std::move(messages);
+    return {};
+}
+
 // What the answer depends on, beside the model: that much is stored.
 Result<Json> essence_of(const JsonReader& body) {
     const auto prompt = body["prompt"];
     const auto messages = body["messages"];
+    const auto images = body["images"];
     if (!prompt.absent() && !messages.absent()) return messages.invalid("must not be given together with 'prompt'");
     Json essence = Json::object_t{};
     if (!prompt.absent()) {
-        WEFT_TRY(const auto text, prompt.string());
-        if (text->empty()) return prompt.invalid("must not be empty");
-        essence["prompt"] = prompt.json();
+        WEFT_CHECK(add_prompt(essence, prompt, images));
     } else if (!messages.absent()) {
+        if (!images.absent()) return images.invalid("must not be given together with 'messages', which hold their own");
         essence["messages"] = messages.json();
     } else {
         return fail_field(ErrorCode::missing_field, "prompt", "one of 'prompt' and 'messages' is required");
@@ -89,23 +131,81 @@ Result<Json> essence_of(const JsonReader& body) {
     const auto options = body["options"];
     if (!options.absent() && !options.is_object()) return options.wrong_type("an object");
     if (!options.absent()) essence["options"] = options.json();
+    for (const auto name : answer_fields)
+        if (const auto field = body[name]; !field.absent()) essence[name] = field.json();
     return essence;
+}
+
+// The messages of a stored request, as a list.
+Json messages_in(const JsonReader& essence) {
+    if (const auto messages = essence["messages"]; !messages.absent()) return messages.json();
+    Json message = Json::object_t{};
+    message["role"] = "user";
+    message["content"] = essence["prompt"].json();
+    Json messages = Json::array_t{};
+    messages.get_array().push_back(std::move(message));
+    return messages;
+}
+
+// The conversation that is asked about, with everything that stands beside it.
+Result<GenerateRequest> read_asked(const Services& services, Json essence, Json messages) {
+    essence["messages"] = std::move(messages);
+    GenerateRequest generate;
+    WEFT_CHECK(services.read_conversation(JsonReader(essence), generate));
+    return generate;
+}
+
+std::int64_t estimated_tokens(const GenerateRequest& asked, const SamplingOverrides& options) {
+    const auto& prompt = std::get<ChatPrompt>(asked.prompt);
+    std::size_t bytes = 0;
+    std::int64_t tokens = options.max_tokens.value_or(-1) >= 0 ? *options.max_tokens : assumed_answer_tokens;
+    for (const auto& tool : prompt.tools_json) bytes += tool.size();
+    for (const auto& message : prompt.messages) {
+        bytes += message.content.size();
+        tokens += assumed_image_tokens * static_cast<std::int64_t>(message.images.size());
+    }
+    return tokens + static_cast<std::int64_t>(bytes / bytes_per_token) + 1;
 }
 
 bool is_deterministic(const SamplingOverrides& options) {
     return (options.temperature && *options.temperature == 0) || (options.seed && *options.seed >= 0);
 }
 
-Result<std::vector<ChatMessage>> messages_of(const Services& services, const JsonReader& essence) {
-    const auto prompt = essence["prompt"];
-    if (prompt.absent()) return services.read_messages(essence["messages"]);
-    return std::vector<ChatMessage>{{.role = "user", .content = prompt.json().get<std::string>()}};
+// Messages that were read once already, as turns of a conversation.
+std::vector<SessionTurn> turns_of(const Json& messages) {
+    std::vector<SessionTurn> turns;
+    for (const auto& message : messages.get_array()) {
+        const JsonReader reader(message);
+        const bool plain = message.get_object().size() == 2 && reader["content"].is_string();
+        auto& turn = turns.emplace_back(SessionTurn{.role = reader["role"].json().get<std::string>(), .content = {}});
+        if (reader["content"].is_string()) turn.content = reader["content"].json().get<std::string>();
+        if (!plain) turn.message = api::write_json(message);
+    }
+    return turns;
 }
 
-std::vector<SessionTurn> turns_of(const std::vector<ChatMessage>& messages) {
-    std::vector<SessionTurn> turns;
-    for (const auto& message : messages) turns.push_back({.role = message.role, .content = message.content});
-    return turns;
+Result<Json> message_of(const SessionTurn& turn) {
+    if (!turn.message.empty()) return parse_json(turn.message);
+    Json message = Json::object_t{};
+    message["role"] = turn.role;
+    message["content"] = turn.content;
+    return message;
+}
+
+// What was said before, then what is asked now.
+Result<Json> conversation_of(const SessionRow& session, const Json& own) {
+    Json messages = Json::array_t{};
+    auto& list = messages.get_array();
+    if (!session.system.empty()) {
+        WEFT_TRY(auto system, message_of({.role = "system", .content = session.system}));
+        list.push_back(std::move(system));
+    }
+    for (const auto& turn : session.turns) {
+        WEFT_TRY(auto message, message_of(turn));
+        list.push_back(std::move(message));
+    }
+    for (const auto& message : own.get_array()) list.push_back(message);
+    return messages;
 }
 
 }  // namespace
@@ -128,7 +228,8 @@ Result<JobRequest> read_job_request(const Services& services, const JsonReader& 
     WEFT_TRY(const auto essence, essence_of(body));
     const JsonReader reader(essence);
     WEFT_TRY(const auto options, services.read_options(reader["options"]));
-    WEFT_CHECK(messages_of(services, reader).transform([](const auto&) {}));
+    WEFT_TRY(const auto asked, read_asked(services, essence, messages_in(reader)));
+    request.tokens = estimated_tokens(asked, options);
     WEFT_TRY(request.model, model_of(services, body));
     request.names_model = !body["model"].absent();
     WEFT_TRY(request.session_id, bounded_text(body["session_id"], max_session_id_characters));
@@ -150,17 +251,16 @@ Result<JobRequest> read_job_request(const Services& services, const JsonReader& 
 Result<JobPlan> plan_job(const Services& services, const JobRow& row, const std::string& request, const SessionRow* session) {
     WEFT_TRY(const auto essence, parse_json(request));
     const JsonReader reader(essence);
-    WEFT_TRY(auto messages, messages_of(services, reader));
-    JobPlan plan{.request = {.model = row.model}};
-    if (session) plan.own_turns = turns_of(messages);
-    ChatPrompt prompt;
-    if (session && !session->system.empty()) prompt.messages.push_back({.role = "system", .content = session->system});
-    if (session)
-        for (const auto& turn : session->turns) prompt.messages.push_back({.role = turn.role, .content = turn.content});
-    std::ranges::move(messages, std::back_inserter(prompt.messages));
-    plan.request.generate.prompt = std::move(prompt);
+    auto messages = messages_in(reader);
+    JobPlan plan{.request = {.model = row.model, .generate = {}, .overrides = {}}};
+    if (session) {
+        plan.own_turns = turns_of(messages);
+        WEFT_TRY(messages, conversation_of(*session, messages));
+    }
+    WEFT_TRY(plan.request.generate, read_asked(services, essence, std::move(messages)));
     plan.request.generate.sampling = default_sampling();
     WEFT_TRY(plan.request.overrides, services.read_options(reader["options"]));
+    if (const auto model = services.registry.find(row.model)) settle_thinking(plan.request.generate, **model);
     return plan;
 }
 

@@ -8,6 +8,8 @@ namespace weft::api::jobs {
 namespace asio = boost::asio;
 namespace {
 
+constexpr int retry_after_open_s = 5;
+
 using Answer = Answered (*)(http::Exchange&, const Services&);
 
 struct Route {
@@ -66,6 +68,10 @@ asio::awaitable<Result<std::shared_ptr<Job>>> job_of(const http::Exchange& excha
     auto tenant = tenant_of(exchange);
     if (!tenant) co_return std::unexpected(std::move(tenant).error());
     co_return co_await services.jobs->find(std::move(*tenant), path_id(exchange));
+}
+
+Error too_many_open(std::string_view what) {
+    return {.code = ErrorCode::rate_limited, .message = "too many of your " + std::string(what) + " are open already", .retry_after_s = retry_after_open_s};
 }
 
 Answered reply_json(http::Exchange& exchange, int status, std::string body, http::Headers headers) {

@@ -17,8 +17,8 @@ struct Services {
     JobService* jobs = nullptr;  // null: the store could not be opened, and every route says so
     Registry& registry;
     std::string default_model{};  // of requests that name none; empty: the newest one
-    // Requests borrow their messages from OpenAI's dialect and their options from Ollama's.
-    std::function<Result<std::vector<ChatMessage>>(const JsonReader& messages)> read_messages;
+    // Requests borrow messages, tools, thinking and formats from OpenAI's dialect and their options from Ollama's.
+    std::function<Result<void>(const JsonReader& body, GenerateRequest& generate)> read_conversation;
     std::function<Result<SamplingOverrides>(const JsonReader& options)> read_options;
     std::function<std::string(const std::string& url)> callback_refusal;  // empty: the address may be called
     std::chrono::milliseconds comment_interval{15'000};                   // of silence, in a stream of events

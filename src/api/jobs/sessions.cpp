@@ -21,7 +21,12 @@ std::string session_object(const SessionRow& session) {
     out += R"(,"pipeline":"default","created_at":)" + time_json(session.created_ms) + R"(,"expires_at":)" + time_json(session.expires_ms);
     out += R"(,"turns":[)";
     for (const auto& turn : session.turns) {
-        out += out.ends_with('[') ? R"({"role":)" : R"(,{"role":)";
+        if (!out.ends_with('[')) out += ',';
+        if (!turn.message.empty()) {
+            out += turn.message;
+            continue;
+        }
+        out += R"({"role":)";
         append_json_string(out, turn.role);
         out += R"(,"content":)";
         append_json_string(out, turn.content);

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "services/chat/reply_parser.h"
+#include "services/jobs/answer_turn.h"
 #include "services/jobs/job_service.h"
 #include "services/jobs/note_stages.h"
 
@@ -16,6 +17,8 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr double newest_share = 0.1;  // of the newest run in the mean time of a run
+
+double seconds_between(std::int64_t from_ms, std::int64_t to_ms) { return static_cast<double>(std::max<std::int64_t>(0, to_ms - from_ms)) / 1000; }
 
 std::string shared_key(const JobRow& row) { return row.tenant + '\n' + row.request_key; }
 
@@ -29,16 +32,16 @@ std::string job_error_code(const Error& error) {
     }
 }
 
-// The text of a reply, without its thinking.
-class ContentReader {
+// The one choice of a reply, told apart.
+class DeltaReader {
   public:
-    explicit ContentReader(const ReplyRules& rules) : rules_(rules) {}
+    explicit DeltaReader(const ReplyRules& rules) : rules_(rules) {}
 
-    std::string add(GenerationEvent& event) {
+    ReplyDelta add(GenerationEvent& event) {
         const auto* accepted = std::get_if<PromptAccepted>(&event);
         if (!parser_) parser_.emplace(rules_, accepted && accepted->thinking_open);
-        if (auto* piece = std::get_if<TextPiece>(&event)) return parser_->feed(std::move(*piece)).content;
-        if (std::holds_alternative<ChoiceFinished>(event)) return parser_->finish().content;
+        if (auto* piece = std::get_if<TextPiece>(&event)) return parser_->feed(std::move(*piece));
+        if (std::holds_alternative<ChoiceFinished>(event)) return parser_->finish();
         return {};
     }
 
@@ -46,6 +49,13 @@ class ContentReader {
     const ReplyRules& rules_;
     std::optional<ReplyParser> parser_{};
 };
+
+// What a reply is kept as, in bytes.
+std::size_t bytes_of(const SharedGeneration& generation) {
+    std::size_t bytes = generation.output.text.size() + generation.held.size() + generation.thinking.size();
+    for (const auto& call : generation.tool_calls) bytes += call.name.size() + call.arguments_json.size();
+    return bytes;
+}
 
 }  // namespace
 
@@ -126,8 +136,12 @@ JobService::GenerationPtr JobService::running_equal(const JobRow& row) const {
 }
 
 void JobService::join(const JobPtr& job, const GenerationPtr& generation) {
+    if (job->row.attempt > 1) ++metrics_.restarted;
+    else metrics_.queue_s.observe(seconds_bounds, seconds_between(job->row.created_ms, job->row.started_ms));
     job->row.status = JobStatus::processing;
     job->row.output = generation->output;
+    if (!generation->holds_text) job->row.thinking = generation->thinking;
+    job->row.completion_tokens = generation->completion_tokens;
     job->kept_chunks = 0;
     job->generation = generation;
     generation->jobs.push_back(job);
@@ -199,7 +213,7 @@ asio::awaitable<Result<GenerationDone>> JobService::generate_once(GenerationPtr 
     auto reply = co_await pending.wait();
     if (!reply) co_return std::unexpected(std::move(reply).error());
     generation->interrupt = [&events = reply->events] { events.cancel(); };
-    ContentReader reader(reply->rules);
+    DeltaReader reader(reply->rules);
     auto last_kept = std::chrono::steady_clock::now();
     Result<GenerationDone> outcome = fail(ErrorCode::internal, "");
     for (bool ended = false; !ended;) {
@@ -210,8 +224,10 @@ asio::awaitable<Result<GenerationDone>> JobService::generate_once(GenerationPtr 
         if (const auto* done = std::get_if<GenerationDone>(&event)) outcome = *done;
         if (const auto* accepted = std::get_if<PromptAccepted>(&event))
             for (const auto& job : generation->jobs) job->row.prompt_tokens = accepted->prompt_tokens;
-        if (const auto text = ended ? std::string() : reader.add(event); !text.empty()) add_text(*generation, text);
-        if (generation->output.text.size() + generation->held.size() > parts_.limits.output_bytes) {
+        const auto* piece = std::get_if<TextPiece>(&event);
+        const std::uint32_t tokens = piece ? piece->n_tokens : 0;
+        if (!ended) add_reply(*generation, reader.add(event), tokens);
+        if (bytes_of(*generation) > parts_.limits.output_bytes) {
             reply->events.cancel();
             outcome = fail(ErrorCode::too_large, "the answer is longer than a job may keep");
             break;
@@ -225,16 +241,29 @@ asio::awaitable<Result<GenerationDone>> JobService::generate_once(GenerationPtr 
     co_return outcome;
 }
 
-void JobService::add_text(SharedGeneration& generation, const std::string& text) {
-    if (generation.holds_text) return hold_text(generation, text);
-    const auto add = [&text](ChunkedText& output) {
-        output.text += text;
-        output.sizes.push_back(static_cast<std::uint32_t>(text.size()));
+// Readers are told of content as it comes; thinking and calls are told with the end.
+void JobService::add_reply(SharedGeneration& generation, ReplyDelta delta, std::uint32_t tokens) {
+    const auto add = [&delta](ChunkedText& output) {
+        output.text += delta.content;
+        output.sizes.push_back(static_cast<std::uint32_t>(delta.content.size()));
     };
-    add(generation.output);
+    for (auto& call : delta.tool_calls) {
+        auto& calls = generation.tool_calls;
+        if (call.index >= calls.size()) calls.push_back({.id = "call_" + call.id, .name = std::move(call.name), .arguments_json = {}});
+        calls.back().arguments_json += call.arguments;
+    }
+    generation.thinking += delta.thinking;
+    generation.completion_tokens += tokens;
+    if (generation.holds_text) {
+        generation.held += delta.content;
+        delta = {};
+    }
+    if (!delta.content.empty()) add(generation.output);
     for (const auto& job : generation.jobs) {
+        job->row.thinking += delta.thinking;
+        job->row.completion_tokens += tokens;
+        if (delta.content.empty()) continue;
         add(job->row.output);
-        ++job->row.completion_tokens;
         job->notify();
     }
 }
@@ -263,14 +292,19 @@ asio::awaitable<bool> JobService::another_attempt(GenerationPtr generation) {
     if (*alive) generation->interrupt = nullptr;
     if (!*alive || generation->abandoned) co_return false;
     if (draining_) co_return false;
-    if (generation->output.sizes.empty()) co_return true;
-    generation->output = {};
+    const bool told = !generation->output.sizes.empty();
+    generation->forget_text();
+    for (const auto& job : generation->jobs) {
+        job->row.thinking.clear();
+        job->row.completion_tokens = 0;
+    }
+    if (!told) co_return true;
     const auto jobs = generation->jobs;  // some may leave meanwhile
     for (const auto& job : jobs) {
         job->row.output = {};
-        job->row.completion_tokens = 0;
         job->kept_chunks = 0;
         const Pending<bool> pending(parts_.io);
+        ++metrics_.restarted;
         parts_.store.start({.number = job->row.number, .attempt = ++job->row.attempt}, parts_.unix_ms(), pending.setter());
         const auto started = co_await pending.wait();
         if (!*alive || generation->abandoned) co_return false;
@@ -290,16 +324,17 @@ void JobService::end_generation(const GenerationPtr& generation, const Result<Ge
     for (const auto& job : jobs) {
         job->generation = nullptr;
         if (job->ending) continue;
-        JobEnd end{.output = job->row.output};
+        JobEnd end{.output = job->row.output, .thinking = job->row.thinking};
         note_stages(generation->record.get(), end);
         if (outcome) {
+            end.tool_calls = tool_calls_json(generation->tool_calls);
             end.prompt_tokens = outcome->prompt_tokens;
             end.cached_tokens = outcome->cached_tokens;
             end.completion_tokens = outcome->completion_tokens;
             if (job->row.in_session) {
                 end.session_id = job->row.session_id;
                 end.turns = generation->own_turns;
-                end.turns.push_back({.role = "assistant", .content = end.output.text});
+                end.turns.push_back(answer_turn(end));
             }
         } else {
             end.status = JobStatus::failed;
@@ -341,6 +376,8 @@ void JobService::settle(const JobPtr& job, const JobEnd& end) {
     auto& row = job->row;
     row.status = end.status;
     row.output = end.output;
+    row.thinking = end.thinking;
+    row.tool_calls = end.tool_calls;
     row.error_code = end.error_code;
     row.error_message = end.error_message;
     row.prompt_tokens = end.prompt_tokens;
@@ -354,12 +391,14 @@ void JobService::settle(const JobPtr& job, const JobEnd& end) {
     row.request.clear();
     if (const auto pipeline = pipeline_of(row.pipeline))
         pipeline->delivered(std::chrono::duration<double>(std::chrono::steady_clock::now() - job->ending_since).count());
+    ++(row.status == JobStatus::completed ? metrics_.completed : row.status == JobStatus::failed ? metrics_.failed : metrics_.cancelled);
+    if (row.started_ms > 0) metrics_.run_s.observe(seconds_bounds, seconds_between(row.started_ms, row.finished_ms));
     live_.erase(row.id);
     forget_deadline(*job);
     recent_.put(job);
     if (row.status == JobStatus::completed)
         answers_.put(row.tenant, row.request_key,
-                     {.output = row.output, .prompt_tokens = row.prompt_tokens, .completion_tokens = row.completion_tokens});
+                     {.output = row.output, .thinking = row.thinking, .tool_calls = row.tool_calls, .prompt_tokens = row.prompt_tokens, .completion_tokens = row.completion_tokens});
     job->notify();
     if (end.callback_due) send_callbacks_later(std::chrono::milliseconds{0});
 }
@@ -396,6 +435,7 @@ void JobService::send_callback(JobRow row) {
     parts_.callbacks.send(row, [this, alive = alive_, number = row.number, tries = row.callback_tries + 1](bool delivered) {
         if (!*alive) return;
         sending_.erase(number);
+        ++(delivered ? metrics_.callbacks_delivered : metrics_.callbacks_failed);
         const auto delay = delivered ? 0 : callback_delay_ms(tries);
         const auto state = delivered ? CallbackState::delivered : delay == 0 ? CallbackState::given_up : CallbackState::due;
         parts_.store.callback_tried(number, state, tries, parts_.unix_ms() + delay);

@@ -15,11 +15,14 @@
 #include <vector>
 
 #include "services/chat/chat_service.h"
+#include "services/chat/reply_delta.h"
 #include "services/jobs/answer_cache.h"
 #include "services/jobs/callback_sender.h"
 #include "services/jobs/job.h"
 #include "services/jobs/job_limits.h"
+#include "services/jobs/job_metrics.h"
 #include "services/jobs/job_queue.h"
+#include "services/jobs/key_limits.h"
 #include "services/jobs/recent_jobs.h"
 #include "services/jobs/shared_generation.h"
 #include "services/pending.h"
@@ -37,6 +40,7 @@ struct JobRequest {
     bool names_model = true;         // false: that is only what the server chose, and a conversation's or pipeline's own model wins
     std::string request{};           // JSON, for PlanJob
     std::string request_key{};       // see JobRow
+    std::int64_t tokens = 0;         // likewise
     std::string metadata = "{}";
     std::int32_t priority = normal_priority;
     std::int64_t deadline_ms = 0;    // from now on; 0: none
@@ -111,12 +115,18 @@ class JobService {
         std::size_t running = 0;
     };
     [[nodiscard]] Counts counts() const { return {.waiting = queue_.size(), .running = running_}; }
+    [[nodiscard]] JobMetrics metrics() const;
+
+    // Of those who read over a socket or a stream of events: how many each tenant has open.
+    [[nodiscard]] OpenCounts& sockets() { return sockets_; }
+    [[nodiscard]] OpenCounts& streams() { return streams_; }
 
   private:
     using JobPtr = std::shared_ptr<Job>;
     using GenerationPtr = std::shared_ptr<SharedGeneration>;
 
     [[nodiscard]] Result<void> check_room(const JobRequest& request) const;
+    void count_refusal(ErrorCode code);
     [[nodiscard]] boost::asio::awaitable<Result<bool>> go_on_with_session(JobRequest& request);
     [[nodiscard]] Result<void> settle_pipeline(JobRequest& request) const;
     [[nodiscard]] std::shared_ptr<Pipeline> pipeline_of(const std::string& name) const;
@@ -139,10 +149,9 @@ class JobService {
     // generate_once() with the stages of the job's pipeline around it; in job_stages.cpp.
     [[nodiscard]] boost::asio::awaitable<Result<GenerationDone>> run_stages(GenerationPtr generation, JobPlan plan, JobPtr first);
     [[nodiscard]] boost::asio::awaitable<Result<GenerationDone>> infer(GenerationPtr generation, JobPlan plan, std::shared_ptr<Pipeline> pipeline);
-    void hold_text(SharedGeneration& generation, const std::string& text);
-    void tell_held_text(SharedGeneration& generation, const std::string& text);
+    void tell_held(SharedGeneration& generation, const PipelineAnswer& answer);
     [[nodiscard]] boost::asio::awaitable<bool> another_attempt(GenerationPtr generation);
-    void add_text(SharedGeneration& generation, const std::string& text);
+    void add_reply(SharedGeneration& generation, ReplyDelta delta, std::uint32_t tokens);
     void keep_text(SharedGeneration& generation);
     void end_generation(const GenerationPtr& generation, const Result<GenerationDone>& outcome);
 
@@ -164,6 +173,10 @@ class JobService {
     JobQueue queue_;
     RecentJobs recent_;
     AnswerCache answers_;
+    SubmissionRate rate_;
+    OpenCounts sockets_;
+    OpenCounts streams_;
+    JobMetrics metrics_;  // but for its gauges
     std::unordered_map<std::string, JobPtr> live_;                              // by id
     std::unordered_map<std::string, std::weak_ptr<SharedGeneration>> equal_;    // by tenant and key
     std::set<GenerationPtr> generations_;

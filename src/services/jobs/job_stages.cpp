@@ -52,7 +52,7 @@ asio::awaitable<Result<GenerationDone>> JobService::run_stages(GenerationPtr gen
 
     const auto record = generation->record = std::make_shared<PipelineRecord>();
     generation->holds_text = pipeline->holds_text();
-    generation->held.clear();
+    generation->forget_text();  // of an earlier try that told nobody anything
     const auto on_leave = [generation](std::function<void()> give_up) { generation->interrupt = std::move(give_up); };
     if (auto* chat = std::get_if<ChatPrompt>(&plan.request.generate.prompt)) {
         auto prompt = co_await pipeline->prepare({.tenant = first->row.tenant, .documents = std::move(plan.documents), .prompt = std::move(*chat)},
@@ -63,11 +63,13 @@ asio::awaitable<Result<GenerationDone>> JobService::run_stages(GenerationPtr gen
     }
     auto outcome = co_await infer(generation, std::move(plan), pipeline);
     if (!outcome || !*alive || generation->abandoned) co_return outcome;
-    auto text = co_await pipeline->finish(generation->holds_text ? std::exchange(generation->held, {}) : generation->output.text, record, on_leave);
+    PipelineAnswer said{.text = generation->holds_text ? std::exchange(generation->held, {}) : generation->output.text,
+                        .thinking = generation->thinking, .tool_calls = generation->tool_calls};
+    const auto answer = co_await pipeline->finish(std::move(said), record, on_leave);
     if (!*alive || generation->abandoned) co_return given_up();
     generation->interrupt = nullptr;
-    if (!text) co_return std::unexpected(std::move(text).error());
-    if (std::exchange(generation->holds_text, false)) tell_held_text(*generation, *text);
+    if (!answer) co_return std::unexpected(answer.error());
+    if (std::exchange(generation->holds_text, false)) tell_held(*generation, *answer);
     generation->text_ready = std::chrono::steady_clock::now();
     co_return outcome;
 }
@@ -84,21 +86,16 @@ asio::awaitable<Result<GenerationDone>> JobService::infer(GenerationPtr generati
     co_return outcome;
 }
 
-// That something is being said may be known.
-void JobService::hold_text(SharedGeneration& generation, const std::string& text) {
-    generation.held += text;
-    for (const auto& job : generation.jobs) {
-        ++job->row.completion_tokens;
-        job->notify();
-    }
-}
-
 // In chunks of a size that readers can take, none of which ends inside a character.
-void JobService::tell_held_text(SharedGeneration& generation, const std::string& text) {
+void JobService::tell_held(SharedGeneration& generation, const PipelineAnswer& answer) {
+    generation.thinking = answer.thinking;
+    generation.tool_calls = answer.tool_calls;
+    for (const auto& job : generation.jobs) job->row.thinking = answer.thinking;
+    const auto& text = answer.text;
     for (std::size_t at = 0; at < text.size();) {
         auto end = std::min(at + bytes_of_told_chunk, text.size());
         while (end < text.size() && end > at + 1 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80) --end;
-        add_text(generation, text.substr(at, end - at));
+        add_reply(generation, {.thinking = {}, .content = text.substr(at, end - at), .tool_calls = {}, .logprobs = {}}, 0);
         at = end;
     }
 }

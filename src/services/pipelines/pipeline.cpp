@@ -69,13 +69,17 @@ void trim(std::string& text) {
 }
 
 // In this order, so that what is checked is what is delivered.
-Result<std::string> post_process(std::string text, const PostOptions& options, const Redactor& redactor) {
-    if (options.trim) trim(text);
-    if (options.redact) text = redactor.apply(text);
-    if (options.json)
-        if (auto parsed = jinja::Value::from_json(text); !parsed)
+Result<PipelineAnswer> post_process(PipelineAnswer answer, const PostOptions& options, const Redactor& redactor) {
+    if (options.trim) trim(answer.text);
+    if (options.redact) {
+        answer.text = redactor.apply(answer.text);
+        answer.thinking = redactor.apply(answer.thinking);
+        for (auto& call : answer.tool_calls) call.arguments_json = redactor.apply(call.arguments_json);
+    }
+    if (options.json && answer.tool_calls.empty())
+        if (auto parsed = jinja::Value::from_json(answer.text); !parsed)
             return fail(ErrorCode::invalid_request, "the answer is no valid JSON: " + std::move(parsed).error().message);
-    return text;
+    return answer;
 }
 
 bool changes_text(const PipelineOptions& options) { return options.post && (options.post->trim || options.post->redact); }
@@ -219,15 +223,15 @@ asio::awaitable<Result<ChatPrompt>> Pipeline::prepare(PipelineInput input, std::
     co_return prompt;
 }
 
-asio::awaitable<Result<std::string>> Pipeline::finish(std::string text, std::shared_ptr<PipelineRecord> record, OnLeave on_leave) {
-    if (!options_.post) co_return text;
+asio::awaitable<Result<PipelineAnswer>> Pipeline::finish(PipelineAnswer answer, std::shared_ptr<PipelineRecord> record, OnLeave on_leave) {
+    if (!options_.post) co_return answer;
     const auto rules = rules_;
     const auto io = io_;
     const auto workers = workers_;
     const auto visit = co_await gate(Stage::post).enter(std::move(on_leave));
     if (!visit) co_return std::unexpected(visit.error());
-    auto done = co_await on_thread<std::string>(io, workers, [rules, text = std::move(text)]() mutable {
-        return post_process(std::move(text), rules->post, rules->redactor);
+    auto done = co_await on_thread<PipelineAnswer>(io, workers, [rules, answer = std::move(answer)]() mutable {
+        return post_process(std::move(answer), rules->post, rules->redactor);
     });
     co_return noted(std::move(done), Stage::post, **visit, *record);
 }

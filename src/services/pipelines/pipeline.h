@@ -55,6 +55,13 @@ struct PipelineInput {
     ChatPrompt prompt{};
 };
 
+// What a model has said.
+struct PipelineAnswer {
+    std::string text{};
+    std::string thinking{};
+    std::vector<ToolCall> tool_calls{};
+};
+
 // The stages around a generation, as one configuration names them: prepare() before it, infer() while it runs, finish()
 // after it. Outlives its jobs or not: a job that is under way holds what it needs. Thread: io.
 class Pipeline {
@@ -69,8 +76,8 @@ class Pipeline {
     // overloaded is for another try.
     [[nodiscard]] boost::asio::awaitable<Result<ChatPrompt>> prepare(PipelineInput input, std::shared_ptr<PipelineRecord> record, OnLeave on_leave);
     [[nodiscard]] boost::asio::awaitable<Result<std::shared_ptr<StageGate::Visit>>> infer(OnLeave on_leave) { return gate(Stage::infer).enter(std::move(on_leave)); }
-    // The text as it is delivered.
-    [[nodiscard]] boost::asio::awaitable<Result<std::string>> finish(std::string text, std::shared_ptr<PipelineRecord> record, OnLeave on_leave);
+    // The answer as it is delivered.
+    [[nodiscard]] boost::asio::awaitable<Result<PipelineAnswer>> finish(PipelineAnswer answer, std::shared_ptr<PipelineRecord> record, OnLeave on_leave);
     void delivered(double seconds) { gate(Stage::deliver).count(seconds, false); }
 
     // Whether nobody may be told of the text before finish().

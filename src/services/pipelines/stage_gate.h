@@ -8,7 +8,7 @@
 #include <functional>
 #include <memory>
 
-#include "runner/engine_metrics.h"
+#include "base/histogram.h"
 #include "services/pending.h"
 #include "services/pipelines/pipeline_options.h"
 
