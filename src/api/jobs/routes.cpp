@@ -29,10 +29,11 @@ constexpr Route routes[] = {
     {"POST", "/sessions", create_session},
     {"GET", "/sessions/:id", show_session},
     {"DELETE", "/sessions/:id", delete_session},
-    {"GET", "/documents", not_implemented},
-    {"POST", "/documents", not_implemented},
-    {"DELETE", "/documents/:id", not_implemented},
-    {"POST", "/search", not_implemented},
+    {"GET", "/documents", list_documents},
+    {"POST", "/documents", add_document},
+    {"GET", "/documents/:id", show_document},
+    {"DELETE", "/documents/:id", delete_document},
+    {"POST", "/search", search_documents},
 };
 
 Answered answer_if_there(http::Exchange& exchange, const Services& services, Answer answer) {
@@ -81,12 +82,6 @@ Answered reply_json(http::Exchange& exchange, int status, std::string body, http
 Answered reply_error(http::Exchange& exchange, Error error) {
     if (exchange.client_gone()) co_return;
     co_await exchange.reply(error_response(error));
-}
-
-Answered not_implemented(http::Exchange& exchange, const Services&) {
-    const auto& request = exchange.request();
-    co_await reply_error(exchange, {.code = ErrorCode::not_implemented,
-                                    .message = request.method + " " + request.path + " is not implemented yet."});
 }
 
 }  // namespace weft::api::jobs

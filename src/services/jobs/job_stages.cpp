@@ -52,7 +52,6 @@ asio::awaitable<Result<GenerationDone>> JobService::run_stages(GenerationPtr gen
 
     const auto record = generation->record = std::make_shared<PipelineRecord>();
     generation->holds_text = pipeline->holds_text();
-    generation->forget_text();  // of an earlier try that told nobody anything
     const auto on_leave = [generation](std::function<void()> give_up) { generation->interrupt = std::move(give_up); };
     if (auto* chat = std::get_if<ChatPrompt>(&plan.request.generate.prompt)) {
         auto prompt = co_await pipeline->prepare({.tenant = first->row.tenant, .documents = std::move(plan.documents), .prompt = std::move(*chat)},
