@@ -11,7 +11,9 @@
 #include "registry/model_catalog.h"
 #include "registry/residency.h"
 #include "runner/messages.h"
+#include "services/documents/document_limits.h"
 #include "services/jobs/job_limits.h"
+#include "services/pipelines/pipeline_options.h"
 #include "store/sqlite_file.h"
 
 namespace weft {
@@ -33,6 +35,9 @@ struct GatewayOptions {
     SqliteFile::Limits jobs_store;
     JobLimits jobs;
     std::string jobs_model;                 // of jobs that name none; empty = the newest
+    DocumentLimits documents;
+    std::string embedding_model;            // of documents; empty = see DocumentService
+    PipelineMap pipelines;                  // checked
     JobCallbacks::Options callbacks;
     LoadMessage engine;                     // of every engine process, but for path and window
 };

@@ -10,7 +10,7 @@
 namespace weft {
 namespace {
 
-constexpr std::size_t bytes_per_turn = 64 * 1024;
+constexpr std::size_t html_bytes_per_turn = 64 * 1024;
 constexpr std::size_t max_title_bytes = 1024;
 
 constexpr std::string_view unseen[] = {"script", "style", "template", "noscript", "head", "svg", "math", "iframe", "object", "select", "textarea"};
@@ -141,7 +141,7 @@ Result<HtmlText> html_text(std::string_view html, bool utf8, const HtmlLimits& l
     htmlCtxtUseOptions(parser.get(), HTML_PARSE_RECOVER | HTML_PARSE_NOERROR | HTML_PARSE_NOWARNING | HTML_PARSE_NONET | HTML_PARSE_NODEFDTD);
     const auto deadline = std::chrono::steady_clock::now() + limits.time;
     while (!html.empty()) {
-        const auto turn = html.substr(0, bytes_per_turn);
+        const auto turn = html.substr(0, html_bytes_per_turn);
         htmlParseChunk(parser.get(), turn.data(), static_cast<int>(turn.size()), 0);
         html.remove_prefix(turn.size());
         if (writer.too_deep) return fail(ErrorCode::invalid_request, "the HTML is nested deeper than " + std::to_string(limits.depth) + " elements");

@@ -89,7 +89,7 @@ std::string short_number(double value) {
     return text.data();
 }
 
-void append_member(std::string& out, std::string_view key, std::string_view text) {
+void append_text_member(std::string& out, std::string_view key, std::string_view text) {
     out.append(",\"").append(key).append("\":");
     append_json_string(out, text);
 }
@@ -124,10 +124,10 @@ Result<DocumentSearch> read_search(const JsonReader& body, std::string tenant) {
 std::string document_object(const DocumentRow& row) {
     std::string out = R"({"document_id":)";
     append_json_string(out, row.id);
-    append_member(out, "name", row.name);
-    append_member(out, "content_type", row.content_type);
+    append_text_member(out, "name", row.name);
+    append_text_member(out, "content_type", row.content_type);
     out += R"(,"bytes":)" + std::to_string(row.bytes) + R"(,"passages":)" + std::to_string(row.passages);
-    append_member(out, "embedding_model", row.embedding.substr(0, row.embedding.rfind('@')));
+    append_text_member(out, "embedding_model", row.embedding.substr(0, row.embedding.rfind('@')));
     return out + R"(,"created_at":)" + time_json(row.created_ms) + R"(,"metadata":)" + row.metadata + "}";
 }
 
@@ -136,9 +136,9 @@ std::string search_answer(const SearchResult& result) {
     for (const auto& hit : result.hits) {
         out += out.ends_with('[') ? R"({"document_id":)" : R"(,{"document_id":)";
         append_json_string(out, hit.passage.document_id);
-        append_member(out, "name", hit.passage.document_name);
+        append_text_member(out, "name", hit.passage.document_name);
         out += R"(,"passage":)" + std::to_string(hit.passage.place) + R"(,"start":)" + std::to_string(hit.passage.start);
-        append_member(out, "text", hit.passage.text);
+        append_text_member(out, "text", hit.passage.text);
         out += R"(,"score":)" + short_number(hit.score);
         out += R"(,"similarity":)" + (hit.similarity ? short_number(*hit.similarity) : std::string("null"));
         out += R"(,"metadata":)" + hit.passage.document_metadata + "}";

@@ -12,8 +12,11 @@ namespace weft::api::jobs {
 namespace {
 
 // Beside messages, what decides about the answer.
-constexpr std::string_view answer_fields[] = {"documents", "tools", "tool_choice", "parallel_tool_calls", "format", "response_format",
+constexpr std::string_view answer_fields[] = {"tools", "tool_choice", "parallel_tool_calls", "format", "response_format",
                                               "think", "reasoning_effort", "thinking_budget"};
+
+// Of a stored request: messages are read with all that stands beside them, where `documents` mean something else.
+constexpr std::string_view documents_key = "search_in";
 
 // How long a job may become, before its prompt has been seen by its model.
 constexpr std::size_t bytes_per_token = 4;
@@ -117,6 +120,7 @@ Result<Json> essence_of(const JsonReader& body) {
     if (!options.absent()) essence["options"] = options.json();
     for (const auto name : answer_fields)
         if (const auto field = body[name]; !field.absent()) essence[name] = field.json();
+    if (const auto documents = body["documents"]; !documents.absent()) essence[documents_key] = documents.json();
     return essence;
 }
 
@@ -289,7 +293,7 @@ Result<JobPlan> plan_job(const Services& services, const JobRow& row, const std:
         WEFT_TRY(messages, conversation_of(*session, messages));
     }
     WEFT_TRY(plan.request.generate, read_asked(services, essence, std::move(messages)));
-    WEFT_TRY(plan.documents, read_documents(reader["documents"]));
+    WEFT_TRY(plan.documents, read_documents(reader[documents_key]));
     plan.request.generate.sampling = default_sampling();
     WEFT_TRY(plan.request.overrides, services.read_options(reader["options"]));
     if (const auto model = services.registry.find(row.model)) settle_thinking(plan.request.generate, **model);

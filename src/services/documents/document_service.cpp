@@ -26,7 +26,7 @@ constexpr std::chrono::milliseconds stale_pause{1000};  // after a failure
 constexpr int max_stale_failures = 5;             // in a row; the next start of the server tries again
 constexpr int busy_after_s = 2;
 
-std::unexpected<Error> busy(ErrorCode code, std::string message) {
+std::unexpected<Error> no_place(ErrorCode code, std::string message) {
     return std::unexpected(Error{.code = code, .message = std::move(message), .retry_after_s = busy_after_s});
 }
 
@@ -124,9 +124,9 @@ asio::awaitable<Result<DocumentRow>> DocumentService::add(GivenDocument given, O
     const auto& limits = parts_.limits;
     if (given.bytes.size() > limits.document_bytes)
         co_return fail(ErrorCode::too_large, "a document may have at most " + std::to_string(limits.document_bytes) + " bytes");
-    if (adding_ >= limits.adding) co_return busy(ErrorCode::overloaded, "too many documents are being added");
+    if (adding_ >= limits.adding) co_return no_place(ErrorCode::overloaded, "too many documents are being added");
     if (const auto own = adding_of_.find(given.tenant); own != adding_of_.end() && own->second >= limits.adding_of_tenant)
-        co_return busy(ErrorCode::rate_limited, "too many of your documents are being added");
+        co_return no_place(ErrorCode::rate_limited, "too many of your documents are being added");
     const Place place(*this, given.tenant, true);
     const auto alive = alive_;
 
@@ -245,7 +245,7 @@ asio::awaitable<Result<std::vector<SearchHit>>> DocumentService::hits_of(const D
 }
 
 asio::awaitable<Result<SearchResult>> DocumentService::search(DocumentSearch search, OnLeave on_leave) {
-    if (searching_ >= parts_.limits.searching) co_return busy(ErrorCode::overloaded, "too many searches are under way");
+    if (searching_ >= parts_.limits.searching) co_return no_place(ErrorCode::overloaded, "too many searches are under way");
     const Place place(*this, search.tenant, false);
     if (search.mode == SearchMode::keyword) search.min_similarity = -1;  // nothing is compared then
     const auto alive = alive_;
