@@ -134,7 +134,7 @@ const std::vector<ConfigKey>& all_keys() {
         {"jobs.callback_secret", "What callbacks are signed with; required when there are callback_hosts.",
          [](Config& c) { return &c.jobs.callback_secret; }},
 
-        {"documents.embedding_model", "Model that embeds documents and searches; by default the one that a key's documents have, else jobs.model, else the newest one.",
+        {"documents.embedding_model", "Model that embeds documents and searches; by default the one that a key's documents have, else jobs.model, else the newest one that is made for it, else the newest one.",
          [](Config& c) { return &c.documents.embedding_model; }},
         {"documents.max_bytes", "Size of a document as it is sent; a larger one is answered 413.",
          [](Config& c) { return &c.documents.max_bytes; }, 1024, 1LL << 32},

@@ -24,7 +24,7 @@ TEST_CASE("the text of a page is what a reader sees") {
 }
 
 TEST_CASE("lines and columns stay apart, and <pre> keeps its blanks") {
-    CHECK(text_of("a<br>b") == "a\nb");
+    CHECK(text_of("a<br>b").starts_with("a\nb\n"));
     CHECK(text_of("<table><tr><td>a</td><td>b</td></tr><tr><td>c</td></tr></table>").starts_with("a b\nc"));
     CHECK(text_of("<pre>a  b\n  c</pre>").starts_with("a  b\n  c"));
 }

@@ -1,5 +1,6 @@
 #include "store/sqlite_document_store.h"
 
+#include <algorithm>
 #include <catch2/catch_test_macros.hpp>
 
 #include "store/schema.h"
@@ -67,7 +68,9 @@ TEST_CASE("a document is found by its id and its words, also after a restart") {
     CHECK(row.name == "name");
     CHECK(row.passages == 2);
     CHECK(row.embedding == "m@1");
-    CHECK(scene.with_words("Where is the book?") == Numbers{added.first_passage, added.first_passage + 1});
+    auto both = scene.with_words("Where is the book in Oslo?");
+    std::ranges::sort(both);
+    CHECK(both == Numbers{added.first_passage, added.first_passage + 1});
     CHECK(scene.with_words("OSLO") == Numbers{added.first_passage + 1});
     CHECK(scene.with_words("nothing here \" OR * NEAR(").empty());
     const auto passages = scene.scene.get<std::vector<FoundPassage>>([&](auto done) { scene.store().passages("t", {added.first_passage + 1, 99}, done); }).value();

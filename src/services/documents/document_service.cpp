@@ -76,6 +76,13 @@ Result<DocumentService::Embedding> DocumentService::embedding_named(const std::s
     return Embedding{.model = (*found)->name, .name = (*found)->name + "@" + (*found)->digest.substr(0, digest_digits)};
 }
 
+std::shared_ptr<const ModelInfo> DocumentService::newest_that_can(std::string_view capability) const {
+    std::shared_ptr<const ModelInfo> newest;
+    for (const auto& model : parts_.registry.list())
+        if (model->can(capability) && (!newest || model->modified_at > newest->modified_at)) newest = model;
+    return newest;
+}
+
 // A model that is merely newer does not take over documents that have vectors already.
 asio::awaitable<Result<DocumentService::Embedding>> DocumentService::embedding_of(std::string tenant) {
     if (!parts_.embedding_model.empty()) co_return embedding_named(parts_.embedding_model);
@@ -91,11 +98,9 @@ asio::awaitable<Result<DocumentService::Embedding>> DocumentService::embedding_o
         if (known && known->name == name) co_return known;
     }
     if (!parts_.default_model.empty()) co_return embedding_named(parts_.default_model);
-    std::shared_ptr<const ModelInfo> best;
-    for (const auto& model : parts_.registry.list())
-        if (model->can("embedding") && (!best || model->modified_at > best->modified_at)) best = model;
-    if (!best) co_return fail(ErrorCode::unsupported, "the server has no model that embeds; documents.embedding_model names one");
-    co_return embedding_named(best->name);
+    for (const auto* capability : {"embedding", "completion"})
+        if (const auto newest_model = newest_that_can(capability)) co_return embedding_named(newest_model->name);
+    co_return fail(ErrorCode::unsupported, "the server has no model that embeds; documents.embedding_model names one");
 }
 
 asio::awaitable<Result<std::vector<std::vector<float>>>> DocumentService::embed_all(std::string model, std::vector<std::string> texts,
@@ -339,7 +344,8 @@ asio::awaitable<Result<bool>> DocumentService::embed_next_stale(std::string tena
         co_return false;
     }
     auto stale = std::move(**found);
-    auto vectors = co_await embed_all(embedding.model, std::move(stale.texts), {});
+    OnLeave nobody_leaves;
+    auto vectors = co_await embed_all(embedding.model, std::move(stale.texts), std::move(nobody_leaves));
     if (!vectors) co_return std::unexpected(std::move(vectors).error());
     if (!*alive) co_return going_down();
     const Pending<bool> writing(parts_.io);

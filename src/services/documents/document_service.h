@@ -69,7 +69,7 @@ class DocumentService {
         UnixTime unix_ms;
         DocumentLimits limits{};
         std::string embedding_model{};  // empty: the one that a tenant's documents have, else default_model
-        std::string default_model{};    // empty: the newest one that embeds
+        std::string default_model{};    // empty: the newest one that is made for it, else the newest one
     };
     explicit DocumentService(Parts parts);
     ~DocumentService();
@@ -95,6 +95,7 @@ class DocumentService {
     class Place;
 
     [[nodiscard]] Result<Embedding> embedding_named(const std::string& model) const;
+    [[nodiscard]] std::shared_ptr<const ModelInfo> newest_that_can(std::string_view capability) const;
     [[nodiscard]] boost::asio::awaitable<Result<Embedding>> embedding_of(std::string tenant);
     [[nodiscard]] boost::asio::awaitable<Result<std::vector<std::vector<float>>>> embed_all(std::string model, std::vector<std::string> texts,
                                                                                            OnLeave on_leave);
