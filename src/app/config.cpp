@@ -133,11 +133,15 @@ LoadedConfig load_config(const ConfigSources& sources) {
     bind_weft_environment(sources.environment, loaded.config, loaded.problems, loaded.warnings);
     if (const auto text = value_of(sources.environment, "WEFT_MODELS"); !text.empty())
         bind_models_text("environment variable WEFT_MODELS", text, fs::current_path(), loaded.config, loaded.problems);
+    if (const auto text = value_of(sources.environment, "WEFT_PIPELINES"); !text.empty())
+        bind_pipelines_text("environment variable WEFT_PIPELINES", text, loaded.config, loaded.problems);
     bind_command_line(sources, loaded);
     const auto& defaults = loaded.config.defaults;
     if (!defaults.flash_attention && defaults.kv_cache_type != "f16")
         loaded.problems.push_back({"defaults.kv_cache_type", "'" + defaults.kv_cache_type + "' needs flash attention, which defaults.flash_attention switches off", "all sources together"});
     check_job_store(loaded);
+    if (const auto& documents = loaded.config.documents; documents.passage_overlap * 2 >= documents.passage_bytes)
+        loaded.problems.push_back({"documents.passage_overlap", "must be less than half of documents.passage_bytes", "all sources together"});
     if (loaded.config.models_dir.empty()) loaded.config.models_dir.push_back((loaded.home / "models").string());
     return loaded;
 }

@@ -19,15 +19,19 @@
 #include "api/openai/chat_request.h"
 #include "app/engine_factory.h"
 #include "app/job_metrics.h"
+#include "app/pipeline_metrics.h"
 #include "app/routes.h"
 #include "base/log.h"
 #include "http/server.h"
 #include "registry/local_registry.h"
 #include "services/chat/chat_service.h"
+#include "services/documents/document_service.h"
 #include "services/embed/embed_service.h"
 #include "services/jobs/job_service.h"
+#include "services/pipelines/pipeline.h"
 #include "store/redis_job_store.h"
 #include "store/sqlite_batch_store.h"
+#include "store/sqlite_document_store.h"
 #include "store/sqlite_job_store.h"
 
 namespace weft {
@@ -74,6 +78,7 @@ class Gateway {
 
     int run() {
         if (store_refused_) return 1;
+        if (!callbacks_allowed()) return 1;
         const auto bound = server_.listen(options_.host, options_.port);
         if (!bound) {
             log_error("cannot_listen", {{"host", options_.host}, {"port", options_.port},
@@ -98,6 +103,17 @@ class Gateway {
     }
 
   private:
+    // Of pipelines. Better now than at the end of the first job.
+    [[nodiscard]] bool callbacks_allowed() const {
+        for (const auto& [name, pipeline] : options_.pipelines) {
+            const auto refusal = pipeline.deliver.callback.empty() ? std::string() : callbacks_.refusal(pipeline.deliver.callback);
+            if (refusal.empty()) continue;
+            log_error("pipeline_callback_refused", {{"pipeline", name}, {"reason", refusal}});
+            return false;
+        }
+        return true;
+    }
+
     void await_signal() {
         signals_.async_wait([this](boost::system::error_code error, int signal) {
             if (error) return;
@@ -155,12 +171,21 @@ class Gateway {
         job_store_ = make_job_store();
         auto limits = options_.jobs;
         if (job_store_->shared()) limits.keep_text_every = shared_text_every;
+        if (!job_store_->shared()) open_documents();  // any node runs a job, and would have to find the same documents
+        pipelines_ = std::make_unique<Pipelines>(io_.get_executor(), documents_.get(), options_.pipelines);
         return std::make_unique<JobService>(JobService::Parts{
             .io = io_.get_executor(), .chat = chat_, .store = *job_store_, .callbacks = callbacks_,
             .plan = [this](const JobRow& row, const std::string& request, const SessionRow* session) {
                 return api::jobs::plan_job(job_services(), row, request, session);
             },
-            .unix_ms = unix_ms, .limits = limits});
+            .unix_ms = unix_ms, .limits = limits, .pipelines = pipelines_.get()});
+    }
+
+    void open_documents() {
+        document_store_ = std::make_unique<SqliteDocumentStore>(*job_file_);
+        documents_ = std::make_unique<DocumentService>(DocumentService::Parts{
+            .io = io_.get_executor(), .registry = registry_, .embed = embed_, .store = *document_store_, .unix_ms = unix_ms,
+            .limits = options_.documents, .embedding_model = options_.embedding_model, .default_model = options_.jobs_model});
     }
 
     // A Redis server that cannot be reached may come back, and is looked at then; one that would lose jobs is refused.
@@ -189,13 +214,13 @@ class Gateway {
     }
 
     api::jobs::Services job_services() {
-        return {.jobs = jobs_.get(), .registry = registry_, .default_model = options_.jobs_model,
+        return {.jobs = jobs_.get(), .registry = registry_, .documents = documents_.get(), .pipelines = pipelines_.get(), .default_model = options_.jobs_model,
                 .read_conversation = api::openai::read_conversation, .read_options = api::ollama::parse_options,
                 .callback_refusal = [this](const std::string& url) { return callbacks_.refusal(url); }};
     }
 
     [[nodiscard]] std::string jobs_metrics() const {
-        return jobs_ ? job_metrics_text(jobs_->metrics(), job_file_->commit_counts()) : std::string();
+        return jobs_ ? job_metrics_text(jobs_->metrics(), job_file_->commit_counts()) + pipeline_metrics_text(*pipelines_) : std::string();
     }
 
     void end_now() {
@@ -221,6 +246,9 @@ class Gateway {
     std::unique_ptr<SqliteFile> job_file_;
     std::unique_ptr<JobStore> job_store_;
     bool store_refused_ = false;
+    std::unique_ptr<SqliteDocumentStore> document_store_;
+    std::unique_ptr<DocumentService> documents_;
+    std::unique_ptr<Pipelines> pipelines_;
     std::shared_ptr<ResponseStore> responses_ = std::make_shared<ResponseStore>(clock_);
     std::unique_ptr<SqliteBatchStore> batch_store_;
     api::openai::BatchLines openai_lines_{openai_services()};

@@ -12,7 +12,9 @@
 #include "registry/model_catalog.h"
 #include "registry/residency.h"
 #include "runner/messages.h"
+#include "services/documents/document_limits.h"
 #include "services/jobs/job_limits.h"
+#include "services/pipelines/pipeline_options.h"
 #include "store/redis_address.h"
 #include "store/sqlite_file.h"
 
@@ -37,6 +39,9 @@ struct GatewayOptions {
     std::chrono::milliseconds jobs_lease{15'000};
     JobLimits jobs;
     std::string jobs_model;                 // of jobs that name none; empty = the newest
+    DocumentLimits documents;
+    std::string embedding_model;            // of documents; empty = see DocumentService
+    PipelineMap pipelines;                  // checked
     JobCallbacks::Options callbacks;
     LoadMessage engine;                     // of every engine process, but for path and window
 };

@@ -47,6 +47,7 @@ struct JobEnd {
     std::int64_t finished_ms = 0;
     std::int64_t expires_ms = 0;
     bool callback_due = false;
+    std::string sources{}, trace{}, error_stage{};  // see JobRow
     // What the conversation gained, in one step with the job's end.
     std::string session_id{};
     std::vector<SessionTurn> turns{};
@@ -58,6 +59,9 @@ inline void apply_end(JobRow& row, JobEnd end) {
     row.output = std::move(end.output);
     row.thinking = std::move(end.thinking);
     row.tool_calls = std::move(end.tool_calls);
+    row.sources = std::move(end.sources);
+    row.trace = std::move(end.trace);
+    row.error_stage = std::move(end.error_stage);
     row.error_code = std::move(end.error_code);
     row.error_message = std::move(end.error_message);
     row.prompt_tokens = end.prompt_tokens;

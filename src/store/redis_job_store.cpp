@@ -230,8 +230,7 @@ void RedisJobStore::list_on(std::shared_ptr<Listing> listing) {
 
 void RedisJobStore::add_session(SessionRow session, Done<void> done) {
     Call call("add_session");
-    call.add(std::move(session.tenant)).add(std::move(session.id)).add(std::move(session.system)).add(std::move(session.model));
-    call.add(session.created_ms).add(session.lifetime_ms).add(session.expires_ms);
+    call.add(session.tenant).add(session.id).add(packed_session(session)).add(session.lifetime_ms).add(session.expires_ms);
     link_.call(std::move(call).words(), reading<void>(std::move(done), [](const RedisValue& value) -> Result<void> {
         if (value.integer() != 1) return fail(ErrorCode::conflict, "the session exists already");
         return {};
@@ -239,22 +238,10 @@ void RedisJobStore::add_session(SessionRow session, Done<void> done) {
 }
 
 void RedisJobStore::find_session(std::string tenant, std::string id, Done<std::optional<SessionRow>> done) {
-    SessionRow session{.id = id, .tenant = tenant};
     link_.call(std::move(Call("find_session").add(std::move(tenant)).add(std::move(id))).words(),
-               reading<std::optional<SessionRow>>(std::move(done), [session](const RedisValue& value) -> Result<std::optional<SessionRow>> {
+               reading<std::optional<SessionRow>>(std::move(done), [](const RedisValue& value) -> Result<std::optional<SessionRow>> {
                    if (value.items.empty()) return std::nullopt;
-                   auto found = session;
-                   const auto& fields = value.at(0);
-                   found.system = fields.at(0).text;
-                   found.model = fields.at(1).text;
-                   found.created_ms = fields.at(2).integer();
-                   found.lifetime_ms = fields.at(3).integer();
-                   found.expires_ms = fields.at(4).integer();
-                   for (const auto& item : value.at(1).items) {
-                       WEFT_TRY(auto turn, turn_from(item));
-                       found.turns.push_back(std::move(turn));
-                   }
-                   return found;
+                   return session_from(value);
                }));
 }
 

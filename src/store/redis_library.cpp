@@ -432,14 +432,14 @@ local function cancel(_, a)
     return 1
 end
 
--- tenant id system model created lifetime expires
+-- tenant id row lifetime expires
 local function add_session(_, a)
     local field = a[1] .. '\n' .. a[2]
     if redis.call('HEXISTS', P .. 'sessions', field) == 1 then return 0 end
     local sn = tostring(redis.call('INCR', P .. 'seq'))
     redis.call('HSET', P .. 'sessions', field, sn)
-    redis.call('HSET', of_session(sn), 'system', a[3], 'model', a[4], 'created', a[5], 'lifetime', a[6], 'expires', a[7])
-    redis.call('ZADD', P .. 'sessions_by', a[7], field)
+    redis.call('HSET', of_session(sn), 'row', a[3], 'lifetime', a[4], 'expires', a[5])
+    redis.call('ZADD', P .. 'sessions_by', a[5], field)
     return 1
 end
 
@@ -447,7 +447,7 @@ end
 local function find_session(_, a)
     local sn = redis.call('HGET', P .. 'sessions', a[1] .. '\n' .. a[2])
     if not sn then return {} end
-    return {redis.call('HMGET', of_session(sn), 'system', 'model', 'created', 'lifetime', 'expires'), redis.call('LRANGE', of_turns(sn), 0, -1)}
+    return {redis.call('HGET', of_session(sn), 'row'), redis.call('HGET', of_session(sn), 'expires'), redis.call('LRANGE', of_turns(sn), 0, -1)}
 end
 
 -- tenant id

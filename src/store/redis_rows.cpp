@@ -36,10 +36,18 @@ std::string packed_end(JobEnd end) {
 
 std::string packed_turn(const SessionTurn& turn) { return packed_members(turn); }
 
-Result<SessionTurn> turn_from(const RedisValue& value) {
-    SessionTurn turn;
-    if (glz::read<row_options>(turn, value.text)) return damaged("a turn of a conversation");
-    return turn;
+std::string packed_session(SessionRow session) {
+    session.turns.clear();
+    return packed_members(session);
+}
+
+Result<SessionRow> session_from(const RedisValue& value) {
+    SessionRow session;
+    if (glz::read<row_options>(session, value.at(0).text)) return damaged("a conversation");
+    session.expires_ms = value.at(1).integer();
+    for (const auto& item : value.at(2).items)
+        if (glz::read<row_options>(session.turns.emplace_back(), item.text)) return damaged("a turn of a conversation");
+    return session;
 }
 
 Result<JobRow> row_from(const RedisValue& value) {

@@ -12,8 +12,10 @@ namespace weft {
 [[nodiscard]] std::string packed_row(JobRow row);  // without its request
 [[nodiscard]] std::string packed_end(JobEnd end);  // without the turns of its conversation
 
+[[nodiscard]] std::string packed_session(SessionRow session);  // without its turns
+// What find_session of the library gives: row, when it expires, turns.
+[[nodiscard]] Result<SessionRow> session_from(const RedisValue& value);
 [[nodiscard]] std::string packed_turn(const SessionTurn& turn);
-[[nodiscard]] Result<SessionTurn> turn_from(const RedisValue& value);
 
 // What row() of the library gives: number, status, attempt, started, row, end, state, tries and time of the callback.
 [[nodiscard]] Result<JobRow> row_from(const RedisValue& value);

@@ -25,6 +25,7 @@ struct Job {
     std::shared_ptr<SharedGeneration> generation{};     // while it runs
     std::size_t kept_chunks = 0;                        // of the output, those that are in the store
     unsigned engine_failures = 0;
+    std::chrono::steady_clock::time_point ending_since{};
     bool ending = false;                                // its end is on the way to the store; nothing is added any more
 
     // Of a job that this node does not run: the row is what the shared store said last.

@@ -10,6 +10,7 @@
 #include "services/chat/reply_parser.h"
 #include "services/jobs/answer_turn.h"
 #include "services/jobs/job_service.h"
+#include "services/jobs/note_stages.h"
 
 namespace weft {
 namespace asio = boost::asio;
@@ -24,7 +25,7 @@ std::string shared_key(const JobRow& row) { return row.tenant + '\n' + row.reque
 // The codes that clients see in a job's error.
 std::string job_error_code(const Error& error) {
     switch (error.code) {
-        case ErrorCode::not_found: return "model_not_found";
+        case ErrorCode::not_found: return error.field == "documents" ? "documents_not_found" : "model_not_found";
         case ErrorCode::context_overflow: return "context_length_exceeded";
         case ErrorCode::timeout: return "deadline_exceeded";
         default: return std::string(name_of(error.code));
@@ -51,7 +52,7 @@ class DeltaReader {
 
 // What a reply is kept as, in bytes.
 std::size_t bytes_of(const SharedGeneration& generation) {
-    std::size_t bytes = generation.output.text.size() + generation.thinking.size();
+    std::size_t bytes = generation.output.text.size() + generation.held.size() + generation.thinking.size();
     for (const auto& call : generation.tool_calls) bytes += call.name.size() + call.arguments_json.size();
     return bytes;
 }
@@ -140,7 +141,7 @@ void JobService::join(const JobPtr& job, const GenerationPtr& generation) {
     else metrics_.queue_s.observe(seconds_bounds, seconds_between(job->row.created_ms, job->row.started_ms));
     job->row.status = JobStatus::processing;
     job->row.output = generation->output;
-    job->row.thinking = generation->thinking;
+    if (!generation->holds_text) job->row.thinking = generation->thinking;
     job->row.completion_tokens = generation->completion_tokens;
     job->kept_chunks = 0;
     job->generation = generation;
@@ -164,7 +165,7 @@ asio::awaitable<void> JobService::generate(GenerationPtr generation, JobPtr firs
     if (!plan) co_return end_generation(generation, std::unexpected(std::move(plan).error()));
     generation->own_turns = plan->own_turns;
     for (;;) {
-        auto outcome = co_await generate_once(generation, *plan);
+        auto outcome = co_await run_stages(generation, *plan, first);
         if (!*alive || generation->abandoned) co_return;
         const auto code = outcome ? ErrorCode::internal : outcome.error().code;
         // The next process finds it unfinished.
@@ -254,6 +255,10 @@ void JobService::add_reply(SharedGeneration& generation, ReplyDelta delta, std::
     }
     generation.thinking += delta.thinking;
     generation.completion_tokens += tokens;
+    if (generation.holds_text) {
+        generation.held += delta.content;
+        delta = {};
+    }
     if (!delta.content.empty()) add(generation.output);
     for (const auto& job : generation.jobs) {
         job->row.thinking += delta.thinking;
@@ -339,12 +344,17 @@ asio::awaitable<bool> JobService::another_attempt(GenerationPtr generation) {
 }
 
 void JobService::end_generation(const GenerationPtr& generation, const Result<GenerationDone>& outcome) {
+    if (generation->record && outcome) {
+        const std::chrono::duration<double> since = std::chrono::steady_clock::now() - generation->text_ready;
+        generation->record->add(Stage::deliver, since.count(), nullptr);
+    }
     generation->abandoned = true;  // whoever comes now comes too late to share it
     const auto jobs = std::exchange(generation->jobs, {});
     for (const auto& job : jobs) {
         job->generation = nullptr;
         if (job->ending) continue;
         JobEnd end{.output = job->row.output, .thinking = job->row.thinking};
+        note_stages(generation->record.get(), end);
         if (outcome) {
             end.tool_calls = tool_calls_json(generation->tool_calls);
             end.prompt_tokens = outcome->prompt_tokens;
@@ -370,6 +380,7 @@ void JobService::end_generation(const GenerationPtr& generation, const Result<Ge
 
 void JobService::finish(const JobPtr& job, JobEnd end) {
     job->ending = true;
+    job->ending_since = std::chrono::steady_clock::now();
     end.finished_ms = parts_.unix_ms();
     end.expires_ms = end.finished_ms + parts_.limits.lifetime.count();
     end.callback_due = !job->row.callback_url.empty();
@@ -395,6 +406,8 @@ void JobService::settle(const JobPtr& job, const JobEnd& end) {
     auto& row = job->row;
     apply_end(row, end);
     row.request.clear();
+    if (const auto pipeline = pipeline_of(row.pipeline))
+        pipeline->delivered(std::chrono::duration<double>(std::chrono::steady_clock::now() - job->ending_since).count());
     ++(row.status == JobStatus::completed ? metrics_.completed : row.status == JobStatus::failed ? metrics_.failed : metrics_.cancelled);
     if (row.started_ms > 0) metrics_.run_s.observe(seconds_bounds, seconds_between(row.started_ms, row.finished_ms));
     live_.erase(row.id);

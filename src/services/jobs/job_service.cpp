@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "services/jobs/ids.h"
+#include "services/jobs/note_stages.h"
 
 namespace weft {
 namespace asio = boost::asio;
@@ -107,7 +108,11 @@ asio::awaitable<Result<bool>> JobService::go_on_with_session(JobRequest& request
     if (bytes > parts_.limits.session_bytes)
         co_return fail_field(ErrorCode::too_large, "session_id",
                              "the session has more than " + std::to_string(parts_.limits.session_bytes) + " bytes with this request");
-    if (!request.names_model && !(*session)->model.empty()) request.model = (*session)->model;
+    if (!request.names_model && !(*session)->model.empty()) {
+        request.model = (*session)->model;
+        request.names_model = true;
+    }
+    if (request.pipeline.empty()) request.pipeline = (*session)->pipeline;
     co_return true;
 }
 
@@ -127,7 +132,8 @@ JobRow JobService::new_row(JobRequest& request, bool conversation) const {
             .priority = request.priority,
             .created_ms = now,
             .deadline_ms = request.deadline_ms == 0 ? 0 : now + request.deadline_ms,
-            .callback_url = std::move(request.callback_url)};
+            .callback_url = std::move(request.callback_url),
+            .pipeline = std::move(request.pipeline)};
 }
 
 bool JobService::may_start(std::int32_t priority) const {
@@ -164,6 +170,7 @@ asio::awaitable<Result<SubmittedJob>> JobService::submit(JobRequest request) {
     }
     const auto conversation = co_await go_on_with_session(request);
     if (!conversation) co_return std::unexpected(conversation.error());
+    if (auto settled = settle_pipeline(request); !settled) co_return std::unexpected(std::move(settled).error());
     NewJob added{.idempotency_key = request.idempotency_key, .body_hash = request.body_hash};
     added.row = new_row(request, *conversation);
     added.key_expires_ms = added.row.created_ms + parts_.limits.idempotency.count();
@@ -327,8 +334,10 @@ asio::awaitable<Result<void>> JobService::remove(std::shared_ptr<Job> job) {
 void JobService::end_early(const JobPtr& job, JobStatus status, std::string code, std::string message) {
     if (job->ending) return;
     queue_.remove(*job);
+    JobEnd end{.status = status, .output = job->row.output, .thinking = job->row.thinking, .error_code = std::move(code), .error_message = std::move(message)};
+    if (job->generation) note_stages(job->generation->record.get(), end);
     if (job->generation) leave_generation(job);
-    finish(job, {.status = status, .output = job->row.output, .thinking = job->row.thinking, .error_code = std::move(code), .error_message = std::move(message)});
+    finish(job, std::move(end));
 }
 
 void JobService::watch_deadline(const JobPtr& job) {

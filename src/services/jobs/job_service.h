@@ -26,6 +26,7 @@
 #include "services/jobs/recent_jobs.h"
 #include "services/jobs/shared_generation.h"
 #include "services/pending.h"
+#include "services/pipelines/pipeline.h"
 #include "store/shared_jobs.h"
 
 namespace weft {
@@ -34,8 +35,9 @@ namespace weft {
 struct JobRequest {
     std::string tenant{};
     std::string session_id{};        // empty: a new one
+    std::string pipeline{};          // empty: its conversation's, else the default one
     std::string model{};
-    bool names_model = true;         // false: that is only what the server chose, and a conversation's own model wins
+    bool names_model = true;         // false: that is only what the server chose, and a conversation's or pipeline's own model wins
     std::string request{};           // JSON, for PlanJob
     std::string request_key{};       // see JobRow
     std::int64_t tokens = 0;         // likewise
@@ -57,6 +59,7 @@ struct SubmittedJob {
 struct JobPlan {
     ChatRequest request;
     std::vector<SessionTurn> own_turns{};
+    std::vector<std::string> documents{};  // ids or names: where its pipeline looks; empty: wherever that says
 };
 
 // Requests that outlive their connection: stored before they are acknowledged, run by the chat service like any other,
@@ -77,6 +80,7 @@ class JobService {
         PlanJob plan;
         UnixTime unix_ms;
         JobLimits limits{};
+        Pipelines* pipelines = nullptr;  // null: none but the default one
     };
     explicit JobService(Parts parts);
     ~JobService();
@@ -125,6 +129,8 @@ class JobService {
     [[nodiscard]] Result<void> check_room(const JobRequest& request) const;
     void count_refusal(ErrorCode code);
     [[nodiscard]] boost::asio::awaitable<Result<bool>> go_on_with_session(JobRequest& request);
+    [[nodiscard]] Result<void> settle_pipeline(JobRequest& request) const;
+    [[nodiscard]] std::shared_ptr<Pipeline> pipeline_of(const std::string& name) const;
     [[nodiscard]] JobRow new_row(JobRequest& request, bool in_session) const;
     [[nodiscard]] bool may_start(std::int32_t priority) const;
     [[nodiscard]] bool take_place(JobRow& row);
@@ -141,6 +147,10 @@ class JobService {
     [[nodiscard]] boost::asio::awaitable<void> generate(GenerationPtr generation, JobPtr first);
     [[nodiscard]] boost::asio::awaitable<Result<JobPlan>> plan_of(JobPtr job);
     [[nodiscard]] boost::asio::awaitable<Result<GenerationDone>> generate_once(GenerationPtr generation, JobPlan plan);
+    // generate_once() with the stages of the job's pipeline around it; in job_stages.cpp.
+    [[nodiscard]] boost::asio::awaitable<Result<GenerationDone>> run_stages(GenerationPtr generation, JobPlan plan, JobPtr first);
+    [[nodiscard]] boost::asio::awaitable<Result<GenerationDone>> infer(GenerationPtr generation, JobPlan plan, std::shared_ptr<Pipeline> pipeline);
+    void tell_held(SharedGeneration& generation, const PipelineAnswer& answer);
     [[nodiscard]] boost::asio::awaitable<bool> another_attempt(GenerationPtr generation);
     void add_reply(SharedGeneration& generation, ReplyDelta delta, std::uint32_t tokens);
     void keep_text(SharedGeneration& generation);
