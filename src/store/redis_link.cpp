@@ -25,7 +25,7 @@ namespace asio = boost::asio;
 namespace redis = boost::redis;
 namespace {
 
-using Clock = std::chrono::steady_clock;
+using SteadyTime = std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds shortest_pause{100};
 constexpr std::chrono::milliseconds longest_pause{5000};
@@ -148,7 +148,7 @@ class RedisLink::Connection : public std::enable_shared_from_this<Connection> {
     }
 
     [[nodiscard]] bool up() const { return up_; }
-    [[nodiscard]] Clock::time_point up_since() const { return up_since_; }
+    [[nodiscard]] SteadyTime::time_point up_since() const { return up_since_; }
 
   private:
     // A command is carried out at most once, and never on a server that was not looked at.
@@ -208,7 +208,7 @@ class RedisLink::Connection : public std::enable_shared_from_this<Connection> {
             co_return;
         }
         self->up_ = true;
-        self->up_since_ = Clock::now();
+        self->up_since_ = SteadyTime::now();
         self->told_.clear();
         log_info("redis_up", {{"address", self->plan_.address.text()}, {"for", self->plan_.purpose}});
         if (self->events_.up) self->events_.up();
@@ -300,7 +300,7 @@ class RedisLink::Connection : public std::enable_shared_from_this<Connection> {
     std::string told_{};              // to the log, so that it is not told again and again
     std::size_t calls_ = 0;
     std::size_t call_bytes_ = 0;
-    Clock::time_point up_since_{};
+    SteadyTime::time_point up_since_{};
     bool up_ = false;
     bool stopped_ = false;
 };
@@ -317,7 +317,7 @@ bool RedisLink::up() const { return connection_->up(); }
 
 std::chrono::milliseconds RedisLink::up_for() const {
     if (!up()) return {};
-    return std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - connection_->up_since());
+    return std::chrono::duration_cast<std::chrono::milliseconds>(SteadyTime::now() - connection_->up_since());
 }
 
 Result<void> try_redis(const RedisLink::Plan& plan, std::chrono::milliseconds patience) {
@@ -330,8 +330,8 @@ Result<void> try_redis(const RedisLink::Plan& plan, std::chrono::milliseconds pa
                                                            if (why.code == ErrorCode::overloaded) last.detail = why.detail;
                                                            else verdict.emplace(std::unexpected(why));
                                                        }});
-        const auto end = Clock::now() + patience;
-        while (!verdict && Clock::now() < end) io.run_one_until(end);
+        const auto end = SteadyTime::now() + patience;
+        while (!verdict && SteadyTime::now() < end) io.run_one_until(end);
     }
     io.restart();
     io.poll();  // lets the connection close

@@ -1,11 +1,12 @@
 """Servers that share their jobs on a Redis server: the same promises whoever is asked, and none broken by a death."""
-import concurrent.futures, contextlib, http.client, json, os, random, subprocess, sys, tempfile, threading, time, unittest
+import concurrent.futures, contextlib, http.client, json, os, random, shutil, subprocess, sys, tempfile, threading, time, unittest
 
 import jobs_socket_test, jobs_test
+from jobs_callback_test import OPTIONS as CALLBACKS, Receiver
 from jobs_client import Events, accepted, read_events, result, submit, text_of
 from jobs_test import GREEDY, LONG
-from redis_server import INSTALLED, AnyNode, Node, RedisServer
-from server import BINARY, PATIENCE, wait_until
+from redis_server import INSTALLED, AnyNode, Node, RedisServer, free_port
+from server import BINARY, PATIENCE, Server, wait_until
 
 NEEDS_REDIS = unittest.skipUnless(INSTALLED, "needs redis-server")
 
@@ -39,7 +40,7 @@ class Nodes(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.redis = RedisServer()
-        cls.a, cls.b = Node(cls.redis), Node(cls.redis)
+        cls.a, cls.b = Node(cls.redis, *CALLBACKS), Node(cls.redis, *CALLBACKS)
 
     @classmethod
     def tearDownClass(cls):
@@ -85,6 +86,19 @@ class Nodes(unittest.TestCase):
             self.assertEqual(refused, {"rate_limited"})
             self.assertEqual({result(b, body["request_id"], key="mine")["status"] for status, body in answers if status == 202}, {"completed"})
             self.assertEqual(submit(a, **LONG, key="other")[0], 202)
+
+    def test_the_end_of_a_job_is_told_by_one_node_only(self):
+        receiver = Receiver(500)
+        self.addCleanup(receiver.close)
+        job = result(self.b, accepted(self.a, callback_url=receiver.url, **GREEDY))
+        wait_until(lambda: len(receiver.calls) == 2, "a try, and another one")
+        time.sleep(3)  # all nodes have looked for callbacks meanwhile
+        self.assertEqual([json.loads(body) for _, body in receiver.calls], [job, job])
+
+    def test_documents_are_not_shared_and_say_so(self):
+        for path, body in [("/api/v1/documents", {"name": "a", "text": "Bees make honey."}), ("/api/v1/search", {"query": "honey"})]:
+            status, _, text = self.a.request("POST", path, body)
+            self.assertEqual((status, json.loads(text)["error"]["code"]), (501, "not_implemented"))
 
     def test_a_job_whose_time_is_over_is_gone_on_all_nodes(self):
         with RedisServer() as redis, Node(redis, "--set", "jobs.ttl=1s") as a, Node(redis, "--set", "jobs.ttl=1s") as b:
@@ -139,6 +153,26 @@ class Deaths(unittest.TestCase):
         self.assertEqual(len(set(ids)), len(ids))
         self.assertGreaterEqual(len(ids), 240)
         self.assertEqual({job["status"] for job in ends.values()}, {"completed"})
+
+
+@NEEDS_REDIS
+@unittest.skipUnless(shutil.which("openssl"), "needs openssl")
+class Tls(unittest.TestCase):
+    def test_jobs_go_over_tls_to_a_server_whose_certificate_is_trusted_and_to_no_other(self):
+        with tempfile.TemporaryDirectory(prefix="weft-redis-") as folder:
+            certificate, key = f"{folder}/certificate.pem", f"{folder}/key.pem"
+            subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-out",
+                            certificate, "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"],
+                           check=True, capture_output=True)
+            port = free_port()
+            with RedisServer("--tls-port", str(port), "--tls-cert-file", certificate, "--tls-key-file", key, "--tls-ca-cert-file", certificate,
+                             "--tls-auth-clients", "no"):
+                with Server("--set", f"jobs.store=rediss://localhost:{port}", env={"SSL_CERT_FILE": certificate}) as server:
+                    self.assertEqual(result(server, accepted(server, **GREEDY))["status"], "completed")
+                for host, trusted in [("localhost", "/dev/null"), ("127.0.0.1", certificate)]:
+                    with Server("--set", f"jobs.store=rediss://{host}:{port}", env={"SSL_CERT_FILE": trusted}) as server:
+                        self.assertEqual(submit(server)[0], 503)
+                        self.assertIn("certificate verify failed", server.log_text())
 
 
 @NEEDS_REDIS

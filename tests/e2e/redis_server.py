@@ -1,5 +1,5 @@
 """A redis-server for a test, that keeps what it acknowledges, and servers that share it."""
-import itertools, os, pathlib, shutil, signal, socket, subprocess, tempfile
+import itertools, shutil, signal, socket, subprocess, tempfile
 
 from jobs_crash_test import DurableServer
 from server import Server, wait_until
@@ -7,13 +7,17 @@ from server import Server, wait_until
 INSTALLED = shutil.which("redis-server") is not None
 
 
+def free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
 class RedisServer:
     def __init__(self, *settings):
         self.home = tempfile.TemporaryDirectory(prefix="weft-redis-")
         self.settings = settings
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.start()
 
     @property

@@ -12,7 +12,7 @@ namespace {
 constexpr std::size_t renewed_at_once = 256;             // leases, in one step of the store
 constexpr std::chrono::seconds ask_without_news_after{2};  // about a job that somebody watches
 
-using Clock = std::chrono::steady_clock;
+using SteadyTime = std::chrono::steady_clock;
 
 }  // namespace
 
@@ -34,7 +34,7 @@ void JobService::share_later() {
 
 // What has to be done without news, and what news that got lost would have told.
 void JobService::keep_sharing() {
-    const auto now = Clock::now();
+    const auto now = SteadyTime::now();
     if (now - renewed_at_ >= shared_->lease() / 3) renew_leases();
     if (!draining_) {
         const auto now_ms = parts_.unix_ms();
@@ -142,7 +142,7 @@ void JobService::wait_for_any_node(const JobPtr& job) {
 }
 
 void JobService::renew_leases() {
-    renewed_at_ = Clock::now();
+    renewed_at_ = SteadyTime::now();
     std::vector<JobMark> held;
     for (const auto& [id, job] : live_) {
         if (job->row.status != JobStatus::processing) continue;
@@ -229,7 +229,7 @@ void JobService::ask(const JobPtr& job) {
         return;
     }
     elsewhere.asking = true;
-    elsewhere.asked_at = Clock::now();
+    elsewhere.asked_at = SteadyTime::now();
     shared_->look(job->row.id, job->row.attempt, job->row.output.sizes.size(), [this, alive = alive_, job](Result<FoundJob> found) {
         if (!*alive || !job->elsewhere) return;
         job->elsewhere->asking = false;
