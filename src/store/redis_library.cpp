@@ -104,7 +104,10 @@ local function hold(j, lease, node)
 end
 
 local function let_go(j)
-XX, P .. 'busy', j.sn) == tostring(j.n) then redis.call('HDEL', P .. 'busy', j.sn) end
+    if redis.call('ZREM', P .. 'leases', j.n) == 1 and redis.call('HINCRBY', P .. 'running', j.tn, -1) <= 0 then
+        redis.call('HDEL', P .. 'running', j.tn)
+    end
+    if j.sn ~= '0' and redis.call('HGET', P .. 'busy', j.sn) == tostring(j.n) then redis.call('HDEL', P .. 'busy', j.sn) end
 end
 
 local function begin(j, attempt, now, lease, node)
