@@ -29,9 +29,10 @@ using SteadyTime = std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds shortest_pause{100};
 constexpr std::chrono::milliseconds longest_pause{5000};
-constexpr std::chrono::seconds health_interval{2};  // a server that says nothing for twice as long is gone
+constexpr std::chrono::seconds health_interval{5};  // a server that says nothing for twice as long is gone
 constexpr std::chrono::seconds connect_patience{3};
 constexpr int retry_when_back_s = 5;
+constexpr std::size_t max_early_calls = 1024;
 constexpr const char* functions_are_gone = "ERR Function not found";
 
 std::unexpected<Error> unreachable(std::string detail) {
@@ -116,6 +117,7 @@ class RedisLink::Connection : public std::enable_shared_from_this<Connection> {
         stopped_ = true;
         up_ = false;
         events_ = {};
+        early_.clear();
         pause_.cancel();
         connection_.cancel();
     }
@@ -123,6 +125,8 @@ class RedisLink::Connection : public std::enable_shared_from_this<Connection> {
     void call(std::vector<std::string> command, Answer done) {
         std::size_t bytes = 0;
         for (const auto& part : command) bytes += part.size();
+        // Before it is known for the first time whether the server is there, calls wait.
+        if (!up_ && !settled_ && early_.size() < max_early_calls) return early_.push_back({std::move(command), std::move(done)});
         if (!up_) return refuse(unreachable("not connected"), std::move(done));
         if (calls_ >= max_calls || call_bytes_ + bytes > max_call_bytes)
             return refuse(std::unexpected(Error{.code = ErrorCode::overloaded, .message = "the server has too much to store",
@@ -160,6 +164,16 @@ class RedisLink::Connection : public std::enable_shared_from_this<Connection> {
         return {redis::logger::level::err, [this](redis::logger::level, std::string_view text) { complaint_ = text; }};
     }
 
+    struct EarlyCall {
+        std::vector<std::string> command;
+        Answer done;
+    };
+
+    void settle() {
+        settled_ = true;
+        for (auto& early : std::exchange(early_, {})) call(std::move(early.command), std::move(early.done));
+    }
+
     void refuse(Result<RedisValue> why, Answer done) {
         asio::post(io_, [self = shared_from_this(), why = std::move(why), done = std::move(done)]() mutable {
             if (!self->stopped_) done(std::move(why));
@@ -193,6 +207,7 @@ class RedisLink::Connection : public std::enable_shared_from_this<Connection> {
         if (was_up || text != told_) log_warn("redis_down", {{"address", plan_.address.text()}, {"for", plan_.purpose}, {"reason", why.message}, {"detail", why.detail}});
         told_ = text;
         complaint_.clear();
+        settle();
         if (events_.down) events_.down(why);
     }
 
@@ -211,6 +226,7 @@ class RedisLink::Connection : public std::enable_shared_from_this<Connection> {
         self->up_since_ = SteadyTime::now();
         self->told_.clear();
         log_info("redis_up", {{"address", self->plan_.address.text()}, {"for", self->plan_.purpose}});
+        self->settle();
         if (self->events_.up) self->events_.up();
     }
 
@@ -298,10 +314,12 @@ class RedisLink::Connection : public std::enable_shared_from_this<Connection> {
     asio::steady_timer pause_;
     std::optional<Error> refusal_{};  // why the server must not be used
     std::string told_{};              // to the log, so that it is not told again and again
+    std::vector<EarlyCall> early_{};
     std::size_t calls_ = 0;
     std::size_t call_bytes_ = 0;
     SteadyTime::time_point up_since_{};
     bool up_ = false;
+    bool settled_ = false;  // was up, or found not to be
     bool stopped_ = false;
 };
 

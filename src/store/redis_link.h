@@ -43,7 +43,7 @@ class RedisLink {
     RedisLink(const RedisLink&) = delete;
     RedisLink& operator=(const RedisLink&) = delete;
 
-    // One command. Not ready: overloaded. The connection broke before the answer came: overloaded, too, and nobody knows
+    // One command. Not ready: overloaded, but the first calls wait for the first connection. The connection broke before the answer came: overloaded, too, and nobody knows
     // whether the command was carried out. storage_full: the server's memory is full.
     void call(std::vector<std::string> command, Answer done);
 

@@ -79,18 +79,14 @@ TEST_CASE("any node claims what is pending, each job once, with its request and 
     CHECK(nodes.a.find("1")->status == JobStatus::processing);
 }
 
-TEST_CASE("requests as large as a body may be go from node to node") {
+TEST_CASE("a request as large as a body may be goes from node to node") {
     Nodes nodes;
-    for (const char* id : {"1", "2", "3"}) {
-        auto job = job_named(id);
-        job.row.request = std::string(40 << 20, *id);
-        nodes.a.add(job).value();
-    }
-    for (const char* id : {"1", "2", "3"}) {
-        const auto claimed = nodes.b.claim();
-        REQUIRE(ids_of(claimed) == Ids{id});
-        CHECK(claimed[0].request == std::string(40 << 20, *id));
-    }
+    auto job = job_named("1");
+    job.row.request = std::string(34 << 20, 'x');  // more than servers let pile up for a connection that listens
+    nodes.a.add(job).value();
+    const auto claimed = nodes.b.claim();
+    REQUIRE(ids_of(claimed) == Ids{"1"});
+    CHECK(claimed[0].request.size() == 34 << 20);
 }
 
 TEST_CASE("urgent jobs are claimed first, those of low priority only as far as there is room for them") {
