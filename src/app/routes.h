@@ -20,7 +20,8 @@ namespace weft {
                                                               const api::openai::Services& openai,
                                                               const api::anthropic::Services& anthropic,
                                                               const api::jobs::Services& jobs,
-                                                              Registry& registry, const bool& draining);
+                                                              Registry& registry, const bool& draining,
+                                                              std::function<std::string()> more_metrics);
 
 // What is asked of every request before its handler sees it, in this order. Hosts and origins: besides the built-in ones.
 [[nodiscard]] std::vector<http::Middleware> request_checks(bool bound_to_loopback, std::vector<std::string> extra_hosts,

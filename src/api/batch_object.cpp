@@ -1,8 +1,8 @@
-#include "api/openai/batch_object.h"
+#include "api/batch_object.h"
 
 #include <glaze/json.hpp>
 
-namespace weft::api::openai {
+namespace weft::api {
 namespace {
 
 // Clients expect every key, null where there is nothing.
@@ -28,4 +28,4 @@ Result<StoredBatch> read_stored_batch(const std::string& text) {
     return batch;
 }
 
-}  // namespace weft::api::openai
+}  // namespace weft::api

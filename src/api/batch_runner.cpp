@@ -1,4 +1,4 @@
-#include "api/openai/batch_runner.h"
+#include "api/batch_runner.h"
 
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
@@ -10,11 +10,11 @@
 
 #include "api/json_reader.h"
 #include "api/json_text.h"
-#include "api/openai/loopback_exchange.h"
+#include "api/loopback_exchange.h"
 #include "base/log.h"
 #include "services/pending.h"
 
-namespace weft::api::openai {
+namespace weft::api {
 namespace asio = boost::asio;
 namespace {
 
@@ -23,18 +23,8 @@ constexpr std::size_t lines_at_once = 100;  // of a file, before others have the
 constexpr std::int64_t result_lifetime_s = 30LL * 24 * 3600;
 constexpr std::chrono::milliseconds retry_store_after{1000};
 
-std::string response_line(const std::string& id, const std::string& custom_id, const http::Response& response, const std::string& request_id) {
-    std::string out = R"({"id":")" + id + R"(","custom_id":)";
-    append_json_string(out, custom_id);
-    return out + R"(,"response":{"status_code":)" + std::to_string(response.status) + R"(,"request_id":")" + request_id + R"(","body":)" +
-           response.body + R"(},"error":null})";
-}
-
-std::string never_run_line(const std::string& id, const std::string& custom_id, std::string_view code, std::string_view message) {
-    std::string out = R"({"id":")" + id + R"(","custom_id":)";
-    append_json_string(out, custom_id);
-    return out + R"(,"response":null,"error":{"code":")" + std::string(code) + R"(","message":")" + std::string(message) + R"("}})";
-}
+// Busy servers are asked again; one dialect has a status of its own for it.
+bool is_busy(const http::Response& response) { return response.status == 503 || response.status == 529; }
 
 std::int64_t tokens_in(const JsonReader& usage, std::initializer_list<std::string_view> names) {
     const auto tokens = usage.first_of(names).integer();
@@ -89,53 +79,51 @@ void BatchRunner::start(BatchPtr batch) {
     });
 }
 
-asio::awaitable<Result<BatchObject>> BatchRunner::create(std::string tenant, StoredBatch stored) {
+asio::awaitable<Result<StoredBatch>> BatchRunner::create(std::string owner, StoredBatch stored) {
     if (draining_) co_return fail(ErrorCode::shutting_down, "The server is shutting down.");
-    auto batch = std::make_shared<Batch>(Batch{.row = {.id = stored.batch.id, .tenant = std::move(tenant)}, .stored = std::move(stored)});
+    auto batch = std::make_shared<Batch>(Batch{.row = {.id = stored.batch.id, .tenant = std::move(owner)}, .stored = std::move(stored)});
     batch->row.state = stored_batch_json(batch->stored);
     const Pending<std::int64_t> added(parts_.io);
     parts_.store.add_batch(batch->row, added.setter());
     const auto number = co_await added.wait();
     if (!number) co_return std::unexpected(number.error());
     batch->row.number = *number;
-    const BatchObject accepted = batch->object();
+    const StoredBatch accepted = batch->stored;
     start(batch);
     co_return accepted;
 }
 
-asio::awaitable<Result<BatchObject>> BatchRunner::find(std::string tenant, std::string id) {
-    if (const auto live = live_.find(id); live != live_.end() && live->second->row.tenant == tenant) co_return live->second->object();
+asio::awaitable<Result<StoredBatch>> BatchRunner::find(std::string owner, std::string id) {
+    if (const auto live = live_.find(id); live != live_.end() && live->second->owner() == owner) co_return live->second->stored;
     const Pending<BatchRecord> pending(parts_.io);
-    parts_.store.find_batch(std::move(tenant), std::move(id), pending.setter());
+    parts_.store.find_batch(std::move(owner), std::move(id), pending.setter());
     const auto row = co_await pending.wait();
     if (!row) co_return std::unexpected(row.error());
-    auto stored = read_stored_batch(row->state);
-    if (!stored) co_return std::unexpected(std::move(stored).error());
-    co_return std::move(stored->batch);
+    co_return read_stored_batch(row->state);
 }
 
-asio::awaitable<Result<std::vector<BatchObject>>> BatchRunner::list(PageQuery query) {
+asio::awaitable<Result<std::vector<StoredBatch>>> BatchRunner::list(PageQuery query) {
     const Pending<std::vector<BatchRecord>> pending(parts_.io);
     parts_.store.list_batches(std::move(query), pending.setter());
     const auto rows = co_await pending.wait();
     if (!rows) co_return std::unexpected(rows.error());
-    std::vector<BatchObject> batches;
+    std::vector<StoredBatch> batches;
     for (const auto& row : *rows) {
         if (const auto live = live_.find(row.id); live != live_.end()) {
-            batches.push_back(live->second->object());
+            batches.push_back(live->second->stored);
         } else if (auto stored = read_stored_batch(row.state)) {
-            batches.push_back(std::move(stored->batch));
+            batches.push_back(std::move(*stored));
         }
     }
     co_return batches;
 }
 
-asio::awaitable<Result<BatchObject>> BatchRunner::cancel(std::string tenant, std::string id) {
+asio::awaitable<Result<StoredBatch>> BatchRunner::cancel(std::string owner, std::string id) {
     const auto live = live_.find(id);
-    if (live == live_.end() || live->second->row.tenant != tenant || live->second->object().ended()) {
-        auto batch = co_await find(std::move(tenant), std::move(id));
+    if (live == live_.end() || live->second->owner() != owner || live->second->object().ended()) {
+        auto batch = co_await find(std::move(owner), std::move(id));
         if (!batch) co_return batch;
-        co_return fail(ErrorCode::conflict, "Cannot cancel a batch with status '" + batch->status + "'.");
+        co_return fail(ErrorCode::conflict, "Cannot cancel a batch with status '" + batch->batch.status + "'.");
     }
     const auto batch = live->second;
     if (!batch->cancelled()) {
@@ -146,7 +134,32 @@ asio::awaitable<Result<BatchObject>> BatchRunner::cancel(std::string tenant, std
         for (auto* exchange : running) exchange->leave();
         place_free_.cancel();
     }
-    co_return batch->object();
+    co_return batch->stored;
+}
+
+// It goes as if its time were over.
+asio::awaitable<Result<void>> BatchRunner::remove(std::string owner, std::string id) {
+    const Pending<BatchRecord> pending(parts_.io);
+    parts_.store.find_batch(owner, id, pending.setter());
+    auto row = co_await pending.wait();
+    if (!row) co_return std::unexpected(std::move(row).error());
+    const auto stored = read_stored_batch(row->state);
+    if (!stored) co_return std::unexpected(stored.error());
+    if (row->running) co_return fail(ErrorCode::conflict, "Cannot delete a batch with status '" + stored->batch.status + "'.");
+    row->expires_s = 1;
+    const Pending<bool> updated(parts_.io);
+    parts_.store.update_batch(std::move(*row), updated.setter());
+    if (const auto done = co_await updated.wait(); !done) co_return std::unexpected(done.error());
+    const Pending<std::size_t> expired(parts_.io);
+    parts_.store.expire(parts_.unix_time(), expired.setter());
+    if (const auto done = co_await expired.wait(); !done) co_return std::unexpected(done.error());
+    const auto& batch = stored->batch;
+    for (const auto& file : {batch.input_file_id, batch.output_file_id.value_or(""), batch.error_file_id.value_or("")}) {
+        const Pending<bool> removed(parts_.io);
+        parts_.store.remove_file(owner, file, removed.setter());
+        if (const auto done = co_await removed.wait(); !done) co_return std::unexpected(done.error());
+    }
+    co_return Result<void>{};
 }
 
 void BatchRunner::drain() {
@@ -264,14 +277,14 @@ asio::awaitable<void> BatchRunner::run_line(BatchPtr batch, const BatchLine& lin
         std::string request_id;
         const auto response = co_await ask(batch, line, request_id);
         if (!*alive || draining_ || batch->cancelled()) co_return;  // broken off: it was not answered
-        if (response.status == 503 && !expired(*batch)) {
+        if (is_busy(response) && !expired(*batch)) {
             co_await pause(parts_.retry_busy_after);
             if (!*alive || draining_) co_return;
             continue;
         }
         const bool failed = response.status >= 400;
         BatchAnswer answer{.line = line.number, .failed = failed,
-                           .text = response_line(parts_.new_id("batch_req_"), line.custom_id, response, request_id)};
+                           .text = dialect_of(*batch).answer_line({.custom_id = line.custom_id, .response = response, .request_id = request_id})};
         // What does not fit on the disk now is kept until it does.
         for (;;) {
             const Pending<bool> stored(parts_.io);
@@ -289,25 +302,26 @@ asio::awaitable<void> BatchRunner::run_line(BatchPtr batch, const BatchLine& lin
 }
 
 asio::awaitable<http::Response> BatchRunner::ask(BatchPtr batch, const BatchLine& line, std::string& request_id) {
+    const auto& dialect = dialect_of(*batch);
     const auto text = std::string_view(batch->content).substr(line.begin, line.length);
     http::Request request{.method = "POST", .path = batch->object().endpoint, .body = batch_line_body(text), .id = parts_.new_id("req_"),
-                          .peer = "batch", .received_at = std::chrono::steady_clock::now(), .on_behalf_of = batch->row.tenant};
+                          .peer = "batch", .received_at = std::chrono::steady_clock::now(), .on_behalf_of = dialect.tenant_of(batch->owner())};
     request.headers = {{"content-type", "application/json"}, {"x-weft-priority", std::string(low_priority)}};
     request_id = request.id;
     if (const auto json = parse_json(request.body); json && JsonReader(*json)["stream"].boolean().value_or(false).value_or(false))
-        co_return http::Response{.status = 400, .body = R"({"error":{"message":"'stream' must not be true in a batch","type":"invalid_request_error","param":"stream","code":"invalid_value"}})"};
+        co_return dialect.refuse_stream();
     LoopbackExchange exchange(parts_.io, std::move(request));
     batch->running.insert(&exchange);
     std::string failure;
     try {
-        co_await parts_.handle(exchange);
+        co_await dialect.handle(exchange);
     } catch (const std::exception& exception) {
         failure = exception.what();
     }
     batch->running.erase(&exchange);
     if (failure.empty()) co_return exchange.answer();
     log_error("batch_line_failed", {{"batch", batch->row.id}, {"what", failure}});
-    co_return http::Response{.status = 500, .body = R"({"error":{"message":"The server has failed on this request.","type":"server_error","param":null,"code":"internal_error"}})"};
+    co_return dialect.failure();
 }
 
 asio::awaitable<void> BatchRunner::save(BatchPtr batch, StoredBatch now) {
@@ -345,10 +359,10 @@ asio::awaitable<void> BatchRunner::write_results(BatchPtr batch) {
     for (const auto& answer : *answers) (answer.failed ? errors : output).append(answer.text).append("\n");
     for (const auto& line : batch->lines) {
         if (batch->answered.contains(line.number)) continue;
-        errors += never_run_line(parts_.new_id("batch_req_"), line.custom_id, cancelled ? "batch_cancelled" : "batch_expired",
-                                 cancelled ? "The batch was cancelled before this request ran." : "The batch expired before this request ran.");
+        errors += dialect_of(*batch).never_run_line(line.custom_id, cancelled);
         errors += "\n";
         ++object.request_counts.failed;
+        ++ended.never_run;
     }
     std::vector<NewFile> results;
     const auto now = parts_.unix_time();
@@ -378,4 +392,4 @@ asio::awaitable<void> BatchRunner::write_results(BatchPtr batch) {
     }
 }
 
-}  // namespace weft::api::openai
+}  // namespace weft::api

@@ -1,10 +1,10 @@
-#include "api/openai/batch_input.h"
+#include "api/batch_input.h"
 
 #include <algorithm>
 
 #include "api/json_reader.h"
 
-namespace weft::api::openai {
+namespace weft::api {
 namespace {
 
 Result<std::string> check_line(const JsonReader& line, std::string_view endpoint) {
@@ -79,4 +79,4 @@ std::string batch_line_body(std::string_view line) {
     return json ? api::write_json(JsonReader(*json)["body"].json()) : std::string("{}");
 }
 
-}  // namespace weft::api::openai
+}  // namespace weft::api

@@ -5,9 +5,9 @@
 #include <unordered_set>
 #include <vector>
 
-#include "api/openai/batch_object.h"
+#include "api/batch_object.h"
 
-namespace weft::api::openai {
+namespace weft::api {
 
 inline constexpr std::size_t max_batch_lines = 50'000;
 inline constexpr std::size_t max_batch_errors = 100;  // that are told
@@ -54,4 +54,4 @@ class BatchInputReader {
 // The body of a line that was found to be fine.
 [[nodiscard]] std::string batch_line_body(std::string_view line);
 
-}  // namespace weft::api::openai
+}  // namespace weft::api

@@ -5,7 +5,7 @@
 
 #include "http/exchange.h"
 
-namespace weft::api::openai {
+namespace weft::api {
 
 // A request that the server makes of itself: handlers answer it like any other, and the answer stays here. Streams are
 // collected. Thread: io.
@@ -38,4 +38,4 @@ class LoopbackExchange final : public http::Exchange {
     bool gone_ = false;
 };
 
-}  // namespace weft::api::openai
+}  // namespace weft::api

@@ -1,6 +1,6 @@
-#include "api/openai/loopback_exchange.h"
+#include "api/loopback_exchange.h"
 
-namespace weft::api::openai {
+namespace weft::api {
 namespace asio = boost::asio;
 
 void LoopbackExchange::leave() {
@@ -33,4 +33,4 @@ void LoopbackExchange::on_client_gone(std::function<void()> callback) {
     when_gone_ = std::move(callback);
 }
 
-}  // namespace weft::api::openai
+}  // namespace weft::api

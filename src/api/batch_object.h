@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 
-namespace weft::api::openai {
+namespace weft::api {
 
 struct BatchError {
     std::string code;
@@ -40,7 +40,7 @@ struct BatchUsage {
     std::int64_t total_tokens = 0;
 };
 
-// The Batch object, as it is answered and as it is stored. Times are Unix seconds.
+// The Batch object, as it is stored, and as OpenAI's API words it. Times are Unix seconds.
 struct BatchObject {
     std::string id;
     std::string object = "batch";
@@ -68,10 +68,11 @@ struct BatchObject {
 struct StoredBatch {
     BatchObject batch;
     std::int64_t output_lifetime_s = 0;  // of the result files; 0: the default
+    std::int64_t never_run = 0;          // of the requests that failed: those that nobody tried
 };
 
 [[nodiscard]] std::string batch_json(const BatchObject& batch);
 [[nodiscard]] std::string stored_batch_json(const StoredBatch& batch);
 [[nodiscard]] Result<StoredBatch> read_stored_batch(const std::string& text);
 
-}  // namespace weft::api::openai
+}  // namespace weft::api

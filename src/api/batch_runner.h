@@ -10,24 +10,25 @@
 #include <unordered_map>
 #include <vector>
 
-#include "api/openai/batch_input.h"
-#include "api/openai/batch_object.h"
+#include "api/batch_dialect.h"
+#include "api/batch_input.h"
+#include "api/batch_object.h"
 #include "http/exchange.h"
 #include "store/batch_store.h"
 
-namespace weft::api::openai {
+namespace weft::api {
 
 class LoopbackExchange;
 
-// Runs batches: each line as a request of its own to the handlers of its route, at low priority, its answer stored as soon
+// Runs batches of any dialect: each line as a request of its own to the handlers of its route, at low priority, its answer stored as soon
 // as it is there. What was running when the process ended goes on with the lines that have no answer. Thread: io.
 class BatchRunner {
   public:
     struct Parts {
         boost::asio::any_io_executor io;
         BatchStore& store;
-        // Answers a request to one of the endpoints.
-        std::function<boost::asio::awaitable<void>(http::Exchange&)> handle;
+        // Whose an endpoint is. It outlives the runner.
+        std::function<const BatchDialect&(std::string_view endpoint)> dialect_of;
         std::function<std::string(std::string_view prefix)> new_id;
         std::function<std::int64_t()> unix_time;
         std::size_t parallel = 16;                        // lines of all batches that run at once
@@ -40,11 +41,13 @@ class BatchRunner {
     [[nodiscard]] Result<void> recover();
 
     // The batch is on disk when this returns; its endpoint and files have been checked.
-    [[nodiscard]] boost::asio::awaitable<Result<BatchObject>> create(std::string tenant, StoredBatch batch);
-    [[nodiscard]] boost::asio::awaitable<Result<BatchObject>> find(std::string tenant, std::string id);
-    [[nodiscard]] boost::asio::awaitable<Result<std::vector<BatchObject>>> list(PageQuery query);
+    [[nodiscard]] boost::asio::awaitable<Result<StoredBatch>> create(std::string owner, StoredBatch batch);
+    [[nodiscard]] boost::asio::awaitable<Result<StoredBatch>> find(std::string owner, std::string id);
+    [[nodiscard]] boost::asio::awaitable<Result<std::vector<StoredBatch>>> list(PageQuery query);
     // conflict when it has ended.
-    [[nodiscard]] boost::asio::awaitable<Result<BatchObject>> cancel(std::string tenant, std::string id);
+    [[nodiscard]] boost::asio::awaitable<Result<StoredBatch>> cancel(std::string owner, std::string id);
+    // With its files. conflict when it has not ended.
+    [[nodiscard]] boost::asio::awaitable<Result<void>> remove(std::string owner, std::string id);
 
     // Starts no more lines; those that run are broken off and run again after the next start.
     void drain();
@@ -61,6 +64,7 @@ class BatchRunner {
         std::unique_ptr<boost::asio::steady_timer> changed{};
 
         [[nodiscard]] BatchObject& object() { return stored.batch; }
+        [[nodiscard]] const std::string& owner() const { return row.tenant; }
         [[nodiscard]] bool cancelled() const { return stored.batch.cancelling_at.has_value(); }
     };
     using BatchPtr = std::shared_ptr<Batch>;
@@ -70,6 +74,7 @@ class BatchRunner {
     [[nodiscard]] boost::asio::awaitable<bool> prepare(BatchPtr batch);
     [[nodiscard]] boost::asio::awaitable<void> run_lines(BatchPtr batch);
     [[nodiscard]] boost::asio::awaitable<void> run_line(BatchPtr batch, const BatchLine& line);
+    [[nodiscard]] const BatchDialect& dialect_of(Batch& batch) const { return parts_.dialect_of(batch.object().endpoint); }
     [[nodiscard]] boost::asio::awaitable<http::Response> ask(BatchPtr batch, const BatchLine& line, std::string& request_id);
     [[nodiscard]] boost::asio::awaitable<void> write_results(BatchPtr batch);
     [[nodiscard]] boost::asio::awaitable<void> save(BatchPtr batch, StoredBatch now);
@@ -87,4 +92,4 @@ class BatchRunner {
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
-}  // namespace weft::api::openai
+}  // namespace weft::api
