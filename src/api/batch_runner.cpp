@@ -65,7 +65,7 @@ void BatchRunner::expire_later() {
     expire_timer_.async_wait([this](const boost::system::error_code& error) {
         if (error) return;
         parts_.store.expire(parts_.unix_time(), [](const Result<std::size_t>& expired) {
-            if (expired && *expired > 0) log_info("files_expired", {{"files", std::to_string(*expired)}});
+            if (expired && *expired > 0) log_info("files_expired", {{"files", *expired}});
         });
         expire_later();
     });
