@@ -65,7 +65,7 @@ void BatchRunner::expire_later() {
     expire_timer_.async_wait([this](const boost::system::error_code& error) {
         if (error) return;
         parts_.store.expire(parts_.unix_time(), [](const Result<std::size_t>& expired) {
-            if (expired && *expired > 0) log_info("files_expired", {{"files", std::to_string(*expired)}});
+            if (expired && *expired > 0) log_info("files_expired", {{"files", *expired}});
         });
         expire_later();
     });
@@ -145,7 +145,7 @@ asio::awaitable<Result<void>> BatchRunner::remove(std::string owner, std::string
     if (!row) co_return std::unexpected(std::move(row).error());
     const auto stored = read_stored_batch(row->state);
     if (!stored) co_return std::unexpected(stored.error());
-    if (row->running || live_.contains(id)) co_return fail(ErrorCode::conflict, "Cannot delete a batch with status '" + stored->batch.status + "'.");
+    if (row->running) co_return fail(ErrorCode::conflict, "Cannot delete a batch with status '" + stored->batch.status + "'.");
     row->expires_s = 1;
     const Pending<bool> updated(parts_.io);
     parts_.store.update_batch(std::move(*row), updated.setter());

@@ -68,7 +68,7 @@ class Gateway {
         if (!callbacks_allowed()) return 1;
         const auto bound = server_.listen(options_.host, options_.port);
         if (!bound) {
-            log_error("cannot_listen", {{"host", options_.host}, {"port", std::to_string(options_.port)},
+            log_error("cannot_listen", {{"host", options_.host}, {"port", options_.port},
                                         {"reason", bound.error().message}, {"detail", bound.error().detail}});
             return 1;
         }
@@ -80,15 +80,10 @@ class Gateway {
                 return 1;
             }
         }
-        server_.set_middleware({
-            // A web page that rebinds its name to 127.0.0.1 still sends its own name.
-            http::check_host({.bound_to_loopback = bound->loopback, .extra_hosts = options_.extra_hosts}),
-            // Other people's web pages must not use the models of whoever looks at them.
-            http::apply_cors({.extra_origins = options_.extra_origins}),
-        });
+        server_.set_middleware(request_checks(bound->loopback, options_.extra_hosts, options_.extra_origins));
         if (!options_.port_file.empty()) std::ofstream(options_.port_file) << bound->port << '\n';
-        log_info("listening", {{"address", bound->address}, {"port", std::to_string(bound->port)},
-                               {"models", std::to_string(registry_.list().size())}});
+        log_info("listening", {{"address", bound->address}, {"port", bound->port},
+                               {"models", registry_.list().size()}});
         await_signal();
         io_.run();
         return exit_status_;
@@ -117,8 +112,8 @@ class Gateway {
 
     void drain(int signal) {
         draining_ = true;
-        log_info("draining", {{"signal", std::to_string(signal)},
-                              {"connections", std::to_string(server_.connections())}});
+        log_info("draining", {{"signal", signal},
+                              {"connections", server_.connections()}});
         registry_.drain();
         // Streams of jobs end with the jobs, so both drain at once.
         const auto part_done = [this] {

@@ -40,6 +40,16 @@ std::shared_ptr<const http::Router> make_router(api::ollama::Services& ollama, c
     return router;
 }
 
+std::vector<http::Middleware> request_checks(bool bound_to_loopback, std::vector<std::string> extra_hosts,
+                                             std::vector<std::string> extra_origins) {
+    return {
+        // A web page that rebinds its name to 127.0.0.1 still sends its own name.
+        http::check_host({.bound_to_loopback = bound_to_loopback, .extra_hosts = std::move(extra_hosts)}),
+        // Other people's web pages must not use the models of whoever looks at them.
+        http::apply_cors({.extra_origins = std::move(extra_origins)}),
+    };
+}
+
 http::ErrorFormatter error_formatter() {
     return [](const http::Request& request, int status, std::string_view code_word, std::string message) {
         if (api::anthropic::speaks_anthropic(request)) return api::anthropic::transport_error(status, request);

@@ -1,5 +1,7 @@
 #include "app/serve.h"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
@@ -78,6 +80,14 @@ LoadMessage engine_defaults(const Config& config, const std::filesystem::path& h
             .check_prefixes = config.cache.check,
             .speculation = config.defaults.speculation,
             .deterministic = config.defaults.deterministic};
+}
+
+// Every connection is a file: as many as the system allows.
+void raise_file_limit() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    limit.rlim_cur = limit.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 JobLimits job_limits(const JobsConfig& config) {
@@ -169,6 +179,7 @@ int serve(const cli::ServeOptions& options) {
     set_up_logging(config.log.level, config.log.format);
     for (const auto& warning : loaded.warnings) log_warn("configuration", {{"warning", warning.text()}});
     if (loaded.file) log_info("configuration", {{"file", loaded.file->string()}});
+    raise_file_limit();
     GatewayOptions gateway{.program = std::filesystem::read_symlink("/proc/self/exe").string(),
                            .host = config.server.host,
                            .port = config.server.port,

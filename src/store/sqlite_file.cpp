@@ -53,12 +53,12 @@ Result<Database> open_for_writing(const fs::path& file, const SqliteFile::Limits
 std::unexpected<Error> damaged(std::string what) { return unusable(ErrorCode::internal, "the job store is damaged", std::move(what)); }
 
 // Null for a file that is not there yet, or is empty.
-Result<std::unique_ptr<IntegrityCheck>> check_file(const fs::path& file) {
+Result<std::unique_ptr<IntegrityCheck>> check_file(const fs::path& file, std::chrono::milliseconds patience) {
     std::error_code error;
     if (!fs::exists(file, error) || fs::file_size(file, error) == 0) return nullptr;
     WEFT_TRY(auto check, IntegrityCheck::begin(file));
     // Before anything is changed, if it can be.
-    if (check->wait(SqliteFile::check_patience) == IntegrityCheck::Outcome::damaged) return damaged(check->damage());
+    if (check->wait(patience) == IntegrityCheck::Outcome::damaged) return damaged(check->damage());
     return check;
 }
 
@@ -72,7 +72,7 @@ Result<std::unique_ptr<SqliteFile>> SqliteFile::open(const fs::path& folder, Lim
     const int lock = lock_folder(folder);
     if (lock < 0) return unusable(ErrorCode::overloaded, "another server uses the job store", folder.string());
     const fs::path file = folder / file_name;
-    auto check = check_file(file);
+    auto check = check_file(file, limits.check_patience);
     auto writing = check ? open_for_writing(file, limits) : std::unexpected(check.error());
     auto reading = writing ? Database::open(file, Database::Access::read_only) : std::unexpected(writing.error());
     if (!reading) {

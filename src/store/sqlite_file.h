@@ -23,6 +23,7 @@ class SqliteFile {
     struct Limits {
         std::uint64_t max_bytes = 0;                 // of the file; 0: as the disk allows
         std::uint64_t reserved_bytes = 16ULL << 20;  // of that and of the disk, for work that was accepted already
+        std::chrono::milliseconds check_patience{250};  // for the check of the whole file before it is in use
     };
     // Makes folder and file as needed and brings the schema up to date. Errors, with the reason in detail: overloaded when
     // another process has it, internal when it is damaged or of a newer version. The whole file is checked at every
@@ -32,7 +33,6 @@ class SqliteFile {
                                                                   GroupCommit::Deliver deliver);
     ~SqliteFile();
 
-    static constexpr std::chrono::milliseconds check_patience{250};  // for the check before it is in use
     // Of the file that was found at the start; null for a new one.
     [[nodiscard]] IntegrityCheck* check() { return check_.get(); }
 

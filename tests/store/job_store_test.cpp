@@ -48,6 +48,24 @@ TEST_CASE("a job ends once, at its current attempt, and stays as it ended") {
     CHECK(row->completion_tokens == 2);
 }
 
+TEST_CASE("a store of the first version is brought up to date with what is in it") {
+    StoreScene scene;
+    const auto number = scene.add(job_named("a"))->number;
+    scene.store.reset();
+    scene.file.reset();
+    {
+        auto old = Database::open(scene.folder.path() / "jobs.db", Database::Access::read_write).value();
+        for (const auto* column : {"jobs DROP COLUMN thinking", "jobs DROP COLUMN tool_calls", "jobs DROP COLUMN tokens", "turns DROP COLUMN message"})
+            REQUIRE(old.execute((std::string("ALTER TABLE ") + column).c_str()));
+        REQUIRE(old.execute("PRAGMA user_version = 1"));
+    }
+    scene.reopen();
+    REQUIRE(scene.store->unfinished()->size() == 1);
+    CHECK(scene.finish({number, 1}, {.output = {"x", {1}}, .thinking = "Hm.", .tool_calls = "[]"}) == true);
+    CHECK(scene.find("a")->thinking == "Hm.");
+    CHECK(scene.find("a")->tool_calls == "[]");
+}
+
 TEST_CASE("sizes of chunks of any length come back as they were") {
     StoreScene scene;
     const auto number = scene.add(job_named("a"))->number;

@@ -36,7 +36,7 @@ class JobQueue {
     // Those that want the same answer, and wait no longer.
     [[nodiscard]] std::vector<std::shared_ptr<Job>> take_equal(const Job& job);
 
-    // How many go before it if nothing else comes, plus one. It waits. With very many tenants: at most that many.
+    // How many go before it as things stand, plus one. It waits. With very many tenants: at most that many.
     [[nodiscard]] std::size_t position(const Job& job) const;
     [[nodiscard]] std::size_t size() const { return size_; }
     [[nodiscard]] std::size_t bytes() const { return bytes_; }

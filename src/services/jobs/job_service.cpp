@@ -63,7 +63,7 @@ Result<void> JobService::recover() {
         watch_deadline(job);
         queue_.add(std::move(job));
     }
-    if (!rows.empty()) log_info("jobs_taken_up", {{"unfinished", std::to_string(rows.size())}});
+    if (!rows.empty()) log_info("jobs_taken_up", {{"unfinished", rows.size()}});
     expire_later();
     send_callbacks_later(std::chrono::milliseconds{0});
     start_next();
@@ -400,7 +400,7 @@ void JobService::expire_later() {
         if (error) return;
         const auto now = parts_.unix_ms();
         parts_.store.expire(now, now + parts_.limits.remembered.count(), expire_at_once, [](Result<std::size_t> expired) {
-            if (expired && *expired > 0) log_info("jobs_expired", {{"jobs", std::to_string(*expired)}});
+            if (expired && *expired > 0) log_info("jobs_expired", {{"jobs", *expired}});
         });
         expire_later();
     });
