@@ -23,6 +23,7 @@
 #include "services/jobs/job_service.h"
 #include "store/sqlite_batch_store.h"
 #include "store/sqlite_job_store.h"
+#include "store/sqlite_response_archive.h"
 
 namespace weft {
 namespace asio = boost::asio;
@@ -139,6 +140,7 @@ class Gateway {
             .io = io_.get_executor(), .store = *batch_store_,
             .handle = [services = openai_services()](http::Exchange& exchange) { return api::openai::answer_batch_line(exchange, services); },
             .new_id = api::random_id, .unix_time = api::system_unix_time, .parallel = options_.jobs.running_low});
+        open_responses();
         job_store_ = std::make_unique<SqliteJobStore>(*job_file_);
         return std::make_unique<JobService>(JobService::Parts{
             .io = io_.get_executor(), .chat = chat_, .store = *job_store_, .callbacks = callbacks_,
@@ -146,6 +148,14 @@ class Gateway {
                 return api::jobs::plan_job(job_services(), row, request, session);
             },
             .unix_ms = unix_ms, .limits = options_.jobs});
+    }
+
+    void open_responses() {
+        response_archive_ = std::make_unique<SqliteResponseArchive>(*job_file_);
+        responses_ = std::make_shared<ResponseStore>(clock_, ResponseStore::Limits{},
+                                                     ResponseStore::Backing{.archive = response_archive_.get(), .unix_s = api::system_unix_time});
+        if (const auto taken_up = responses_->recover(); !taken_up)
+            log_error("responses_lost", {{"reason", taken_up.error().message}, {"detail", taken_up.error().detail}});
     }
 
     api::openai::Services openai_services() {
@@ -181,6 +191,7 @@ class Gateway {
     JobCallbacks callbacks_;
     std::unique_ptr<SqliteFile> job_file_;
     std::unique_ptr<SqliteJobStore> job_store_;
+    std::unique_ptr<SqliteResponseArchive> response_archive_;
     std::shared_ptr<ResponseStore> responses_ = std::make_shared<ResponseStore>(clock_);
     std::unique_ptr<SqliteBatchStore> batch_store_;
     std::unique_ptr<api::openai::BatchRunner> batches_;

@@ -118,7 +118,18 @@ CREATE TABLE batch_answers(
     PRIMARY KEY(batch, line)) WITHOUT ROWID;
 )";
 
-constexpr std::array<const char*, schema_version> migrations{version_1};
+// Stored answers, written down by their service. used_s: Unix seconds.
+constexpr const char* version_2 = R"(
+CREATE TABLE responses(
+    tenant TEXT NOT NULL,
+    id TEXT NOT NULL,
+    used_s INTEGER NOT NULL,
+    content BLOB NOT NULL,
+    PRIMARY KEY(tenant, id));
+CREATE INDEX responses_by_use ON responses(used_s);
+)";
+
+constexpr std::array<const char*, schema_version> migrations{version_1, version_2};
 
 }  // namespace
 
