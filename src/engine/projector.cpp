@@ -2,6 +2,7 @@
 
 #include <mtmd-helper.h>
 #include <mtmd.h>
+#include <webp/decode.h>
 
 #include <algorithm>
 #include <boost/hash2/sha2.hpp>
@@ -67,13 +68,33 @@ Bitmap read_bitmap(const mtmd_context* context, const std::string& bytes, bool o
     return Bitmap(made.bitmap);
 }
 
+Result<void> check_size(const ChatImage& image, std::uint64_t width, std::uint64_t height) {
+    if (width > max_image_side || height > max_image_side || width * height > max_image_pixels)
+        return bad_image(image, "is an image that is too large");
+    return {};
+}
+
+// libmtmd leaves these to a program that may not be there.
+Result<Bitmap> decode_webp(const ChatImage& image) {
+    const auto* bytes = reinterpret_cast<const std::uint8_t*>(image.bytes.data());
+    WebPBitstreamFeatures features{};
+    if (WebPGetFeatures(bytes, image.bytes.size(), &features) != VP8_STATUS_OK || features.width <= 0 || features.height <= 0)
+        return bad_image(image, "is an image that cannot be decoded");
+    const auto width = static_cast<std::uint32_t>(features.width), height = static_cast<std::uint32_t>(features.height);
+    WEFT_CHECK(check_size(image, width, height));
+    std::vector<std::uint8_t> pixels(std::size_t{3} * width * height);
+    if (WebPDecodeRGBInto(bytes, image.bytes.size(), pixels.data(), pixels.size(), static_cast<int>(3 * width)) == nullptr)
+        return bad_image(image, "is an image that cannot be decoded");
+    return Bitmap(mtmd_bitmap_init(width, height, pixels.data()));
+}
+
 // What the decoder itself takes the size to be decides how much memory it wants.
 Result<Bitmap> decode(const mtmd_context* context, const ChatImage& image) {
+    using namespace std::string_view_literals;
+    if (std::string_view(image.bytes).starts_with("RIFF"sv)) return decode_webp(image);
     const auto probe = read_bitmap(context, image.bytes, true);
     if (!probe || mtmd_bitmap_is_audio(probe.get())) return bad_image(image, "is an image that cannot be decoded");
-    const auto width = mtmd_bitmap_get_nx(probe.get()), height = mtmd_bitmap_get_ny(probe.get());
-    if (width > max_image_side || height > max_image_side || std::uint64_t{width} * height > max_image_pixels)
-        return bad_image(image, "is an image that is too large");
+    WEFT_CHECK(check_size(image, mtmd_bitmap_get_nx(probe.get()), mtmd_bitmap_get_ny(probe.get())));
     auto bitmap = read_bitmap(context, image.bytes, false);
     if (!bitmap || mtmd_bitmap_get_nx(bitmap.get()) == 0 || mtmd_bitmap_get_ny(bitmap.get()) == 0)
         return bad_image(image, "is an image that cannot be decoded");

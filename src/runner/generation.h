@@ -29,7 +29,7 @@ struct ToolCall {
 // engine process only.
 struct ChatImage {
     std::size_t at = 0;   // where it stands in the message's content: before this byte
-    std::string bytes{};  // PNG, JPEG, GIF or BMP
+    std::string bytes{};  // PNG, JPEG, WebP, GIF or BMP
     std::string field{};  // where the client wrote it, for errors
 };
 

@@ -1,6 +1,6 @@
 """Images through every door, with a model and a projector of random weights: what is said of one means nothing, but it
 is always the same of the same image, and another of another one."""
-import base64, json, os, pathlib, shutil, struct, subprocess, tempfile, unittest, zlib
+import base64, ctypes, json, os, pathlib, shutil, struct, subprocess, tempfile, unittest, zlib
 
 import made_models
 from server import MODEL, Server
@@ -21,6 +21,18 @@ def bmp(width, height, pixel):
     rows = b"".join(bytes(c for x in range(width) for c in reversed(pixel(x, y))).ljust((3 * width + 3) // 4 * 4, b"\0")
                     for y in reversed(range(height)))
     return b"BM" + struct.pack("<IHHIIiiHHIIiiII", 54 + len(rows), 0, 0, 54, 40, width, height, 1, 24, 0, len(rows), 0, 0, 0, 0) + rows
+
+
+def webp(width, height, pixel):
+    """Lossless, by the library's own encoder."""
+    library = ctypes.CDLL("libwebp.so.7")
+    out = ctypes.POINTER(ctypes.c_uint8)()
+    library.WebPEncodeLosslessRGB.restype = ctypes.c_size_t
+    rows = b"".join(bytes(pixel(x, y)) for y in range(height) for x in range(width))
+    size = library.WebPEncodeLosslessRGB(rows, width, height, 3 * width, ctypes.byref(out))
+    data = ctypes.string_at(out, size)
+    library.WebPFree(out)
+    return data
 
 
 def text(data):
@@ -137,7 +149,9 @@ class Vision(unittest.TestCase):
 
     def test_kinds_and_shapes_of_images(self):
         striped = lambda x, y: (255, 0, 0) if x // 5 % 2 else (0, 0, 255)
-        self.assertEqual(self.openai(bmp(40, 40, striped))[0], self.openai(STRIPES)[0])
+        for door in (self.ollama, self.openai, self.responses, self.anthropic):
+            for kind in (bmp, webp):
+                self.assertEqual(door(kind(40, 40, striped))[0], door(STRIPES)[0], (door, kind))
         for width, height in ((1, 1), (1, 400), (400, 1), (3, 1000), (1500, 1000)):
             self.assertEqual(self.openai(png(width, height, striped))[1], self.openai()[1] + ROWS)
 
@@ -150,7 +164,8 @@ class Vision(unittest.TestCase):
     def test_what_looks_like_an_image_and_is_none_is_the_clients_mistake(self):
         """Its header is fine: only the engine can tell. Nobody else notices."""
         broken = [STRIPES[:60], STRIPES[:-40], b"\xff\xd8\xff\xc0\0\x11\x08\0\x10\0\x10\x03" + b"\0" * 40,
-                  b"GIF89a" + struct.pack("<HH", 16, 16), b"BM" + b"\0" * 12 + struct.pack("<IiiHH", 40, 8, 8, 1, 24) + b"\0" * 60]
+                  b"GIF89a" + struct.pack("<HH", 16, 16), b"BM" + b"\0" * 12 + struct.pack("<IiiHH", 40, 8, 8, 1, 24) + b"\0" * 60,
+                  webp(40, 40, lambda x, y: (x, y, 0))[:-30], webp(9, 9, lambda x, y: (x, y, 0))[:26] + b"\xff" * 40]
         engines = self.server.engines()
         for data in broken * 2:
             body = {"model": "seer", "messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": text(data)}}]}], "max_tokens": 4}

@@ -120,7 +120,7 @@ TEST_CASE("a wrong request is answered with the status and text that clients mat
          "'messages[0].tool_calls[0].function' is required"},
         // not there yet
         {"/api/chat", R"({"model":"m","messages":[{"role":"user","content":"a","images":["aGk="]}]})", 400,
-         "'messages[0].images[0]' must be a PNG, JPEG, GIF or BMP image"},
+         "'messages[0].images[0]' must be a PNG, JPEG, WebP, GIF or BMP image"},
         {"/api/generate", R"({"model":"m","prompt":"a","images":"aGk="})", 400,
          "'images' must be an array, not a string"},
         {"/api/generate", R"({"model":"filler","prompt":"a","suffix":"b","_debug_render_only":true})", 501,
