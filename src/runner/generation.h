@@ -121,7 +121,8 @@ enum class OutputFormat : std::uint8_t {
     regex,        // text that matches a regular expression as a whole
 };
 
-inline constexpr std::uint32_t max_choices = 16;
+inline constexpr std::uint32_t max_choices = 16;      // that are answered
+inline constexpr std::uint32_t max_candidates = 20;   // of which the best are answered
 inline constexpr std::uint32_t max_top_logprobs = 20;
 inline constexpr std::size_t max_stop_strings = 64;
 inline constexpr std::size_t max_stop_string_bytes = 1024;
@@ -136,7 +137,7 @@ struct GenerateRequest {
     SamplingParams sampling{};
     std::vector<std::string> stop{};          // stop strings; never part of the text that is sent
     std::optional<std::uint32_t> max_tokens{};  // absent = until the model stops or the window is full
-    std::uint32_t choices = 1;                // 1..max_choices sequences that share one prefill
+    std::uint32_t choices = 1;                // 1..max_candidates sequences that share one prefill
     OutputFormat format = OutputFormat::text;
     std::string format_definition{};          // json_schema: the schema as JSON text; gbnf, regex: the text
     std::string format_field{"format"};       // where the client wrote it, for errors

@@ -270,14 +270,31 @@ void Intake::refuse(const ToEngine& message, const Error& error) {
 }
 
 void Intake::answer(const TokenizeMessage& message) {
-    if (message.text.size() > max_tokenized_bytes)
-        return refuse(ToEngine(TokenizeMessage{.id = message.id, .text = {}}),
-                      {.code = ErrorCode::too_large,
-                       .message = "the text is longer than " + std::to_string(max_tokenized_bytes) + " bytes",
-                       .field = "content"});
-    auto tokens = parts_.model->tokenize(message.text, message.parse_special);
-    if (message.add_special) tokens = parts_.model->with_specials(std::move(tokens));
-    (void)parts_.link.write(encode(FromEngine(TokenizeReply{message.id, std::move(tokens)})));
+    auto tokens = tokens_of(message);
+    if (!tokens) return refuse(ToEngine(TokenizeMessage{.id = message.id, .text = {}}), tokens.error());
+    (void)parts_.link.write(encode(FromEngine(TokenizeReply{message.id, std::move(*tokens)})));
+}
+
+Result<std::vector<Token>> Intake::tokens_of(const TokenizeMessage& message) const {
+    std::vector<Token> tokens;
+    const auto too_long = [] { return fail_field(ErrorCode::too_large, "content", "the text is longer than " + std::to_string(max_tokenized_bytes) + " bytes"); };
+    if (message.chat) {
+        std::size_t bytes = 0;
+        for (const auto& turn : message.chat->messages) {
+            bytes += turn.content.size() + turn.thinking.size();
+            if (bytes > max_tokenized_bytes) return too_long();
+            if (!turn.images.empty())
+                return fail_field(ErrorCode::unsupported, turn.images.front().field, "an image is no tokens of the vocabulary: only text can be tokenized");
+        }
+        // As a generation puts it together, so that what a client wrote counts as text here, too.
+        WEFT_TRY(auto prepared, chat_tokens(*parts_.model, *message.chat, parts_.eyes));
+        tokens = std::move(prepared.tokens);
+    } else if (message.text.size() > max_tokenized_bytes) {
+        return too_long();
+    } else {
+        tokens = parts_.model->tokenize(message.text, message.parse_special);
+    }
+    return message.add_special ? parts_.model->with_specials(std::move(tokens)) : tokens;
 }
 
 void Intake::answer(const DetokenizeMessage& message) {

@@ -76,6 +76,7 @@ class Intake {
     void forget(std::uint64_t id);  // of a GenerateMessage that goes no further
     void refuse(const ToEngine& message, const Error& error);
     void answer(const TokenizeMessage& message);
+    [[nodiscard]] Result<std::vector<Token>> tokens_of(const TokenizeMessage& message) const;
     void answer(const DetokenizeMessage& message);
     void answer(const RenderMessage& message);
     void answer(const PiecesMessage& message);

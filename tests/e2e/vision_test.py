@@ -147,6 +147,27 @@ class Vision(unittest.TestCase):
             for talk in talks:
                 self.assertEqual(talk.result()[0], words)
 
+    def test_one_who_sends_many_images_keeps_no_other_waiting(self):
+        """One image thread: whoever comes second is served when the first has had one image looked at."""
+        import concurrent.futures, time
+        ended = {}
+
+        def ask(key, images):
+            parts = [{"type": "image_url", "image_url": {"url": "data:image/png;base64," + text(i)}} for i in images]
+            body = {"model": "seer", "temperature": 0, "max_tokens": 1, "messages": [{"role": "user", "content": parts}]}
+            status, _, answer = self.server.request("POST", "/v1/chat/completions", body, {"Authorization": "Bearer " + key})
+            ended[key] = time.monotonic()
+            self.assertEqual(status, 200, answer)
+
+        fresh = lambda seed: png(600, 600, lambda x, y: (seed * 7 % 256, x // 3 % 256, y // 3 % 256))
+        many, one = [fresh(i) for i in range(24)], fresh(99)
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            heavy = pool.submit(ask, "heavy", many)
+            time.sleep(0.05)
+            pool.submit(ask, "light", [one]).result()
+            heavy.result()
+        self.assertLess(ended["light"], ended["heavy"])
+
     def test_kinds_and_shapes_of_images(self):
         striped = lambda x, y: (255, 0, 0) if x // 5 % 2 else (0, 0, 255)
         for door in (self.ollama, self.openai, self.responses, self.anthropic):
