@@ -1,5 +1,5 @@
 """The real server as a user meets it: readiness, draining, limits, leaving early, several models."""
-import json, signal, threading, time, unittest
+import json, signal, socket, threading, time, unittest
 
 from server import BINARY, ENDLESS, ROOT, Server, chat, wait_until
 
