@@ -25,12 +25,13 @@ struct ToolCall {
     std::string arguments_json;  // an object, as JSON text; key order is the client's
 };
 
-// A picture in a message, as its file is. Gateways check its kind and size (see api::read_image()); it is decoded in the
-// engine process only.
+// A picture or a recording in a message, as its file is. Gateways check its kind and size (see api::read_image(),
+// api::read_audio()); it is decoded in the engine process only.
 struct ChatImage {
     std::size_t at = 0;   // where it stands in the message's content: before this byte
     std::string bytes{};  // PNG, JPEG, WebP, GIF or BMP
     std::string field{};  // where the client wrote it, for errors
+    bool sound = false;   // a recording: WAV or MP3
 };
 
 struct ChatMessage {
@@ -130,6 +131,9 @@ inline constexpr std::size_t max_images = 64;                       // of one re
 inline constexpr std::size_t max_image_bytes = 20U << 20;           // of one image's file
 inline constexpr std::uint64_t max_image_pixels = 36'000'000;       // of one image; 3 bytes each once it is decoded
 inline constexpr std::uint32_t max_image_side = 16'384;
+inline constexpr std::size_t max_wav_bytes = 20U << 20;             // of one recording's file
+inline constexpr std::size_t max_mp3_bytes = 4U << 20;              // the same; decoded it is up to sixty times as long
+inline constexpr std::uint32_t max_audio_seconds = 1'800;
 
 struct GenerateRequest {
     Prompt prompt;

@@ -1,6 +1,6 @@
 """Images through every door, with a model and a projector of random weights: what is said of one means nothing, but it
 is always the same of the same image, and another of another one."""
-import base64, ctypes, json, os, pathlib, shutil, struct, subprocess, tempfile, unittest, zlib
+import base64, ctypes, json, math, os, pathlib, shutil, struct, subprocess, tempfile, unittest, zlib
 
 import made_models
 from server import MODEL, Server
@@ -35,6 +35,13 @@ def webp(width, height, pixel):
     return data
 
 
+def tone(pitch, seconds=1, rate=16000):
+    """A WAV file of one tone."""
+    sound = b"".join(struct.pack("<h", int(12000 * math.sin(2 * math.pi * pitch * i / rate))) for i in range(int(seconds * rate)))
+    return b"RIFF" + struct.pack("<I", 36 + len(sound)) + b"WAVEfmt " + struct.pack("<IHHIIHH", 16, 1, 1, rate, 2 * rate, 2, 16) + \
+        b"data" + struct.pack("<I", len(sound)) + sound
+
+
 def text(data):
     return base64.b64encode(data).decode()
 
@@ -51,8 +58,10 @@ class Vision(unittest.TestCase):
         folder = pathlib.Path(cls.folder.name)
         made_models.tiny_qwen2(MODEL, folder / "model.gguf")
         made_models.tiny_projector(folder / "model.gguf", folder / "eyes.gguf")
+        made_models.tiny_listener(folder / "model.gguf", folder / "ears.gguf")
         config = folder / "weft.yaml"
         config.write_text(f"defaults: {{context: 2048}}\nmodels:\n  seer: {{path: model.gguf, projector: eyes.gguf}}\n"
+                          f"  hearer: {{path: model.gguf, projector: ears.gguf}}\n"
                           f"  broken: {{path: {MODEL}, projector: {MODEL}}}\n")
         cls.server = Server("--config", str(config))
 
@@ -119,6 +128,35 @@ class Vision(unittest.TestCase):
     def test_every_dialect_shows_the_same_image_in_the_same_place(self):
         said = {door(STRIPES)[0] for door in (self.ollama, self.openai, self.responses, self.anthropic)}
         self.assertEqual(len(said), 1, said)
+
+    def hear(self, data, format="wav", model="hearer"):
+        parts = [{"type": "input_audio", "input_audio": {"data": text(data), "format": format}}, {"type": "text", "text": "What do you hear?"}]
+        return self.server.post("/v1/chat/completions", {"model": model, "temperature": 0, "max_tokens": 16, "reasoning_effort": "none",
+                                                         "messages": [{"role": "user", "content": parts}]})
+
+    def test_a_model_that_hears_is_told_recordings_apart(self):
+        self.assertIn("audio", self.server.post("/api/show", {"model": "hearer"})[1]["capabilities"])
+        self.assertTrue(self.server.get("/props?model=hearer")[1]["modalities"]["audio"])
+        said, tokens = {}, {}
+        for name, recording in {"low": tone(220), "high": tone(1760)}.items():
+            status, answer = self.hear(recording)
+            self.assertEqual(status, 200, answer)
+            said[name], tokens[name] = answer["choices"][0]["message"]["content"], answer["usage"]["prompt_tokens"]
+            again = self.hear(recording)[1]
+            self.assertEqual(again["choices"][0]["message"]["content"], said[name])
+            self.assertEqual(again["usage"]["prompt_tokens_details"]["cached_tokens"], tokens[name] - 1)
+        self.assertNotEqual(said["low"], said["high"])
+        self.assertEqual(tokens["low"], tokens["high"])
+        self.assertGreater(tokens["low"], 700)
+
+    def test_what_is_no_recording_or_not_for_this_model_is_refused(self):
+        status, answer = self.hear(b"ID3" + b"\0" * 200, "mp3")
+        self.assertEqual((status, answer["error"]["param"]), (400, "messages[0].content[0].input_audio.data"), answer)
+        status, answer = self.hear(tone(220), model="seer")
+        self.assertIn("does not support audio input", answer["error"]["message"])
+        status, answer = self.server.post("/api/chat", {"model": "hearer", "messages": [{"role": "user", "content": "a", "images": [text(STRIPES)]}]})
+        self.assertIn("does not support image input", answer["error"])
+        self.assertEqual(self.hear(tone(220))[0], 200)
 
     def test_the_prefix_cache_knows_images_by_what_they_hold(self):
         question = "Tell me about this one, please."
