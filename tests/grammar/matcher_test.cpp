@@ -1,3 +1,4 @@
+#include <random>
 #include <set>
 #include <string>
 #include <vector>
