@@ -123,6 +123,7 @@ class SchemaCompiler {
     int depth_ = 0;
     int merge_depth_ = 0;
     int exclusion_depth_ = 0;
+    std::size_t compared_ = 0;  // pairs of alternatives
 };
 
 }  // namespace weft

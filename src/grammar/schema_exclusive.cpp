@@ -10,6 +10,9 @@ namespace weft {
 namespace {
 
 constexpr int max_exclusion_depth = 5;  // of members within members that tell alternatives apart
+constexpr std::size_t steps_to_exclude = 4;  // beside those it takes: schemas are copied
+constexpr std::size_t max_compared_names = 8, max_compared_values = 32;  // of two alternatives at a glance
+constexpr std::size_t max_compared_alternatives = 65'536;                // pairs, of a whole document
 
 SchemaJson with_member(const SchemaJson& schema, const std::string& key, SchemaJson value) {
     SchemaJson copy = schema;
@@ -53,6 +56,7 @@ SchemaJson any_of(std::vector<SchemaJson> branches) {
 // As JSON Schema compares: 1 is 1.0, the order of members does not matter.
 bool same_value(const SchemaJson& a, const SchemaJson& b) {
     if (a.is_number() && b.is_number()) return a.as<double>() == b.as<double>();
+    if (a.is_string() && b.is_string()) return a.get<std::string>() == b.get<std::string>();
     if (a.is_array() && b.is_array()) return std::ranges::equal(a.get_array(), b.get_array(), same_value);
     if (!a.is_object() || !b.is_object()) return compact_json(a) == compact_json(b);
     if (a.get_object().size() != b.get_object().size()) return false;
@@ -150,12 +154,49 @@ std::uint64_t characters(const std::string& text) {
 
 }  // namespace
 
+namespace {
+
+// Only what is compared in no time.
+std::vector<const SchemaJson*> constants_of(const SchemaJson& schema) {
+    std::vector<const SchemaJson*> values;
+    if (const auto* single = member(schema, "const")) values.push_back(single);
+    else if (const auto* list = member(schema, "enum"); list && list->is_array() && list->get_array().size() <= max_compared_values)
+        for (const auto& value : list->get_array()) values.push_back(&value);
+    if (std::ranges::any_of(values, [](const SchemaJson* value) { return value->is_object() || value->is_array(); })) values.clear();
+    return values;
+}
+
+// What most such schemas are told apart by, found quickly: a member that is always there and is never the same.
+bool obviously_apart(const SchemaJson& a, const SchemaJson& b) {
+    const auto* type = member(a, "type");
+    const auto* required = member(a, "required");
+    if (!type || !type->is_string() || type->get<std::string>() != "object" || !required || !required->is_array()) return false;
+    const auto& names = required->get_array();
+    for (std::size_t i = 0; i < std::min(names.size(), max_compared_names); ++i) {
+        if (!names[i].is_string()) continue;
+        const auto* mine = declared(a, names[i].get<std::string>());
+        const auto* theirs = declared(b, names[i].get<std::string>());
+        if (!mine || !theirs || !mine->is_object() || !theirs->is_object()) continue;
+        const auto values = constants_of(*mine), others = constants_of(*theirs);
+        const auto among_others = [&](const SchemaJson* value) {
+            return std::ranges::any_of(others, [&](const SchemaJson* other) { return same_value(*value, *other); });
+        };
+        if (!values.empty() && !others.empty() && std::ranges::none_of(values, among_others)) return true;
+    }
+    return false;
+}
+
+}  // namespace
+
 // ---- one alternative without the others -----------------------------------------------------------------------------
 
 Result<std::vector<SchemaJson>> SchemaCompiler::exclusive(const std::vector<SchemaJson>& branches, std::size_t i, Path path) {
     std::vector<SchemaJson> left{branches[i]};
     for (std::size_t j = 0; j < branches.size() && !left.empty(); ++j) {
         if (j == i) continue;
+        if (++compared_ > max_compared_alternatives)
+            return wrong(path, "has a 'oneOf' of too many schemas to tell them apart");
+        if (left.size() == 1 && obviously_apart(left.front(), branches[j])) continue;
         std::vector<SchemaJson> fewer;
         for (const auto& schema : left) {
             WEFT_TRY(auto rest, without(schema, branches[j], path));
@@ -172,6 +213,7 @@ Result<std::vector<SchemaJson>> SchemaCompiler::exclusive(const std::vector<Sche
 }
 
 Result<SchemaCompiler::Alternatives> SchemaCompiler::without(const SchemaJson& schema, const SchemaJson& other, Path path) {
+    steps_ += steps_to_exclude;
     WEFT_CHECK(step(path));
     if (exclusion_depth_ >= max_exclusion_depth) return std::nullopt;
     ++exclusion_depth_;
@@ -189,7 +231,7 @@ Result<SchemaCompiler::Alternatives> SchemaCompiler::without_flat(const SchemaJs
     if (is_false(b)) return left_as(a);
     if (is_true(a)) a = empty_object();
     if (!a.is_object() || !b.is_object()) return wrong(path, "must be an object, true or false");
-    if (b.get_object().empty() || compact_json(a) == compact_json(b)) return none_left();
+    if (b.get_object().empty() || same_value(a, b)) return none_left();
     for (const std::string keyword : {"anyOf", "oneOf"})
         if (member(b, keyword)) return without_union(a, b, keyword, path);
     for (const std::string keyword : {"anyOf", "oneOf"})

@@ -162,7 +162,7 @@ TEST_CASE("oneOf: alternatives that cannot be told apart are refused, or let go 
     std::string hostile = R"({"oneOf":[)";
     for (int i = 0; i < 40; ++i) {
         hostile += std::string(i ? "," : "") + R"({"type":"object","properties":{)";
-        for (int j = 0; j < 12; ++j) hostile += std::string(j ? "," : "") + ""p" + std::to_string(j) + R"x(":{"$ref":"#"})x";
+        for (int j = 0; j < 12; ++j) hostile += std::string(j ? "," : "") + "\"p" + std::to_string(j) + R"(":{"$ref":"#"})";
         hostile += R"(},"required":["p0","p1","p2","p3","p4","p5","p6","p7","p8","p9","p10","p11"],"minProperties":)" + std::to_string(i) + "}";
     }
     CHECK_FALSE(refusal(hostile + "]}").empty());

@@ -49,7 +49,8 @@ class ResponseStore {
         std::function<std::int64_t()> unix_s{};
     };
     explicit ResponseStore(const Clock& clock) : ResponseStore(clock, Limits{}) {}
-    ResponseStore(const Clock& clock, Limits limits, Backing backing = {})
+    ResponseStore(const Clock& clock, Limits limits) : ResponseStore(clock, limits, Backing{}) {}
+    ResponseStore(const Clock& clock, Limits limits, Backing backing)
         : clock_(clock), limits_(limits), backing_(std::move(backing)) {}
 
     // Takes up what an earlier process wrote down. Once, before anything else.
