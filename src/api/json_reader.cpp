@@ -60,22 +60,27 @@ std::unexpected<Error> malformed(std::string message) {
     return fail_field(ErrorCode::invalid_request, "", std::move(message), ErrorReason::malformed_json);
 }
 
-// Nothing when all is well, else the byte where the text stops being JSON. The parser allocates, so it may throw; it stops
-// at the end of the first value.
-std::optional<std::size_t> parse(const std::string& text, Json& value) {
+// The parser allocates, so it may throw; it stops at the end of the first value.
+bool parse(const std::string& text, Json& value) {
     static constexpr glz::opts options{.null_terminated = true, .error_on_unknown_keys = false};
     try {
         const auto result = glz::read<options>(value, text);
-        if (result) return std::min(result.count, text.size());
-        const auto more = text.find_first_not_of(" \t\r\n", result.count);
-        return more == std::string::npos ? std::nullopt : std::optional(more);
+        return !result && text.find_first_not_of(" \t\r\n", result.count) == std::string::npos;
     } catch (const std::exception&) {
-        return 0;
+        return false;
     }
 }
 
-std::string place_of(std::string_view text, std::size_t at) {
-    if (at >= text.size()) return "it ends too early";
+// Where the text stops being JSON. The parser itself goes back before it gives up; this one does not.
+std::string place_of(std::string_view text) {
+    std::size_t at = 0;
+    try {
+        const std::string terminated(text);
+        at = glz::validate_json(terminated).count;
+        if (!glz::validate_json(terminated)) at = text.find_first_not_of(" \t\r\n", at);
+    } catch (const std::exception&) {
+    }
+    if (text.find_first_not_of(" \t\r\n", at) == std::string_view::npos) return "it ends too early";
     const auto before = text.substr(0, at);
     const auto line = std::ranges::count(before, '\n') + 1;
     const auto column = before.size() - (before.rfind('\n') + 1) + 1;  // npos + 1 is 0
@@ -143,11 +148,10 @@ Result<Json> parse_json(std::string_view text) {
     // The parser takes a NUL for the end of the text.
     if (shape.holds_nul) return malformed("the request body is not valid JSON: it holds a NUL byte");
     Json value;
-    const auto wrong = parse(std::string(text), value);
-    if (!wrong) return value;
+    if (parse(std::string(text), value)) return value;
     const auto mended = with_whole_surrogates(text);
-    if (mended && !parse(*mended, value)) return value;
-    return malformed("the request body is not valid JSON: " + place_of(text, *wrong));
+    if (mended && parse(*mended, value)) return value;
+    return malformed("the request body is not valid JSON: " + place_of(text));
 }
 
 std::string write_json(const Json& value) {

@@ -255,8 +255,8 @@ Result<std::vector<std::string>> SchemaCompiler::types_of(const SchemaJson& sche
         WEFT_CHECK(add(*type));
     } else {
         for (const auto& [keyword, implied] : schema.get_object()) {
-            const auto type = type_of_keyword(keyword);
-            if (!type.empty() && std::ranges::find(types, type) == types.end()) types.emplace_back(type);
+            const auto speaks_of = type_of_keyword(keyword);
+            if (!speaks_of.empty() && std::ranges::find(types, speaks_of) == types.end()) types.emplace_back(speaks_of);
         }
         const auto* format = member(schema, "format");
         const bool enforced = format && format->is_string() && find_format(format->get<std::string>());
