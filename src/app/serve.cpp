@@ -13,6 +13,7 @@
 #include "app/logging.h"
 #include "base/log.h"
 #include "registry/model_catalog.h"
+#include "store/redis_address.h"
 
 namespace weft {
 namespace {
@@ -109,6 +110,19 @@ JobLimits job_limits(const JobsConfig& config) {
     return limits;
 }
 
+DocumentLimits document_limits(const DocumentsConfig& config) {
+    DocumentLimits limits;
+    limits.document_bytes = config.max_bytes.bytes;
+    limits.passages = {.bytes = config.passage_bytes, .overlap = config.passage_overlap, .most = config.passages};
+    limits.quota = {.documents = config.per_key, .passages = config.passages_per_key, .bytes = config.bytes_per_key.bytes};
+    limits.html.output_bytes = limits.pdf.output_bytes = config.max_bytes.bytes;
+    limits.pdf.time = ms(config.pdf_time);
+    limits.pdf.processor_seconds = static_cast<std::uint64_t>(std::max<std::int64_t>(1, std::chrono::ceil<std::chrono::seconds>(config.pdf_time).count()));
+    limits.pdf.memory_bytes = config.pdf_memory.bytes;
+    limits.index_bytes = config.index_bytes.bytes;
+    return limits;
+}
+
 // Looks at the files and folders that the configuration names. A configured model that cannot be served is a problem;
 // a file in a folder that cannot, and a folder that is not there, are worth a word. Returns the number of problems.
 int check_models(const ModelSources& sources, const std::filesystem::path& default_folder) {
@@ -179,8 +193,13 @@ int serve(const cli::ServeOptions& options) {
                            .residency = residency_limits(config),
                            .jobs_folder = config.jobs.folder.empty() ? loaded.home / "jobs" : std::filesystem::absolute(config.jobs.folder),
                            .jobs_store = {.max_bytes = config.jobs.store_bytes.bytes, .reserved_bytes = config.jobs.reserved_bytes.bytes},
+                           .jobs_redis = config.jobs.store == "sqlite" ? std::nullopt : std::optional(parse_redis_address(config.jobs.store).value()),
+                           .jobs_lease = ms(config.jobs.lease),
                            .jobs = job_limits(config.jobs),
                            .jobs_model = config.jobs.model,
+                           .documents = document_limits(config.documents),
+                           .embedding_model = config.documents.embedding_model,
+                           .pipelines = config.pipelines,
                            .callbacks = {.hosts = config.jobs.callback_hosts, .secret = config.jobs.callback_secret},
                            .engine = engine_defaults(config, loaded.home)};
     return run_gateway(gateway);

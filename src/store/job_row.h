@@ -53,6 +53,10 @@ struct JobRow {
     CallbackState callback_state = CallbackState::none;
     std::uint32_t callback_tries = 0;
     std::int64_t callback_ms = 0;  // when it is due (again)
+    std::string pipeline{};        // empty: the default one
+    std::string sources{};         // JSON array of what was quoted to the model; empty: nothing was looked for
+    std::string trace{};           // JSON array of its stages and their times; empty: it had none to speak of
+    std::string error_stage{};     // of a failed job: where in its pipeline; empty: in none
 };
 
 struct SessionTurn {
@@ -71,6 +75,7 @@ struct SessionRow {
     std::int64_t lifetime_ms = 0;  // after its last turn
     std::int64_t expires_ms = 0;
     std::vector<SessionTurn> turns{};
+    std::string pipeline{};  // of its jobs that name none; empty: the default one
 };
 
 }  // namespace weft

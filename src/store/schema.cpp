@@ -126,7 +126,47 @@ ALTER TABLE jobs ADD COLUMN tokens INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE turns ADD COLUMN message TEXT NOT NULL DEFAULT '';
 )";
 
-constexpr std::array<const char*, schema_version> migrations{version_1, version_2};
+// Pipelines and documents. Words in passage_words begin with the number of the key whose they are, so that nobody's search
+// meets another's words; the tokenizer only has to part them at blanks.
+constexpr const char* version_3 = R"(
+ALTER TABLE jobs ADD COLUMN pipeline TEXT NOT NULL DEFAULT '';
+ALTER TABLE jobs ADD COLUMN sources TEXT NOT NULL DEFAULT '';
+ALTER TABLE jobs ADD COLUMN trace TEXT NOT NULL DEFAULT '';
+ALTER TABLE jobs ADD COLUMN error_stage TEXT NOT NULL DEFAULT '';
+ALTER TABLE sessions ADD COLUMN pipeline TEXT NOT NULL DEFAULT '';
+
+CREATE TABLE document_keys(
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    tenant TEXT NOT NULL UNIQUE,
+    documents INTEGER NOT NULL,
+    passages INTEGER NOT NULL,
+    bytes INTEGER NOT NULL);
+CREATE TABLE documents(
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    tenant TEXT NOT NULL,
+    name TEXT NOT NULL,
+    content_type TEXT NOT NULL,
+    metadata TEXT NOT NULL,
+    bytes INTEGER NOT NULL,
+    passages INTEGER NOT NULL,
+    created_ms INTEGER NOT NULL,
+    embedding TEXT NOT NULL,
+    dimensions INTEGER NOT NULL);
+CREATE INDEX documents_of_tenant ON documents(tenant, number);
+CREATE INDEX documents_by_name ON documents(tenant, name);
+CREATE TABLE passages(
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    document INTEGER NOT NULL,
+    place INTEGER NOT NULL,
+    start INTEGER NOT NULL,
+    text TEXT NOT NULL,
+    vector BLOB NOT NULL);
+CREATE INDEX passages_of_document ON passages(document, place);
+CREATE VIRTUAL TABLE passage_words USING fts5(words, content='', contentless_delete=1, tokenize='ascii');
+)";
+
+constexpr std::array<const char*, schema_version> migrations{version_1, version_2, version_3};
 
 }  // namespace
 

@@ -6,16 +6,17 @@
 #include "api/image_input.h"
 #include "api/model_listing.h"
 #include "api/request_fields.h"
+#include "services/pipelines/pipeline.h"
 
 namespace weft::api::jobs {
 namespace {
 
-// Other dialects' fields that would change the answer, were they not missing here.
-constexpr std::string_view later_fields[] = {"documents"};
-
 // Beside messages, what decides about the answer.
 constexpr std::string_view answer_fields[] = {"tools", "tool_choice", "parallel_tool_calls", "format", "response_format",
                                               "think", "reasoning_effort", "thinking_budget"};
+
+// Of a stored request: messages are read with all that stands beside them, where `documents` mean something else.
+constexpr std::string_view documents_key = "search_in";
 
 // How long a job may become, before its prompt has been seen by its model.
 constexpr std::size_t bytes_per_token = 4;
@@ -33,15 +34,10 @@ Result<std::string> bounded_text(const JsonReader& value, std::size_t max_bytes)
     return std::move(text).value_or("");
 }
 
-Result<void> refuse_later(const JsonReader& body) {
-    for (const auto name : later_fields)
-        if (const auto field = body[name]; !field.absent())
-            return fail_field(ErrorCode::not_implemented, field.path(), "'" + field.path() + "' is not implemented for jobs yet");
-    const auto pipeline = body["pipeline"];
-    WEFT_TRY(const auto name, pipeline.string());
-    if (name && *name != "default")
-        return fail_field(ErrorCode::not_implemented, "pipeline", "no pipelines besides \"default\" are implemented yet");
-    return {};
+std::string quoted_names(const std::vector<std::string>& names) {
+    std::string out;
+    for (const auto& name : names) out += (out.empty() ? "\"" : ", \"") + name + "\"";
+    return out;
 }
 
 Result<std::string> model_of(const Services& services, const JsonReader& body) {
@@ -64,20 +60,11 @@ struct Metadata {
 
 Result<Metadata> read_metadata(const JsonReader& value) {
     Metadata metadata;
-    WEFT_TRY(const auto entries, value.object());
-    if (!entries) return metadata;
-    if (entries->size() > max_metadata_entries)
-        return value.invalid("must have at most " + std::to_string(max_metadata_entries) + " entries");
-    for (const auto& [key, entry] : *entries) {
-        if (key.size() > max_metadata_key_bytes)
-            return value.invalid("has a key of more than " + std::to_string(max_metadata_key_bytes) + " bytes");
-        if (!entry.is_string()) return entry.absent() ? value.invalid("must not hold null") : entry.wrong_type("a string");
-        WEFT_TRY(const auto text, bounded_text(entry, max_metadata_value_bytes));
-        if (key != "priority") continue;
-        if (text != "high" && text != "normal" && text != "low") return entry.invalid("must be high, normal or low");
-        metadata.priority = text == "high" ? high_priority : text == "low" ? low_priority : normal_priority;
-    }
-    metadata.json = api::write_json(value.json());
+    WEFT_TRY(metadata.json, read_strings(value));
+    WEFT_TRY(const auto priority, value["priority"].string());
+    if (!priority) return metadata;
+    if (*priority != "high" && *priority != "normal" && *priority != "low") return value["priority"].invalid("must be high, normal or low");
+    metadata.priority = *priority == "high" ? high_priority : *priority == "low" ? low_priority : normal_priority;
     return metadata;
 }
 
@@ -133,6 +120,7 @@ Result<Json> essence_of(const JsonReader& body) {
     if (!options.absent()) essence["options"] = options.json();
     for (const auto name : answer_fields)
         if (const auto field = body[name]; !field.absent()) essence[name] = field.json();
+    if (const auto documents = body["documents"]; !documents.absent()) essence[documents_key] = documents.json();
     return essence;
 }
 
@@ -208,7 +196,53 @@ Result<Json> conversation_of(const SessionRow& session, const Json& own) {
     return messages;
 }
 
+// A conversation's own pipeline is not known yet; whether that looks into documents is seen when the job runs.
+Result<void> check_documents(const Services& services, const JsonReader& body, const JobRequest& request) {
+    const auto field = body["documents"];
+    WEFT_TRY(const auto documents, read_documents(field));
+    if (documents.empty() || (request.pipeline.empty() && !request.session_id.empty())) return {};
+    const auto pipeline = services.pipelines == nullptr ? nullptr : services.pipelines->find(request.pipeline);
+    if (pipeline && pipeline->options().retrieve) return {};
+    return field.invalid("needs a pipeline that retrieves; this one does not");
+}
+
 }  // namespace
+
+Result<std::string> read_pipeline(const Services& services, const JsonReader& value) {
+    WEFT_TRY(auto name, value.string());
+    if (!name) return std::string();
+    const auto known = services.pipelines == nullptr ? std::vector<std::string>{"default"} : services.pipelines->names();
+    if (!std::ranges::contains(known, *name)) return value.invalid("must be one of the server's pipelines: " + quoted_names(known));
+    return std::move(*name);
+}
+
+Result<std::string> read_strings(const JsonReader& value) {
+    WEFT_TRY(const auto entries, value.object());
+    if (!entries) return std::string("{}");
+    if (entries->size() > max_metadata_entries)
+        return value.invalid("must have at most " + std::to_string(max_metadata_entries) + " entries");
+    for (const auto& [key, entry] : *entries) {
+        if (key.size() > max_metadata_key_bytes)
+            return value.invalid("has a key of more than " + std::to_string(max_metadata_key_bytes) + " bytes");
+        if (!entry.is_string()) return entry.absent() ? value.invalid("must not hold null") : entry.wrong_type("a string");
+        WEFT_CHECK(bounded_text(entry, max_metadata_value_bytes).transform([](const auto&) {}));
+    }
+    return api::write_json(value.json());
+}
+
+Result<std::vector<std::string>> read_documents(const JsonReader& value) {
+    WEFT_TRY(const auto list, value.array());
+    std::vector<std::string> documents;
+    if (!list) return documents;
+    if (list->empty() || list->size() > max_search_documents)
+        return value.invalid("must name 1 to " + std::to_string(max_search_documents) + " documents");
+    for (const auto& one : *list) {
+        WEFT_TRY(auto name, required_string(one));
+        if (name.size() > max_document_name_bytes) return one.invalid("must have at most " + std::to_string(max_document_name_bytes) + " bytes");
+        documents.push_back(std::move(name));
+    }
+    return documents;
+}
 
 std::string sha256_hex(std::string_view text) {
     boost::hash2::sha2_256 hash;
@@ -224,7 +258,7 @@ std::string sha256_hex(std::string_view text) {
 
 Result<JobRequest> read_job_request(const Services& services, const JsonReader& body, std::string tenant) {
     JobRequest request{.tenant = std::move(tenant)};
-    WEFT_CHECK(refuse_later(body));
+    WEFT_TRY(request.pipeline, read_pipeline(services, body["pipeline"]));
     WEFT_TRY(const auto essence, essence_of(body));
     const JsonReader reader(essence);
     WEFT_TRY(const auto options, services.read_options(reader["options"]));
@@ -233,6 +267,7 @@ Result<JobRequest> read_job_request(const Services& services, const JsonReader& 
     WEFT_TRY(request.model, model_of(services, body));
     request.names_model = !body["model"].absent();
     WEFT_TRY(request.session_id, bounded_text(body["session_id"], max_session_id_characters));
+    WEFT_CHECK(check_documents(services, body, request));
     WEFT_TRY(auto metadata, read_metadata(body["metadata"]));
     request.metadata = std::move(metadata.json);
     request.priority = metadata.priority;
@@ -244,7 +279,7 @@ Result<JobRequest> read_job_request(const Services& services, const JsonReader& 
         if (auto why = services.callback_refusal(request.callback_url); !why.empty())
             return fail_field(ErrorCode::forbidden, "callback_url", std::move(why));
     request.request = api::write_json(essence);
-    if (is_deterministic(options)) request.request_key = sha256_hex(request.model + '\n' + request.request);
+    if (is_deterministic(options)) request.request_key = sha256_hex(request.model + '\n' + request.pipeline + '\n' + request.request);
     return request;
 }
 
@@ -258,6 +293,7 @@ Result<JobPlan> plan_job(const Services& services, const JobRow& row, const std:
         WEFT_TRY(messages, conversation_of(*session, messages));
     }
     WEFT_TRY(plan.request.generate, read_asked(services, essence, std::move(messages)));
+    WEFT_TRY(plan.documents, read_documents(reader[documents_key]));
     plan.request.generate.sampling = default_sampling();
     WEFT_TRY(plan.request.overrides, services.read_options(reader["options"]));
     if (const auto model = services.registry.find(row.model)) settle_thinking(plan.request.generate, **model);

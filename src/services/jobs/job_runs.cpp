@@ -10,6 +10,7 @@
 #include "services/chat/reply_parser.h"
 #include "services/jobs/answer_turn.h"
 #include "services/jobs/job_service.h"
+#include "services/jobs/note_stages.h"
 
 namespace weft {
 namespace asio = boost::asio;
@@ -24,7 +25,7 @@ std::string shared_key(const JobRow& row) { return row.tenant + '\n' + row.reque
 // The codes that clients see in a job's error.
 std::string job_error_code(const Error& error) {
     switch (error.code) {
-        case ErrorCode::not_found: return "model_not_found";
+        case ErrorCode::not_found: return error.field == "documents" ? "documents_not_found" : "model_not_found";
         case ErrorCode::context_overflow: return "context_length_exceeded";
         case ErrorCode::timeout: return "deadline_exceeded";
         default: return std::string(name_of(error.code));
@@ -51,7 +52,7 @@ class DeltaReader {
 
 // What a reply is kept as, in bytes.
 std::size_t bytes_of(const SharedGeneration& generation) {
-    std::size_t bytes = generation.output.text.size() + generation.thinking.size();
+    std::size_t bytes = generation.output.text.size() + generation.held.size() + generation.thinking.size();
     for (const auto& call : generation.tool_calls) bytes += call.name.size() + call.arguments_json.size();
     return bytes;
 }
@@ -59,6 +60,7 @@ std::size_t bytes_of(const SharedGeneration& generation) {
 }  // namespace
 
 void JobService::start_next() {
+    if (shared_) return claim_more();
     while (may_start(normal_priority)) {
         auto job = queue_.take(may_start(low_priority) ? INT32_MAX : low_priority - 1);
         if (!job) return;
@@ -139,7 +141,7 @@ void JobService::join(const JobPtr& job, const GenerationPtr& generation) {
     else metrics_.queue_s.observe(seconds_bounds, seconds_between(job->row.created_ms, job->row.started_ms));
     job->row.status = JobStatus::processing;
     job->row.output = generation->output;
-    job->row.thinking = generation->thinking;
+    if (!generation->holds_text) job->row.thinking = generation->thinking;
     job->row.completion_tokens = generation->completion_tokens;
     job->kept_chunks = 0;
     job->generation = generation;
@@ -163,7 +165,7 @@ asio::awaitable<void> JobService::generate(GenerationPtr generation, JobPtr firs
     if (!plan) co_return end_generation(generation, std::unexpected(std::move(plan).error()));
     generation->own_turns = plan->own_turns;
     for (;;) {
-        auto outcome = co_await generate_once(generation, *plan);
+        auto outcome = co_await run_stages(generation, *plan, first);
         if (!*alive || generation->abandoned) co_return;
         const auto code = outcome ? ErrorCode::internal : outcome.error().code;
         // The next process finds it unfinished.
@@ -253,6 +255,10 @@ void JobService::add_reply(SharedGeneration& generation, ReplyDelta delta, std::
     }
     generation.thinking += delta.thinking;
     generation.completion_tokens += tokens;
+    if (generation.holds_text) {
+        generation.held += delta.content;
+        delta = {};
+    }
     if (!delta.content.empty()) add(generation.output);
     for (const auto& job : generation.jobs) {
         job->row.thinking += delta.thinking;
@@ -270,8 +276,13 @@ void JobService::keep_text(SharedGeneration& generation) {
         const auto first = output.sizes.begin() + static_cast<std::ptrdiff_t>(job->kept_chunks);
         std::size_t offset = 0;
         for (auto size = output.sizes.begin(); size != first; ++size) offset += *size;
-        parts_.store.keep_text({.number = job->row.number, .attempt = job->row.attempt}, job->kept_chunks,
-                               {.text = output.text.substr(offset), .sizes = {first, output.sizes.end()}});
+        const JobMark mark{.number = job->row.number, .attempt = job->row.attempt};
+        parts_.store.keep_text(mark, job->kept_chunks, {.text = output.text.substr(offset), .sizes = {first, output.sizes.end()}},
+                               [this, alive = alive_, job, mark, all = output.sizes.size()](const Result<std::size_t>& kept) {
+                                   if (!*alive || job->row.attempt != mark.attempt || !job->generation) return;
+                                   if (kept && *kept < all) job->kept_chunks = *kept;  // some are sent again
+                                   if (!kept && shared_ && kept.error().code == ErrorCode::conflict) lose(job);
+                               });
         job->kept_chunks = output.sizes.size();
     }
 }
@@ -296,26 +307,54 @@ asio::awaitable<bool> JobService::another_attempt(GenerationPtr generation) {
     if (!told) co_return true;
     const auto jobs = generation->jobs;  // some may leave meanwhile
     for (const auto& job : jobs) {
+        if (job->generation != generation) continue;
         job->row.output = {};
         job->kept_chunks = 0;
-        const Pending<bool> pending(parts_.io);
         ++metrics_.restarted;
-        parts_.store.start({.number = job->row.number, .attempt = ++job->row.attempt}, parts_.unix_ms(), pending.setter());
-        const auto started = co_await pending.wait();
-        if (!*alive || generation->abandoned) co_return false;
-        if (!started) log_warn("job_attempt_not_stored", {{"job", job->row.id}});
+        const JobMark mark{.number = job->row.number, .attempt = job->row.attempt + 1};
+        for (;;) {
+            const Pending<bool> pending(parts_.io);
+            parts_.store.start(mark, parts_.unix_ms(), [job, mark, answer = pending.setter()](Result<bool> started) {
+                if (started && *started) job->row.attempt = mark.attempt;
+                answer(std::move(started));
+            });
+            const auto started = co_await pending.wait();
+            if (!*alive || generation->abandoned) co_return false;
+            if (started && *started) break;
+            if (started && shared_) {
+                lose(job);
+                break;
+            }
+            if (!shared_) {
+                log_warn("job_attempt_not_stored", {{"job", job->row.id}});
+                job->row.attempt = mark.attempt;
+                break;
+            }
+            // Without its number in the store, another node could get the same one.
+            pause.expires_after(parts_.limits.retry_write_after);
+            generation->interrupt = [&pause] { pause.cancel(); };
+            co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+            if (!*alive) co_return false;
+            generation->interrupt = nullptr;
+            if (generation->abandoned || draining_) co_return false;
+        }
         job->notify();
     }
-    co_return true;
+    co_return !generation->abandoned;
 }
 
 void JobService::end_generation(const GenerationPtr& generation, const Result<GenerationDone>& outcome) {
+    if (generation->record && outcome) {
+        const std::chrono::duration<double> since = std::chrono::steady_clock::now() - generation->text_ready;
+        generation->record->add(Stage::deliver, since.count(), nullptr);
+    }
     generation->abandoned = true;  // whoever comes now comes too late to share it
     const auto jobs = std::exchange(generation->jobs, {});
     for (const auto& job : jobs) {
         job->generation = nullptr;
         if (job->ending) continue;
         JobEnd end{.output = job->row.output, .thinking = job->row.thinking};
+        note_stages(generation->record.get(), end);
         if (outcome) {
             end.tool_calls = tool_calls_json(generation->tool_calls);
             end.prompt_tokens = outcome->prompt_tokens;
@@ -341,6 +380,7 @@ void JobService::end_generation(const GenerationPtr& generation, const Result<Ge
 
 void JobService::finish(const JobPtr& job, JobEnd end) {
     job->ending = true;
+    job->ending_since = std::chrono::steady_clock::now();
     end.finished_ms = parts_.unix_ms();
     end.expires_ms = end.finished_ms + parts_.limits.lifetime.count();
     end.callback_due = !job->row.callback_url.empty();
@@ -352,7 +392,8 @@ void JobService::write_end(const JobPtr& job, std::shared_ptr<const JobEnd> end)
     const JobMark mark{.number = job->row.number, .attempt = job->row.attempt};
     parts_.store.finish(mark, *end, [this, alive = alive_, job, end](const Result<bool>& finished) {
         if (!*alive) return;
-        if (finished && !*finished) log_error("job_ended_elsewhere", {{"job", job->row.id}});
+        if (finished && !*finished) log_error("job_ended_elsewhere", {{"job", job->row.id}, {"attempt", std::to_string(job->row.attempt)}});
+        if (finished && !*finished && shared_) return give_up(job);
         if (finished) return settle(job, *end);
         auto timer = std::make_shared<asio::steady_timer>(parts_.io, parts_.limits.retry_write_after);
         timer->async_wait([this, alive, job, end, timer](const boost::system::error_code& error) {
@@ -363,18 +404,10 @@ void JobService::write_end(const JobPtr& job, std::shared_ptr<const JobEnd> end)
 
 void JobService::settle(const JobPtr& job, const JobEnd& end) {
     auto& row = job->row;
-    row.status = end.status;
-    row.output = end.output;
-    row.thinking = end.thinking;
-    row.tool_calls = end.tool_calls;
-    row.error_code = end.error_code;
-    row.error_message = end.error_message;
-    row.prompt_tokens = end.prompt_tokens;
-    row.cached_tokens = end.cached_tokens;
-    row.completion_tokens = end.completion_tokens;
-    row.finished_ms = end.finished_ms;
-    row.expires_ms = end.expires_ms;
+    apply_end(row, end);
     row.request.clear();
+    if (const auto pipeline = pipeline_of(row.pipeline))
+        pipeline->delivered(std::chrono::duration<double>(std::chrono::steady_clock::now() - job->ending_since).count());
     ++(row.status == JobStatus::completed ? metrics_.completed : row.status == JobStatus::failed ? metrics_.failed : metrics_.cancelled);
     if (row.started_ms > 0) metrics_.run_s.observe(seconds_bounds, seconds_between(row.started_ms, row.finished_ms));
     live_.erase(row.id);
@@ -405,7 +438,9 @@ void JobService::send_callbacks_later(std::chrono::milliseconds patience) {
 
 void JobService::send_callbacks() {
     if (draining_) return;
-    parts_.store.due_callbacks(parts_.unix_ms(), callbacks_at_once, [this, alive = alive_](Result<std::vector<JobRow>> due) {
+    // A shared store gives each to one node only, so that no more may be asked for than can be sent.
+    const auto limit = shared_ ? callbacks_at_once - sending_.size() : callbacks_at_once;
+    parts_.store.due_callbacks(parts_.unix_ms(), limit, [this, alive = alive_](Result<std::vector<JobRow>> due) {
         if (!*alive) return;
         if (due)
             for (auto& row : *due)

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "services/jobs/ids.h"
+#include "services/jobs/note_stages.h"
 
 namespace weft {
 namespace asio = boost::asio;
@@ -25,6 +26,7 @@ std::size_t or_all(std::size_t limit) { return limit == 0 ? SIZE_MAX : limit; }
 
 JobService::JobService(Parts parts)
     : parts_(std::move(parts)),
+      shared_(parts_.store.shared()),
       queue_(or_all(parts_.limits.running_of_tenant)),
       recent_(parts_.limits.recent_bytes),
       answers_(parts_.limits.answer_cache_bytes),
@@ -34,7 +36,8 @@ JobService::JobService(Parts parts)
       deadline_timer_(parts_.io),
       expire_timer_(parts_.io),
       callback_timer_(parts_.io),
-      drain_timer_(parts_.io) {}
+      drain_timer_(parts_.io),
+      share_timer_(parts_.io) {}
 
 JobService::~JobService() {
     *alive_ = false;
@@ -65,6 +68,7 @@ Result<void> JobService::recover() {
     if (!rows.empty()) log_info("jobs_taken_up", {{"unfinished", rows.size()}});
     expire_later();
     send_callbacks_later(std::chrono::milliseconds{0});
+    if (shared_) share();
     start_next();
     return {};
 }
@@ -104,7 +108,11 @@ asio::awaitable<Result<bool>> JobService::go_on_with_session(JobRequest& request
     if (bytes > parts_.limits.session_bytes)
         co_return fail_field(ErrorCode::too_large, "session_id",
                              "the session has more than " + std::to_string(parts_.limits.session_bytes) + " bytes with this request");
-    if (!request.names_model && !(*session)->model.empty()) request.model = (*session)->model;
+    if (!request.names_model && !(*session)->model.empty()) {
+        request.model = (*session)->model;
+        request.names_model = true;
+    }
+    if (request.pipeline.empty()) request.pipeline = (*session)->pipeline;
     co_return true;
 }
 
@@ -124,16 +132,19 @@ JobRow JobService::new_row(JobRequest& request, bool conversation) const {
             .priority = request.priority,
             .created_ms = now,
             .deadline_ms = request.deadline_ms == 0 ? 0 : now + request.deadline_ms,
-            .callback_url = std::move(request.callback_url)};
+            .callback_url = std::move(request.callback_url),
+            .pipeline = std::move(request.pipeline)};
 }
 
 bool JobService::may_start(std::int32_t priority) const {
-    return !draining_ && running_ < parts_.limits.running && (priority < low_priority || running_low_ < parts_.limits.running_low);
+    return !draining_ && running_ + claiming_.jobs < parts_.limits.running &&
+           (priority < low_priority || running_low_ + claiming_.low < parts_.limits.running_low);
 }
 
 // A job that need not wait is stored as running at once, which saves a write.
 bool JobService::take_place(JobRow& row) {
-    if (queue_.size() > 0 || !may_start(row.priority) || !queue_.claim(row)) return false;
+    // A shared store knows itself who comes first, on any node.
+    if (queue_.size() > 0 || !may_start(row.priority) || (!shared_ && !queue_.claim(row))) return false;
     ++running_;
     if (row.priority >= low_priority) ++running_low_;
     row.status = JobStatus::processing;
@@ -145,7 +156,7 @@ bool JobService::take_place(JobRow& row) {
 void JobService::give_place_back(const JobRow& row) {
     --running_;
     if (row.priority >= low_priority) --running_low_;
-    queue_.release(row);
+    if (!shared_) queue_.release(row);
     start_next();
 }
 
@@ -159,6 +170,7 @@ asio::awaitable<Result<SubmittedJob>> JobService::submit(JobRequest request) {
     }
     const auto conversation = co_await go_on_with_session(request);
     if (!conversation) co_return std::unexpected(conversation.error());
+    if (auto settled = settle_pipeline(request); !settled) co_return std::unexpected(std::move(settled).error());
     NewJob added{.idempotency_key = request.idempotency_key, .body_hash = request.body_hash};
     added.row = new_row(request, *conversation);
     added.key_expires_ms = added.row.created_ms + parts_.limits.idempotency.count();
@@ -188,7 +200,14 @@ asio::awaitable<Result<SubmittedJob>> JobService::submit(JobRequest request) {
         if (!*alive) return;
         if (outcome && outcome->existing_id.empty()) {
             job->row.number = outcome->number;
-            accept(job, has_place);
+            if (shared_ && (outcome->waits || job->row.status == JobStatus::pending)) {
+                ++metrics_.submitted;
+                wait_for_any_node(job);
+                job->elsewhere->queue_position = outcome->queue_position;
+                if (has_place) give_place_back(job->row);
+            } else {
+                accept(job, has_place);
+            }
         } else if (has_place) {
             give_place_back(job->row);
         }
@@ -252,6 +271,8 @@ asio::awaitable<Result<std::shared_ptr<Job>>> JobService::find(std::string tenan
         // What is not finished is in live_, which may have learnt of it meanwhile.
         if (const auto live = live_.find(id); live != live_.end()) {
             job = live->second;
+        } else if (shared_ && (known_elsewhere(id) || !is_final(found->row->status))) {
+            job = job_elsewhere(std::move(*found));
         } else {
             job = std::make_shared<Job>(std::move(*found->row));
             if (is_final(job->row.status)) recent_.put(job);
@@ -275,14 +296,25 @@ asio::awaitable<Result<JobPage>> JobService::list(JobQuery query) {
 }
 
 std::size_t JobService::queue_position(const Job& job) const {
-    return job.row.status == JobStatus::pending ? queue_.position(job) : 0;
+    if (job.row.status != JobStatus::pending) return 0;
+    return job.elsewhere ? job.elsewhere->queue_position : queue_.position(job);
 }
 
 // ---- ending early -------------------------------------------------------------------------------------------------------
 
 asio::awaitable<Result<void>> JobService::cancel(std::shared_ptr<Job> job) {
-    if (!is_final(job->row.status)) end_early(job, JobStatus::cancelled, "cancelled", "the job was cancelled");
+    if (!is_final(job->row.status) && job->elsewhere) {
+        const auto now = parts_.unix_ms();
+        const Pending<bool> pending(parts_.io);
+        shared_->cancel(job->row.number, {.status = JobStatus::cancelled, .error_code = "cancelled", .error_message = "the job was cancelled",
+                                          .finished_ms = now, .expires_ms = now + parts_.limits.lifetime.count()}, pending.setter());
+        const auto asked = co_await pending.wait();
+        if (!asked) co_return std::unexpected(asked.error());
+    } else if (!is_final(job->row.status)) {
+        end_early(job, JobStatus::cancelled, "cancelled", "the job was cancelled");
+    }
     while (!is_final(job->row.status)) {
+        if (job->elsewhere) ask(job);
         JobWatch watch(job, parts_.io);
         co_await watch.changed(parts_.limits.retry_write_after);
     }
@@ -302,8 +334,10 @@ asio::awaitable<Result<void>> JobService::remove(std::shared_ptr<Job> job) {
 void JobService::end_early(const JobPtr& job, JobStatus status, std::string code, std::string message) {
     if (job->ending) return;
     queue_.remove(*job);
+    JobEnd end{.status = status, .output = job->row.output, .thinking = job->row.thinking, .error_code = std::move(code), .error_message = std::move(message)};
+    if (job->generation) note_stages(job->generation->record.get(), end);
     if (job->generation) leave_generation(job);
-    finish(job, {.status = status, .output = job->row.output, .thinking = job->row.thinking, .error_code = std::move(code), .error_message = std::move(message)});
+    finish(job, std::move(end));
 }
 
 void JobService::watch_deadline(const JobPtr& job) {
@@ -374,7 +408,7 @@ asio::awaitable<Result<void>> JobService::remove_session(std::string tenant, std
 
 JobMetrics JobService::metrics() const {
     JobMetrics all = metrics_;
-    all.pending = queue_.size();
+    all.pending = shared_ ? waiting_anywhere_ : queue_.size();
     all.processing = live_.size() - std::min(live_.size(), queue_.size());
     all.waiting_bytes = queue_.bytes();
     all.waiting_tokens = queue_.tokens();
@@ -402,9 +436,13 @@ void JobService::drain(std::chrono::milliseconds time_left, std::function<void()
     drained_ = std::move(done);
     const auto live = live_;
     for (const auto& [id, job] : live) job->notify();  // readers of what does not run any more have nothing to wait for
+    const auto elsewhere = elsewhere_;
+    for (const auto& [id, known] : elsewhere)
+        if (const auto job = known.lock()) job->notify();
     drain_timer_.expires_after(running_ == 0 ? std::chrono::milliseconds{0} : time_left);
     drain_timer_.async_wait([this, alive = alive_](const boost::system::error_code&) {
         if (!*alive) return;
+        if (shared_) hand_back();
         const auto generations = generations_;
         for (const auto& generation : generations) generation->abandon();
         if (drained_) std::exchange(drained_, nullptr)();

@@ -8,6 +8,7 @@
 
 #include "runner/generation.h"
 #include "services/jobs/job.h"
+#include "services/pipelines/pipeline.h"
 
 namespace weft {
 
@@ -29,10 +30,15 @@ class SharedGeneration {
         thinking.clear();
         tool_calls.clear();
         completion_tokens = 0;
+        held.clear();
     }
 
     bool abandoned = false;               // nobody wants it any more, or the process ends
     std::function<void()> interrupt{};    // ends whatever it waits for
+    std::shared_ptr<PipelineRecord> record{};  // of its way through a pipeline; null: it has none
+    bool holds_text = false;              // nobody is told what is said before the pipeline has seen all of it: text ...
+    std::string held{};                   // ... so far; thinking and calls are above
+    std::chrono::steady_clock::time_point text_ready{};  // all of it is as it will be delivered
 
     void abandon() {
         abandoned = true;
