@@ -8,6 +8,7 @@
 #include <boost/asio/thread_pool.hpp>
 #include <csignal>
 #include <fstream>
+#include <optional>
 
 #include "api/anthropic/batch_lines.h"
 #include "api/anthropic/batch_request.h"
@@ -33,6 +34,7 @@
 #include "store/sqlite_batch_store.h"
 #include "store/sqlite_document_store.h"
 #include "store/sqlite_job_store.h"
+#include "store/sqlite_response_archive.h"
 
 namespace weft {
 namespace asio = boost::asio;
@@ -162,10 +164,13 @@ class Gateway {
             return nullptr;
         }
         batch_store_ = std::move(*batch_store);
+        open_responses();
+        openai_lines_.emplace(openai_services());
+        message_lines_.emplace(anthropic_services());
         batches_ = std::make_unique<api::BatchRunner>(api::BatchRunner::Parts{
             .io = io_.get_executor(), .store = *batch_store_,
             .dialect_of = [this](std::string_view endpoint) -> const api::BatchDialect& {
-                return endpoint == api::anthropic::batch_endpoint ? static_cast<const api::BatchDialect&>(message_lines_) : openai_lines_;
+                return endpoint == api::anthropic::batch_endpoint ? static_cast<const api::BatchDialect&>(*message_lines_) : *openai_lines_;
             },
             .new_id = api::random_id, .unix_time = api::system_unix_time, .parallel = options_.jobs.running_low});
         job_store_ = make_job_store();
@@ -201,6 +206,14 @@ class Gateway {
             .address = *options_.jobs_redis, .node = node_name(), .lease = options_.jobs_lease, .waiting = options_.jobs.waiting,
             .waiting_bytes = options_.jobs.waiting_bytes, .waiting_tokens = options_.jobs.waiting_tokens,
             .waiting_of_tenant = options_.jobs.waiting_of_tenant, .running_of_tenant = options_.jobs.running_of_tenant});
+    }
+
+    void open_responses() {
+        response_archive_ = std::make_unique<SqliteResponseArchive>(*job_file_);
+        responses_ = std::make_shared<ResponseStore>(clock_, ResponseStore::Limits{},
+                                                     ResponseStore::Backing{.archive = response_archive_.get(), .unix_s = api::system_unix_time});
+        if (const auto taken_up = responses_->recover(); !taken_up)
+            log_error("responses_lost", {{"reason", taken_up.error().message}, {"detail", taken_up.error().detail}});
     }
 
     api::openai::Services openai_services() {
@@ -249,10 +262,11 @@ class Gateway {
     std::unique_ptr<SqliteDocumentStore> document_store_;
     std::unique_ptr<DocumentService> documents_;
     std::unique_ptr<Pipelines> pipelines_;
+    std::unique_ptr<SqliteResponseArchive> response_archive_;
     std::shared_ptr<ResponseStore> responses_ = std::make_shared<ResponseStore>(clock_);
     std::unique_ptr<SqliteBatchStore> batch_store_;
-    api::openai::BatchLines openai_lines_{openai_services()};
-    api::anthropic::BatchLines message_lines_{anthropic_services()};
+    std::optional<api::openai::BatchLines> openai_lines_;
+    std::optional<api::anthropic::BatchLines> message_lines_;
     std::unique_ptr<api::BatchRunner> batches_;
     std::unique_ptr<JobService> jobs_;
     http::Server server_;

@@ -166,7 +166,18 @@ CREATE INDEX passages_of_document ON passages(document, place);
 CREATE VIRTUAL TABLE passage_words USING fts5(words, content='', contentless_delete=1, tokenize='ascii');
 )";
 
-constexpr std::array<const char*, schema_version> migrations{version_1, version_2, version_3};
+// Stored answers, written down by their service. used_s: Unix seconds.
+constexpr const char* version_4 = R"(
+CREATE TABLE responses(
+    tenant TEXT NOT NULL,
+    id TEXT NOT NULL,
+    used_s INTEGER NOT NULL,
+    content BLOB NOT NULL,
+    PRIMARY KEY(tenant, id));
+CREATE INDEX responses_by_use ON responses(used_s);
+)";
+
+constexpr std::array<const char*, schema_version> migrations{version_1, version_2, version_3, version_4};
 
 }  // namespace
 

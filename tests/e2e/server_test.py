@@ -1,5 +1,5 @@
 """The real server as a user meets it: readiness, draining, limits, leaving early, several models."""
-import http.client, json, signal, threading, time, unittest
+import http.client, json, signal, socket, threading, time, unittest
 
 from server import BINARY, ENDLESS, ROOT, Server, chat, wait_until
 
@@ -264,6 +264,34 @@ class Generation(unittest.TestCase):
         self.assertLess(answer["prompt_eval_count"], 128)
         status, answer = self.server.post("/v1/chat/completions", {"model": "weft-demo", "messages": [{"role": "user", "content": "word " * 9000}]})
         self.assertEqual((status, answer["error"]["code"]), (400, "context_length_exceeded"))
+
+    def test_the_longest_prompt_that_fits(self):
+        ask = {"model": "weft-demo", "max_tokens": 1, "messages": [{"role": "user", "content": "word " * 90}]}
+        tokens = self.server.post("/v1/chat/completions", ask)[1]["usage"]["prompt_tokens"]
+        self.assertEqual(self.server.post("/v1/chat/completions", {**ask, "num_ctx": tokens + 1})[0], 200)
+        status, answer = self.server.post("/v1/chat/completions", {**ask, "num_ctx": tokens})
+        self.assertEqual((status, answer["error"]["code"]), (400, "context_length_exceeded"))
+
+    def test_requests_that_cannot_be_read_are_told_in_the_words_of_their_path(self):
+        def answer(head):
+            with socket.create_connection(("127.0.0.1", self.server.port)) as client:
+                client.sendall(head)
+                data = b"".join(iter(lambda: client.recv(65536), b""))
+            return int(data.split()[1]), json.loads(data.split(b"\r\n\r\n", 1)[1])
+        large = b"X: " + b"x" * 40000 + b"\r\n\r\n"
+        for path in (b"/v1/models", b"/v1/chat/completions"):
+            for head, expected in ((b"GET " + path + b"/%zz HTTP/1.1\r\nHost: a\r\n\r\n", 400), (b"GET " + path + b" HTTP/1.1\r\nHost: a\r\n" + large, 431)):
+                status, error = answer(head)
+                self.assertEqual((status, error["error"]["type"]), (expected, "invalid_request_error"), head[:40])
+        status, error = answer(b"POST /v1/messages HTTP/1.1\r\nHost: a\r\n" + large)
+        self.assertEqual((status, error["type"]), (431, "error"))
+        status, error = answer(b"GET /api/%zz HTTP/1.1\r\nHost: a\r\n\r\n")
+        self.assertEqual((status, type(error["error"])), (400, str))
+
+    def test_a_prompt_that_is_absent_is_only_what_texts_begin_with(self):
+        for body in ({}, {"prompt": ""}):
+            status, answer = self.server.post("/v1/completions", {"model": "weft-demo", "max_tokens": 2, **body})
+            self.assertEqual((status, answer["usage"]["prompt_tokens"]), (200, 1), answer)
 
     def test_a_full_window_shifts_or_ends(self):
         ends = self.generate(options={"num_ctx": 128, "num_predict": 300, "temperature": 1, "seed": 2}, raw=True, shift=False)

@@ -123,7 +123,7 @@ TEST_CASE("a preflight is answered on every path, known or not") {
         for (const std::string name : {"Authorization", "Content-Type", "User-Agent", "Accept", "X-Requested-With",
                                        "OpenAI-Beta", "x-api-key", "anthropic-version", "anthropic-beta",
                                        "anthropic-dangerous-direct-browser-access", "x-stainless-retry-count",
-                                       "x-stainless-timeout", "X-Custom"})
+                                       "x-stainless-timeout", "x-weft-cache", "x-weft-priority", "x-weft-deadline-ms", "X-Custom"})
             CHECK(allowed.contains(name));
         CHECK_FALSE(allowed.contains("authorization"));
     }

@@ -52,6 +52,13 @@ for (const [name, { chat, embeddings }] of Object.entries(clients)) {
     }
 }
 
+test("langchain, openai, responses: thinking", async () => {
+    const answer = await new ChatOpenAI({ ...openai, useResponsesApi: true, reasoning: { effort: "low", summary: "auto" } }).invoke(world.sum);
+    const thought = answer.contentBlocks.filter((block) => block.type === "reasoning").map((block) => block.reasoning).join("");
+    assert.equal(thought, world.sumThinking);
+    assert.equal(answer.text, world.sumAnswer);
+});
+
 test("langchain, ollama: thinking", async () => {
     const answer = await new ChatOllama({ ...ollama, think: true }).invoke(world.sum);
     assert.equal(answer.additional_kwargs.reasoning_content, world.sumThinking);
