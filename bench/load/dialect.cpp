@@ -11,7 +11,8 @@ std::string target_of(const Options& options) {
         case Api::openai_completions: return "/v1/completions";
         case Api::ollama_chat: return "/api/chat";
         case Api::ollama_generate: return "/api/generate";
-        case Api::get: return options.path;
+        case Api::get:
+        case Api::post: return options.path;
     }
     return "/";
 }
@@ -47,6 +48,7 @@ std::string ollama_body(const Options& options, std::string_view prompt) {
 bool is_openai(Api api) { return api == Api::openai_chat || api == Api::openai_completions; }
 
 std::string body_of(const Options& options, std::string_view prompt) {
+    if (options.api == Api::post) return "{" + options.extra_json + "}";
     std::string body = R"({"model":")" + options.model + "\",";
     body += is_openai(options.api) ? openai_body(options, prompt) : ollama_body(options, prompt);
     if (!options.extra_json.empty()) body += "," + options.extra_json;
@@ -91,7 +93,8 @@ bool brings_text(Api api, std::string_view event) {
                    has_text(event, R"("thinking")");
         case Api::openai_completions: return has_text(event, R"("text")");
         case Api::ollama_generate: return has_text(event, R"("response")") || has_text(event, R"("thinking")");
-        case Api::get: return false;
+        case Api::get:
+        case Api::post: return false;
     }
     return false;
 }

@@ -9,8 +9,8 @@ namespace weft::bench {
 
 struct IdleResult {
     std::uint32_t asked = 0;
-    std::uint32_t opened = 0;      // and answered one GET
-    std::uint32_t still_open = 0;  // after the hold: answered a second one on the same connection
+    std::uint32_t opened = 0;      // and answered one GET, or the handshake of a WebSocket
+    std::uint32_t still_open = 0;  // after the hold: answered a second one, or a ping, on the same connection
     std::uint64_t rss_before_kib = 0;  // 0: no --server-pid
     std::uint64_t rss_open_kib = 0;
     double kib_per_connection = 0;

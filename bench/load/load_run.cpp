@@ -89,7 +89,7 @@ LoadRun::Task LoadRun::drive() {
     }
     clients_left_ = options_.clients;
     for (std::uint32_t i = 0; i < options_.clients; ++i)
-        asio::co_spawn(io_, options_.api == Api::get ? get_client() : closed_loop_client(), rethrow);
+        asio::co_spawn(io_, is_plain(options_.api) ? plain_client() : closed_loop_client(), rethrow);
 }
 
 LoadRun::Task LoadRun::warm_up() {
@@ -133,7 +133,7 @@ LoadRun::Task LoadRun::pooled_request(Clock::time_point due) {
     client_done();
 }
 
-LoadRun::Task LoadRun::get_client() {
+LoadRun::Task LoadRun::plain_client() {
     Connection connection(io_.get_executor(), server_);
     const std::string request = request_bytes(options_, "");
     for (;;) {

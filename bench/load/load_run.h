@@ -25,7 +25,7 @@ class LoadRun {
     Task drive();
     Task warm_up();
     Task closed_loop_client();
-    Task get_client();
+    Task plain_client();
     // Sends so many requests at once; returns how many were answered before the server closed the connection.
     [[nodiscard]] boost::asio::awaitable<Result<std::uint32_t>> get_several(Connection& connection,
                                                                             const std::string& request,

@@ -52,7 +52,7 @@ void Measurement::count_completed(const Observation& seen) {
 void Measurement::get_completed(Clock::time_point due, int status) {
     ended_ = Clock::now();
     e2e.add(us_between(due, ended_));
-    if (status == 200)
+    if (status >= 200 && status < 300)
         ++completed;
     else
         ++errors_["http_" + std::to_string(status)];

@@ -12,7 +12,8 @@ const std::map<std::string, Api> apis{{"openai-chat", Api::openai_chat},
                                       {"openai-completions", Api::openai_completions},
                                       {"ollama-chat", Api::ollama_chat},
                                       {"ollama-generate", Api::ollama_generate},
-                                      {"get", Api::get}};
+                                      {"get", Api::get},
+                                      {"post", Api::post}};
 const std::map<std::string, PromptKind> prompt_kinds{{"words", PromptKind::words}, {"tokens", PromptKind::tokens}};
 
 void add_load(CLI::App& app, Options& options, std::uint32_t& open_streams) {
@@ -24,11 +25,14 @@ void add_load(CLI::App& app, Options& options, std::uint32_t& open_streams) {
     app.add_option("-d,--duration", options.duration_s, "end after so many seconds; requests still running are cut off");
     app.add_option("--timeout", options.timeout_s, "seconds for one request")->capture_default_str();
     app.add_option("--warmup", options.warmup, "requests before, one after the other, not counted");
-    app.add_option("--pipeline", options.pipeline, "api get: requests sent at once on one connection")
+    app.add_option("--pipeline", options.pipeline, "api get and post: requests sent at once on one connection")
         ->check(CLI::Range(1, 1000));
     app.add_option("--max-in-flight", options.max_in_flight, "open loop: most requests at once")->capture_default_str();
     app.add_option("--open-streams", open_streams, "one streamed request on each of N connections, all at once");
     app.add_option("--idle-connections", options.idle_connections, "open N connections, send one GET on each, hold them");
+    app.add_option_function<std::uint32_t>(
+        "--web-sockets", [&options](std::uint32_t n) { options.idle_connections = n, options.web_sockets = true; },
+        "open N WebSockets at --path, ping on each, hold them");
     app.add_option("--hold", options.hold_s, "seconds to hold idle connections")->capture_default_str();
     app.add_option("--server-pid", options.server_pid, "report the resident memory of this process");
 }
@@ -46,7 +50,7 @@ void add_requests(CLI::App& app, Options& options) {
     app.add_option("--temperature", options.temperature, "0 = greedy")->capture_default_str();
     app.add_flag("--ignore-eos", options.ignore_eos, "always generate max-tokens");
     app.add_flag("!--no-stream", options.stream, "ask for one answer instead of a stream");
-    app.add_option("--body", options.extra_json, "further members of the request, as JSON without the braces");
+    app.add_option("--body", options.extra_json, "further members of the request, as JSON without the braces; api post: all of it");
     app.add_option("--leave-midway", options.leave_midway, "this part (0..1) of the requests is abandoned midway")
         ->check(CLI::Range(0.0, 1.0));
 }
@@ -76,10 +80,10 @@ Options parse_options(int argc, char** argv) {
     std::uint32_t open_streams = 0;
     CLI::App app("Load generator for OpenAI- and Ollama-compatible servers: latency, throughput, goodput.", "weft-bench");
     app.add_option("url", url, "http://host:port")->required();
-    app.add_option("--api", options.api, "openai-chat, openai-completions, ollama-chat, ollama-generate or get")
+    app.add_option("--api", options.api, "openai-chat, openai-completions, ollama-chat, ollama-generate, get or post")
         ->transform(CLI::CheckedTransformer(apis));
     app.add_option("-m,--model", options.model, "model name")->capture_default_str();
-    app.add_option("--path", options.path, "api get: what to get")->capture_default_str();
+    app.add_option("--path", options.path, "api get and post, --web-sockets: where")->capture_default_str();
     app.add_option("--api-key", options.api_key, "sent as bearer token");
     app.add_option("--json", options.json_path, "write the result as JSON to this file, - for standard output");
     app.add_option("--label", options.label, "a name for this run, copied into the result");

@@ -8,14 +8,14 @@
 
 namespace weft::bench {
 
-enum class Api { openai_chat, openai_completions, ollama_chat, ollama_generate, get };
+enum class Api { openai_chat, openai_completions, ollama_chat, ollama_generate, get, post };
 enum class PromptKind { words, tokens };
 
 struct Options {
     Url url{};
     Api api = Api::openai_completions;
     std::string model = "default";
-    std::string path = "/health";      // api get
+    std::string path = "/health";      // api get and post
     std::string api_key{};
     std::string json_path{};           // "-": standard output
     std::string label{};
@@ -27,7 +27,7 @@ struct Options {
     double duration_s = 0;             // 0: no limit but requests
     double timeout_s = 120;            // of one request
     std::uint32_t warmup = 0;          // requests before that are not counted
-    std::uint32_t pipeline = 1;        // api get: requests sent at once on one connection
+    std::uint32_t pipeline = 1;        // api get and post: requests sent at once on one connection
     std::uint32_t max_in_flight = 20000;  // open loop: arrivals beyond it are counted as "not_sent"
 
     // What is asked.
@@ -41,7 +41,7 @@ struct Options {
     double temperature = 0;
     bool ignore_eos = false;
     bool stream = true;
-    std::string extra_json{};          // further members of the body: "top_k":40,"cache_prompt":false
+    std::string extra_json{};          // further members of the body: "top_k":40,"cache_prompt":false; api post: all of them
     double leave_midway = 0;           // this part of the clients hang up after a random part of max_tokens
 
     // What counts as good.
@@ -50,9 +50,13 @@ struct Options {
 
     // Connections that do nothing.
     std::uint32_t idle_connections = 0;
+    bool web_sockets = false;          // they speak WebSocket
     double hold_s = 3;
     std::uint64_t server_pid = 0;      // its resident memory is read from /proc
 };
+
+// Plain requests, always the same one: their answers are only counted.
+[[nodiscard]] constexpr bool is_plain(Api api) { return api == Api::get || api == Api::post; }
 
 // Exits with a message on wrong use, with the help text on --help.
 [[nodiscard]] Options parse_options(int argc, char** argv);

@@ -21,6 +21,7 @@ std::string name_of(Api api) {
         case Api::ollama_chat: return "ollama-chat";
         case Api::ollama_generate: return "ollama-generate";
         case Api::get: return "get";
+        case Api::post: return "post";
     }
     return "";
 }

@@ -16,6 +16,7 @@
 #include "registry/model_catalog.h"
 #include "registry/registry.h"
 #include "registry/residency.h"
+#include "services/pipelines/pipeline_options.h"
 
 namespace weft {
 
@@ -82,6 +83,8 @@ struct CacheConfig {
 };
 
 struct JobsConfig {
+    std::string store = "sqlite";
+    std::chrono::nanoseconds lease{std::chrono::seconds{15}};
     std::string folder{};          // empty: HOME/jobs
     std::string model{};
     std::chrono::nanoseconds ttl{std::chrono::hours{24}};
@@ -89,13 +92,33 @@ struct JobsConfig {
     std::uint32_t queue = 100'000;
     std::uint32_t queue_per_key = 100'000;
     ByteSize queue_bytes{1ULL << 30};
+    std::uint32_t queue_tokens = 256'000'000;
+    std::uint32_t rate_per_key = 0;
+    std::uint32_t burst_per_key = 1000;
     std::uint32_t parallel = 64;
+    std::uint32_t parallel_per_key = 0;
     std::uint32_t parallel_low = 16;
+    std::uint32_t sockets_per_key = 2048;
+    std::uint32_t streams_per_key = 2048;
     ByteSize store_bytes{0};
     ByteSize reserved_bytes{16ULL << 20};
     ByteSize answer_cache{0};
     std::vector<std::string> callback_hosts{};
     std::string callback_secret{};
+};
+
+struct DocumentsConfig {
+    std::string embedding_model{};
+    ByteSize max_bytes{16ULL << 20};
+    std::uint32_t passage_bytes = 1200;
+    std::uint32_t passage_overlap = 200;
+    std::uint32_t passages = 8192;
+    std::uint32_t per_key = 10'000;
+    std::uint32_t passages_per_key = 200'000;
+    ByteSize bytes_per_key{1ULL << 30};
+    ByteSize index_bytes{1ULL << 30};
+    std::chrono::nanoseconds pdf_time{std::chrono::seconds{30}};
+    ByteSize pdf_memory{1ULL << 30};
 };
 
 struct LogConfig {
@@ -110,6 +133,8 @@ struct Config {
     LimitsConfig limits{};
     CacheConfig cache{};
     JobsConfig jobs{};
+    DocumentsConfig documents{};
+    PipelineMap pipelines{};
     LogConfig log{};
     std::vector<std::string> models_dir{};  // folders; never empty after load_config()
     std::vector<ConfiguredModel> models{};  // those of `--model FILE` first

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <glaze/json.hpp>
 
+#include "app/config_pipelines.h"
 #include "app/config_values.h"
 #include "registry/model_name.h"
 
@@ -56,6 +57,8 @@ class Binder {
         for (const auto& [key, value] : file_.root) {
             if (key == "models")
                 bind_models(value);
+            else if (key == "pipelines")
+                bind_pipelines(file_, value, config_.pipelines, problems_);
             else
                 bind_section(key, value);
         }
@@ -230,7 +233,7 @@ std::string unknown_key_message(const std::string& path) {
     const auto dot = path.rfind('.');
     const std::string above = dot == std::string::npos ? "" : path.substr(0, dot + 1);
     const std::string word = path.substr(above.size());
-    std::vector<std::string> near = above.empty() ? std::vector<std::string>{"models"} : std::vector<std::string>{};
+    std::vector<std::string> near = above.empty() ? std::vector<std::string>{"models", "pipelines"} : std::vector<std::string>{};
     std::string elsewhere;
     for (const auto& key : config_keys()) {
         const std::string_view name = key.name;
@@ -253,6 +256,13 @@ void bind_models_text(const std::string& place, const std::string& text, const f
     ConfigNode models = ConfigNode::object_t(file->root.begin(), file->root.end());
     file->root = {{"models", std::move(models)}};
     bind_config_file(*file, folder, config, problems);
+}
+
+void bind_pipelines_text(const std::string& place, const std::string& text, Config& config, std::vector<ConfigProblem>& problems) {
+    auto file = parse_config(place, ConfigFormat::yaml, text, problems);
+    if (!file) return;
+    file->places.clear();
+    bind_pipelines(*file, ConfigNode::object_t(file->root.begin(), file->root.end()), config.pipelines, problems);
 }
 
 void bind_model_setting(const std::string& place, std::string_view path, const std::string& value, const fs::path& folder,

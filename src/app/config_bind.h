@@ -14,6 +14,9 @@ void bind_config_file(const ConfigFile& file, const std::filesystem::path& folde
 void bind_models_text(const std::string& place, const std::string& text, const std::filesystem::path& folder,
                       Config& config, std::vector<ConfigProblem>& problems);
 
+// The value of WEFT_PIPELINES, likewise.
+void bind_pipelines_text(const std::string& place, const std::string& text, Config& config, std::vector<ConfigProblem>& problems);
+
 // `--set models.NAME.KEY=VALUE`; path is what follows "models.".
 void bind_model_setting(const std::string& place, std::string_view path, const std::string& value,
                         const std::filesystem::path& folder, Config& config, std::vector<ConfigProblem>& problems);

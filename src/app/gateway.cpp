@@ -1,27 +1,38 @@
 #include "app/gateway.h"
 
+#include <unistd.h>
+
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <csignal>
 #include <fstream>
+#include <optional>
 
+#include "api/anthropic/batch_lines.h"
+#include "api/anthropic/batch_request.h"
+#include "api/batch_runner.h"
 #include "api/jobs/job_object.h"
 #include "api/jobs/job_request.h"
 #include "api/ollama/options.h"
-#include "api/openai/batch_runner.h"
-#include "api/openai/chat_messages.h"
-#include "api/openai/handlers.h"
+#include "api/openai/batch_lines.h"
+#include "api/openai/chat_request.h"
 #include "app/engine_factory.h"
+#include "app/job_metrics.h"
+#include "app/pipeline_metrics.h"
 #include "app/routes.h"
 #include "base/log.h"
 #include "http/server.h"
 #include "registry/local_registry.h"
 #include "services/chat/chat_service.h"
+#include "services/documents/document_service.h"
 #include "services/embed/embed_service.h"
 #include "services/jobs/job_service.h"
+#include "services/pipelines/pipeline.h"
+#include "store/redis_job_store.h"
 #include "store/sqlite_batch_store.h"
+#include "store/sqlite_document_store.h"
 #include "store/sqlite_job_store.h"
 #include "store/sqlite_response_archive.h"
 
@@ -30,10 +41,19 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr std::size_t worker_threads = 2;
+constexpr std::chrono::milliseconds redis_patience{5000};
+constexpr std::chrono::milliseconds shared_text_every{100};  // readers on other nodes see a running job's text through the store
 
 std::int64_t unix_ms() {
     const auto now = std::chrono::system_clock::now().time_since_epoch();
     return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+}
+
+// For people who look into a store that several nodes share.
+std::string node_name() {
+    char host[256]{};
+    if (::gethostname(host, sizeof host - 1) != 0) host[0] = '\0';
+    return std::string(host) + ":" + std::to_string(::getpid());
 }
 
 // Owns every part of the gateway, in the order in which they depend on each other. Thread: io.
@@ -53,15 +73,17 @@ class Gateway {
           jobs_(open_jobs()),
           server_(io_, options.server,
                   make_router(ollama_, openai_services(),
-                              {.registry = registry_, .chat = chat_, .default_context_tokens = options.residency.context_tokens},
-                              job_services(), registry_, draining_),
+                              anthropic_services(),
+                              job_services(), registry_, draining_, [this] { return jobs_metrics(); }),
                   error_formatter()),
           signals_(io_, SIGINT, SIGTERM) {}
 
     int run() {
+        if (store_refused_) return 1;
+        if (!callbacks_allowed()) return 1;
         const auto bound = server_.listen(options_.host, options_.port);
         if (!bound) {
-            log_error("cannot_listen", {{"host", options_.host}, {"port", std::to_string(options_.port)},
+            log_error("cannot_listen", {{"host", options_.host}, {"port", options_.port},
                                         {"reason", bound.error().message}, {"detail", bound.error().detail}});
             return 1;
         }
@@ -73,21 +95,27 @@ class Gateway {
                 return 1;
             }
         }
-        server_.set_middleware({
-            // A web page that rebinds its name to 127.0.0.1 still sends its own name.
-            http::check_host({.bound_to_loopback = bound->loopback, .extra_hosts = options_.extra_hosts}),
-            // Other people's web pages must not use the models of whoever looks at them.
-            http::apply_cors({.extra_origins = options_.extra_origins}),
-        });
+        server_.set_middleware(request_checks(bound->loopback, options_.extra_hosts, options_.extra_origins));
         if (!options_.port_file.empty()) std::ofstream(options_.port_file) << bound->port << '\n';
-        log_info("listening", {{"address", bound->address}, {"port", std::to_string(bound->port)},
-                               {"models", std::to_string(registry_.list().size())}});
+        log_info("listening", {{"address", bound->address}, {"port", bound->port},
+                               {"models", registry_.list().size()}});
         await_signal();
         io_.run();
         return exit_status_;
     }
 
   private:
+    // Of pipelines. Better now than at the end of the first job.
+    [[nodiscard]] bool callbacks_allowed() const {
+        for (const auto& [name, pipeline] : options_.pipelines) {
+            const auto refusal = pipeline.deliver.callback.empty() ? std::string() : callbacks_.refusal(pipeline.deliver.callback);
+            if (refusal.empty()) continue;
+            log_error("pipeline_callback_refused", {{"pipeline", name}, {"reason", refusal}});
+            return false;
+        }
+        return true;
+    }
+
     void await_signal() {
         signals_.async_wait([this](boost::system::error_code error, int signal) {
             if (error) return;
@@ -99,8 +127,8 @@ class Gateway {
 
     void drain(int signal) {
         draining_ = true;
-        log_info("draining", {{"signal", std::to_string(signal)},
-                              {"connections", std::to_string(server_.connections())}});
+        log_info("draining", {{"signal", signal},
+                              {"connections", server_.connections()}});
         registry_.drain();
         // Streams of jobs end with the jobs, so both drain at once.
         const auto part_done = [this] {
@@ -136,18 +164,48 @@ class Gateway {
             return nullptr;
         }
         batch_store_ = std::move(*batch_store);
-        batches_ = std::make_unique<api::openai::BatchRunner>(api::openai::BatchRunner::Parts{
-            .io = io_.get_executor(), .store = *batch_store_,
-            .handle = [services = openai_services()](http::Exchange& exchange) { return api::openai::answer_batch_line(exchange, services); },
-            .new_id = api::random_id, .unix_time = api::system_unix_time, .parallel = options_.jobs.running_low});
         open_responses();
-        job_store_ = std::make_unique<SqliteJobStore>(*job_file_);
+        openai_lines_.emplace(openai_services());
+        message_lines_.emplace(anthropic_services());
+        batches_ = std::make_unique<api::BatchRunner>(api::BatchRunner::Parts{
+            .io = io_.get_executor(), .store = *batch_store_,
+            .dialect_of = [this](std::string_view endpoint) -> const api::BatchDialect& {
+                return endpoint == api::anthropic::batch_endpoint ? static_cast<const api::BatchDialect&>(*message_lines_) : *openai_lines_;
+            },
+            .new_id = api::random_id, .unix_time = api::system_unix_time, .parallel = options_.jobs.running_low});
+        job_store_ = make_job_store();
+        auto limits = options_.jobs;
+        if (job_store_->shared()) limits.keep_text_every = shared_text_every;
+        if (!job_store_->shared()) open_documents();  // any node runs a job, and would have to find the same documents
+        pipelines_ = std::make_unique<Pipelines>(io_.get_executor(), documents_.get(), options_.pipelines);
         return std::make_unique<JobService>(JobService::Parts{
             .io = io_.get_executor(), .chat = chat_, .store = *job_store_, .callbacks = callbacks_,
             .plan = [this](const JobRow& row, const std::string& request, const SessionRow* session) {
                 return api::jobs::plan_job(job_services(), row, request, session);
             },
-            .unix_ms = unix_ms, .limits = options_.jobs});
+            .unix_ms = unix_ms, .limits = limits, .pipelines = pipelines_.get()});
+    }
+
+    void open_documents() {
+        document_store_ = std::make_unique<SqliteDocumentStore>(*job_file_);
+        documents_ = std::make_unique<DocumentService>(DocumentService::Parts{
+            .io = io_.get_executor(), .registry = registry_, .embed = embed_, .store = *document_store_, .unix_ms = unix_ms,
+            .limits = options_.documents, .embedding_model = options_.embedding_model, .default_model = options_.jobs_model});
+    }
+
+    // A Redis server that cannot be reached may come back, and is looked at then; one that would lose jobs is refused.
+    std::unique_ptr<JobStore> make_job_store() {
+        if (!options_.jobs_redis) return std::make_unique<SqliteJobStore>(*job_file_);
+        const auto fit = RedisJobStore::check(*options_.jobs_redis, redis_patience);
+        if (!fit) {
+            store_refused_ = fit.error().code != ErrorCode::timeout;
+            log_error(store_refused_ ? "job_store_refused" : "job_store_unreachable",
+                      {{"address", options_.jobs_redis->text()}, {"reason", fit.error().message}, {"detail", fit.error().detail}});
+        }
+        return std::make_unique<RedisJobStore>(io_.get_executor(), RedisJobStore::Options{
+            .address = *options_.jobs_redis, .node = node_name(), .lease = options_.jobs_lease, .waiting = options_.jobs.waiting,
+            .waiting_bytes = options_.jobs.waiting_bytes, .waiting_tokens = options_.jobs.waiting_tokens,
+            .waiting_of_tenant = options_.jobs.waiting_of_tenant, .running_of_tenant = options_.jobs.running_of_tenant});
     }
 
     void open_responses() {
@@ -163,10 +221,19 @@ class Gateway {
                 .batches = batches_.get(), .responses = responses_, .default_context_tokens = options_.residency.context_tokens};
     }
 
+    api::anthropic::Services anthropic_services() {
+        return {.registry = registry_, .chat = chat_, .batch_store = batch_store_.get(), .batches = batches_.get(),
+                .default_context_tokens = options_.residency.context_tokens};
+    }
+
     api::jobs::Services job_services() {
-        return {.jobs = jobs_.get(), .registry = registry_, .default_model = options_.jobs_model,
-                .read_messages = api::openai::read_messages, .read_options = api::ollama::parse_options,
+        return {.jobs = jobs_.get(), .registry = registry_, .documents = documents_.get(), .pipelines = pipelines_.get(), .default_model = options_.jobs_model,
+                .read_conversation = api::openai::read_conversation, .read_options = api::ollama::parse_options,
                 .callback_refusal = [this](const std::string& url) { return callbacks_.refusal(url); }};
+    }
+
+    [[nodiscard]] std::string jobs_metrics() const {
+        return jobs_ ? job_metrics_text(jobs_->metrics(), job_file_->commit_counts()) + pipeline_metrics_text(*pipelines_) : std::string();
     }
 
     void end_now() {
@@ -190,11 +257,17 @@ class Gateway {
     int parts_draining_ = 0;
     JobCallbacks callbacks_;
     std::unique_ptr<SqliteFile> job_file_;
-    std::unique_ptr<SqliteJobStore> job_store_;
+    std::unique_ptr<JobStore> job_store_;
+    bool store_refused_ = false;
+    std::unique_ptr<SqliteDocumentStore> document_store_;
+    std::unique_ptr<DocumentService> documents_;
+    std::unique_ptr<Pipelines> pipelines_;
     std::unique_ptr<SqliteResponseArchive> response_archive_;
     std::shared_ptr<ResponseStore> responses_ = std::make_shared<ResponseStore>(clock_);
     std::unique_ptr<SqliteBatchStore> batch_store_;
-    std::unique_ptr<api::openai::BatchRunner> batches_;
+    std::optional<api::openai::BatchLines> openai_lines_;
+    std::optional<api::anthropic::BatchLines> message_lines_;
+    std::unique_ptr<api::BatchRunner> batches_;
     std::unique_ptr<JobService> jobs_;
     http::Server server_;
     asio::signal_set signals_;

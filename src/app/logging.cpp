@@ -43,7 +43,11 @@ std::string text_line(std::string_view event, const LogField* fields, std::size_
 
 std::string json_members(std::string_view event, const LogField* fields, std::size_t n) {
     std::string line = "\"event\":\"" + escaped(event) + "\"";
-    for (std::size_t i = 0; i < n; ++i) line.append(",\"").append(fields[i].key).append("\":\"").append(escaped(fields[i].value)).append("\"");
+    for (std::size_t i = 0; i < n; ++i) {
+        line.append(",\"").append(fields[i].key).append("\":");
+        if (fields[i].is_number) line += fields[i].value;
+        else line.append("\"").append(escaped(fields[i].value)).append("\"");
+    }
     return line;
 }
 

@@ -195,8 +195,8 @@ QueueModel queue_of(const ResidentModel& resident) {
     return model;
 }
 
-asio::awaitable<void> reply_metrics(Exchange& exchange, Registry& registry) {
-    co_await exchange.reply({.content_type = "text/plain; version=0.0.4; charset=utf-8", .body = metrics_text(registry.resident())});
+asio::awaitable<void> reply_metrics(Exchange& exchange, Registry& registry, const std::function<std::string()>& more) {
+    co_await exchange.reply({.content_type = "text/plain; version=0.0.4; charset=utf-8", .body = metrics_text(registry.resident()) + more()});
 }
 
 asio::awaitable<void> reply_queue(Exchange& exchange, Registry& registry) {
@@ -219,8 +219,8 @@ std::string queue_json(const std::vector<ResidentModel>& models) {
     return glz::write_json(answer).value_or("{}");
 }
 
-void add_metrics_routes(http::Router& router, Registry& registry) {
-    router.add("GET", "/metrics", [&](Exchange& exchange) { return reply_metrics(exchange, registry); }, http::AccessLog::quiet);
+void add_metrics_routes(http::Router& router, Registry& registry, std::function<std::string()> more) {
+    router.add("GET", "/metrics", [&registry, more = std::move(more)](Exchange& exchange) { return reply_metrics(exchange, registry, more); }, http::AccessLog::quiet);
     router.add("GET", "/api/v1/queue", [&](Exchange& exchange) { return reply_queue(exchange, registry); }, http::AccessLog::quiet);
 }
 

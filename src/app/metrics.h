@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -14,7 +15,7 @@ namespace weft {
 // Who runs and who waits for what, per loaded model, as JSON.
 [[nodiscard]] std::string queue_json(const std::vector<ResidentModel>& models);
 
-// GET /metrics and GET /api/v1/queue.
-void add_metrics_routes(http::Router& router, Registry& registry);
+// GET /metrics and GET /api/v1/queue. more: what else is to be told at /metrics, whole families.
+void add_metrics_routes(http::Router& router, Registry& registry, std::function<std::string()> more);
 
 }  // namespace weft

@@ -27,10 +27,10 @@ http::Handler for_either(http::Handler openai, http::Handler anthropic) {
 
 std::shared_ptr<const http::Router> make_router(api::ollama::Services& ollama, const api::openai::Services& openai,
                                                 const api::anthropic::Services& anthropic, const api::jobs::Services& jobs,
-                                                Registry& registry, const bool& draining) {
+                                                Registry& registry, const bool& draining, std::function<std::string()> more_metrics) {
     auto router = std::make_shared<http::Router>();
     add_health_routes(*router, registry, draining);
-    add_metrics_routes(*router, registry);
+    add_metrics_routes(*router, registry, std::move(more_metrics));
     api::ollama::add_routes(*router, ollama);
     router->add("GET", "/v1/models", for_either(api::openai::list_models_handler(openai), api::anthropic::list_models_handler(anthropic)));
     router->add("GET", "/v1/models/*id", for_either(api::openai::show_model_handler(openai), api::anthropic::show_model_handler(anthropic)));
@@ -38,6 +38,16 @@ std::shared_ptr<const http::Router> make_router(api::ollama::Services& ollama, c
     api::anthropic::add_routes(*router, anthropic);
     api::jobs::add_routes(*router, jobs);
     return router;
+}
+
+std::vector<http::Middleware> request_checks(bool bound_to_loopback, std::vector<std::string> extra_hosts,
+                                             std::vector<std::string> extra_origins) {
+    return {
+        // A web page that rebinds its name to 127.0.0.1 still sends its own name.
+        http::check_host({.bound_to_loopback = bound_to_loopback, .extra_hosts = std::move(extra_hosts)}),
+        // Other people's web pages must not use the models of whoever looks at them.
+        http::apply_cors({.extra_origins = std::move(extra_origins)}),
+    };
 }
 
 http::ErrorFormatter error_formatter() {

@@ -2,11 +2,14 @@
 
 #include <functional>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "api/anthropic/services.h"
 #include "api/jobs/services.h"
 #include "api/ollama/routes.h"
 #include "api/openai/services.h"
+#include "http/middleware.h"
 #include "http/router.h"
 #include "http/server_options.h"
 
@@ -17,7 +20,12 @@ namespace weft {
                                                               const api::openai::Services& openai,
                                                               const api::anthropic::Services& anthropic,
                                                               const api::jobs::Services& jobs,
-                                                              Registry& registry, const bool& draining);
+                                                              Registry& registry, const bool& draining,
+                                                              std::function<std::string()> more_metrics);
+
+// What is asked of every request before its handler sees it, in this order. Hosts and origins: besides the built-in ones.
+[[nodiscard]] std::vector<http::Middleware> request_checks(bool bound_to_loopback, std::vector<std::string> extra_hosts,
+                                                           std::vector<std::string> extra_origins);
 
 // Errors that the transport finds, in the shape of the dialect that the path belongs to.
 [[nodiscard]] http::ErrorFormatter error_formatter();

@@ -1,5 +1,7 @@
 #include "app/serve.h"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
@@ -11,6 +13,7 @@
 #include "app/logging.h"
 #include "base/log.h"
 #include "registry/model_catalog.h"
+#include "store/redis_address.h"
 
 namespace weft {
 namespace {
@@ -80,16 +83,43 @@ LoadMessage engine_defaults(const Config& config, const std::filesystem::path& h
             .deterministic = config.defaults.deterministic};
 }
 
+// Every connection is a file: as many as the system allows.
+void raise_file_limit() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    limit.rlim_cur = limit.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 JobLimits job_limits(const JobsConfig& config) {
     JobLimits limits;
     limits.waiting = config.queue;
     limits.waiting_bytes = config.queue_bytes.bytes;
     limits.waiting_of_tenant = config.queue_per_key;
+    limits.waiting_tokens = config.queue_tokens;
+    limits.submissions_per_second = config.rate_per_key;
+    limits.submissions_at_once = config.burst_per_key;
     limits.running = config.parallel;
+    limits.running_of_tenant = config.parallel_per_key;
+    limits.sockets_of_tenant = config.sockets_per_key;
+    limits.streams_of_tenant = config.streams_per_key;
     limits.running_low = config.parallel_low;
     limits.lifetime = limits.remembered = ms(config.ttl);
     limits.session_lifetime = ms(config.session_ttl);
     limits.answer_cache_bytes = config.answer_cache.bytes;
+    return limits;
+}
+
+DocumentLimits document_limits(const DocumentsConfig& config) {
+    DocumentLimits limits;
+    limits.document_bytes = config.max_bytes.bytes;
+    limits.passages = {.bytes = config.passage_bytes, .overlap = config.passage_overlap, .most = config.passages};
+    limits.quota = {.documents = config.per_key, .passages = config.passages_per_key, .bytes = config.bytes_per_key.bytes};
+    limits.html.output_bytes = limits.pdf.output_bytes = config.max_bytes.bytes;
+    limits.pdf.time = ms(config.pdf_time);
+    limits.pdf.processor_seconds = static_cast<std::uint64_t>(std::max<std::int64_t>(1, std::chrono::ceil<std::chrono::seconds>(config.pdf_time).count()));
+    limits.pdf.memory_bytes = config.pdf_memory.bytes;
+    limits.index_bytes = config.index_bytes.bytes;
     return limits;
 }
 
@@ -150,6 +180,7 @@ int serve(const cli::ServeOptions& options) {
     set_up_logging(config.log.level, config.log.format);
     for (const auto& warning : loaded.warnings) log_warn("configuration", {{"warning", warning.text()}});
     if (loaded.file) log_info("configuration", {{"file", loaded.file->string()}});
+    raise_file_limit();
     GatewayOptions gateway{.program = std::filesystem::read_symlink("/proc/self/exe").string(),
                            .host = config.server.host,
                            .port = config.server.port,
@@ -162,8 +193,13 @@ int serve(const cli::ServeOptions& options) {
                            .residency = residency_limits(config),
                            .jobs_folder = config.jobs.folder.empty() ? loaded.home / "jobs" : std::filesystem::absolute(config.jobs.folder),
                            .jobs_store = {.max_bytes = config.jobs.store_bytes.bytes, .reserved_bytes = config.jobs.reserved_bytes.bytes},
+                           .jobs_redis = config.jobs.store == "sqlite" ? std::nullopt : std::optional(parse_redis_address(config.jobs.store).value()),
+                           .jobs_lease = ms(config.jobs.lease),
                            .jobs = job_limits(config.jobs),
                            .jobs_model = config.jobs.model,
+                           .documents = document_limits(config.documents),
+                           .embedding_model = config.documents.embedding_model,
+                           .pipelines = config.pipelines,
                            .callbacks = {.hosts = config.jobs.callback_hosts, .secret = config.jobs.callback_secret},
                            .engine = engine_defaults(config, loaded.home)};
     return run_gateway(gateway);

@@ -10,7 +10,7 @@ namespace weft {
 void assertion_failed(std::string_view what, std::source_location where) {
     log_error("assertion_failed", {{"what", std::string(what)},
                                    {"file", where.file_name()},
-                                   {"line", std::to_string(where.line())}});
+                                   {"line", where.line()}});
     std::abort();
 }
 

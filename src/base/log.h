@@ -1,8 +1,10 @@
 #pragma once
 
+#include <concepts>
 #include <initializer_list>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace weft {
 
@@ -11,6 +13,10 @@ enum class LogLevel { trace, debug, info, warn, error };
 struct LogField {
     std::string_view key;
     std::string value;
+    bool is_number = false;  // written without quotes in JSON
+
+    LogField(std::string_view name, std::string text) : key(name), value(std::move(text)) {}
+    LogField(std::string_view name, std::integral auto number) : key(name), value(std::to_string(number)), is_number(true) {}
 };
 
 // Where log lines go. The default writes "level event key=value ..." to standard error. Set once, before threads start.

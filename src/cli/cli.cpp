@@ -16,7 +16,7 @@
 namespace weft::cli {
 namespace {
 
-constexpr auto summary = "Serves GGUF language models over the Ollama and OpenAI APIs, and talks to a running server.";
+constexpr auto summary = "Serves GGUF language models over the Ollama, OpenAI and Anthropic APIs, and talks to a running server.";
 
 constexpr int exit_fine = 0;
 constexpr int exit_error = 1;
@@ -49,7 +49,7 @@ void add_serve(CLI::App& app, CommandLine& line) {
     serve->add_option("--models-dir", options.models_dirs, "A folder of GGUF files; may be repeated")->allow_extra_args(false);
     serve->add_option("--config", options.config, "Configuration file (default: weft.yaml if it is there)");
     serve->add_option("--host", options.host, "Address to listen on (default 127.0.0.1)");
-    serve->add_option("--port", options.port, "Port to listen on (default 11434); 0 takes a free one");
+    serve->add_option("--port", options.port, "Port to listen on (default 11434); 0 takes a free one")->check(CLI::Range(0, 65535));
     serve->add_option("--port-file", options.port_file, "File to write the port to once the server listens");
     serve->add_option("--context", options.context_tokens, "Context window of a sequence, in tokens");
     serve->add_option("--parallel", options.parallel, "Sequences that a model works on at the same time");

@@ -4,14 +4,18 @@ namespace weft::cli {
 namespace {
 
 constexpr std::string_view bash_script = R"script(# weft completion for bash:  source <(weft completion bash)
-_weft_models() { weft list 2>/dev/null | awk 'NR > 1 {print $1}'; }
+_weft_models() { weft ${1:+--server "$1"} list 2>/dev/null | awk 'NR > 1 {print $1}'; }
 
 _weft() {
-    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} command= word candidates=
-    # Model names hold colons, which bash takes for word breaks: put them together again.
-    if declare -F _get_comp_words_by_ref >/dev/null; then _get_comp_words_by_ref -n : cur prev 2>/dev/null && current=$cur previous=$prev; fi
-    for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-        case $word in -*) ;; *) command=$word; break ;; esac
+    # Addresses and model names hold colons, which bash takes for word breaks: the words are read from the line itself.
+    local words current previous command= server= word before= candidates=
+    read -ra words <<< "${COMP_LINE:0:COMP_POINT}"
+    case ${COMP_LINE:0:COMP_POINT} in *[[:space:]]) words+=("") ;; esac
+    current=${words[${#words[@]}-1]}
+    previous=${words[${#words[@]}-2]}
+    for word in "${words[@]:1:${#words[@]}-2}"; do
+        case $before in --server) server=$word before=; continue ;; esac
+        case $word in -*) before=$word ;; *) command=$word; break ;; esac
     done
     case $previous in
         --models-dir) COMPREPLY=($(compgen -d -- "$current")); return ;;
@@ -30,9 +34,10 @@ _weft() {
         completion) candidates="bash zsh fish" ;;
         help) candidates="serve run jobs list ps top show stop health version completion" ;;
     esac
-    case $command,$current in run,-* | show,-* | stop,-*) ;; run,* | show,* | stop,*) candidates=$(_weft_models) ;; esac
+    case $command,$current in run,-* | show,-* | stop,-*) ;; run,* | show,* | stop,*) candidates=$(_weft_models "$server") ;; esac
     COMPREPLY=($(compgen -W "$candidates" -- "$current"))
-    if declare -F __ltrim_colon_completions >/dev/null; then __ltrim_colon_completions "$current"; fi
+    # What stands before the last colon is on the line already.
+    case $current,$COMP_WORDBREAKS in *:*,*:*) COMPREPLY=("${COMPREPLY[@]#"${current%"${current##*:}"}"}") ;; esac
 }
 complete -F _weft weft
 )script";

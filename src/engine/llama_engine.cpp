@@ -155,7 +155,7 @@ Result<std::unique_ptr<LlamaEngine>> LlamaEngine::create(std::shared_ptr<const L
                               .max_outputs = static_cast<std::int32_t>(params.n_outputs_max),
                               .context_tokens = static_cast<std::int32_t>(window),
                               .memory = memory};
-    log_info("memory_probed", {{"kind", name_of(memory)}, {"sliding_window", std::to_string(llama_model_n_swa(model->handle()))}});
+    log_info("memory_probed", {{"kind", name_of(memory)}, {"sliding_window", llama_model_n_swa(model->handle())}});
     std::string identity = message.digest + " " + llama_version() + " " + ggml_type_name(params.type_k) +
                            (params.flash_attn_type == LLAMA_FLASH_ATTN_TYPE_ENABLED ? " flash" : " plain") +
                            long_rope(*model, context.get()) + (message.cpu_kernels ? " own kernels" : "");

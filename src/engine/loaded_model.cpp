@@ -28,12 +28,19 @@ Markup markup_of_text(std::string_view text, const ReplyFormat& format) {
     return Markup::none;
 }
 
+// A computation that we stopped ourselves, because a client left, is no failure: libllama reports it as one.
+bool tells_of_our_stop(std::string_view line) {
+    static const std::string status = std::to_string(static_cast<int>(GGML_STATUS_ABORTED));
+    return line.ends_with("graph_compute_async failed with error " + status) || line.ends_with("compute status: " + status);
+}
+
 void forward_log(ggml_log_level level, const char* text, void*) {
     if (level == GGML_LOG_LEVEL_CONT || text == nullptr) return;
     std::string line(text);
     while (!line.empty() && line.back() == '\n') line.pop_back();
     if (line.empty() || line.find_first_not_of('.') == std::string::npos) return;
-    log(level == GGML_LOG_LEVEL_ERROR ? LogLevel::warn : LogLevel::debug, "libllama", {{"line", std::move(line)}});
+    const bool failure = level == GGML_LOG_LEVEL_ERROR && !tells_of_our_stop(line);
+    log(failure ? LogLevel::warn : LogLevel::debug, "libllama", {{"line", std::move(line)}});
 }
 
 std::string piece_of(const llama_vocab* vocab, Token token, bool special) {

@@ -14,9 +14,9 @@ LogLevel level_of(const Turn& turn) {
     return turn.match.access_log == AccessLog::quiet ? LogLevel::debug : LogLevel::info;
 }
 
-std::string milliseconds_since(TimePoint start) {
-    if (start == TimePoint{}) return "0";
-    return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(SteadyClock().now() - start).count());
+std::int64_t milliseconds_since(TimePoint start) {
+    if (start == TimePoint{}) return 0;
+    return std::chrono::duration_cast<std::chrono::milliseconds>(SteadyClock().now() - start).count();
 }
 
 }  // namespace
@@ -27,8 +27,8 @@ void log_access(const Turn& turn) {
     log(level, "http_request",
         {{"method", turn.request.method.empty() ? "-" : turn.request.method},
          {"route", turn.match.pattern.empty() ? "-" : std::string(turn.match.pattern)},
-         {"status", std::to_string(turn.status)},
-         {"bytes", std::to_string(turn.bytes_sent)},
+         {"status", turn.status},
+         {"bytes", turn.bytes_sent},
          {"ms", milliseconds_since(turn.request.received_at)},
          {"request_id", turn.request.id}});
 }

@@ -270,7 +270,7 @@ void Residency::load(const ModelPtr& model) {
     model->phase = Phase::loading;
     model->stop_timer();
     if (limits_.load_timeout.count() > 0) start_timer(model, limits_.load_timeout, &Residency::load_took_too_long);
-    log_info("model_loading", {{"model", model->info->name}, {"context_tokens", std::to_string(model->window)}});
+    log_info("model_loading", {{"model", model->info->name}, {"context_tokens", model->window}});
     const auto attempt = ++model->attempt;
     factory_.load({.model = model->info, .context_tokens = model->window, .options = model->options,
                    .cache_host_bytes = model->cache_host_bytes},
@@ -294,7 +294,7 @@ void Residency::loaded(const ModelPtr& model, std::uint64_t attempt, Result<std:
     if (model->unusable) return stop(model);
     const auto& told = model->runner->description();
     if (told.memory_bytes != 0) model->bytes = told.memory_bytes + model->cache_host_bytes;
-    log_info("model_loaded", {{"model", model->info->name}, {"memory_bytes", std::to_string(model->bytes)}});
+    log_info("model_loaded", {{"model", model->info->name}, {"memory_bytes", model->bytes}});
     serve_waiting(model);
 }
 

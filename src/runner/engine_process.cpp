@@ -187,7 +187,7 @@ void EngineProcess::dispatch(FromEngine message) {
 }
 
 void EngineProcess::lost(const std::string& detail) {
-    log_error("engine_protocol_broken", {{"pid", std::to_string(pid_)}, {"reason", detail}});
+    log_error("engine_protocol_broken", {{"pid", pid_}, {"reason", detail}});
     kill();
 }
 
@@ -237,7 +237,7 @@ void EngineProcess::bury() {
     socket_.close(ignored);
     const auto how = describe_exit(wait_status);
     const bool expected = stopping_ && WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 0;
-    log(expected ? LogLevel::info : LogLevel::error, "engine_ended", {{"pid", std::to_string(pid_)}, {"how", how}});
+    log(expected ? LogLevel::info : LogLevel::error, "engine_ended", {{"pid", pid_}, {"how", how}});
     auto hooks = std::move(hooks_);
     hooks_ = {};
     if (hooks.on_death)

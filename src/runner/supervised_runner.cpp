@@ -37,7 +37,7 @@ void SupervisedRunner::spawn() {
     auto process = EngineProcess::start(io_, options_.program, options_.load, hooks());
     if (!process) return give_up(process.error());
     process_ = std::move(*process);
-    log_info("engine_started", {{"model", options_.model_name}, {"pid", std::to_string(process_->pid())}});
+    log_info("engine_started", {{"model", options_.model_name}, {"pid", process_->pid()}});
     if (options_.load_timeout.count() <= 0) return;
     timer_.expires_after(options_.load_timeout);
     timer_.async_wait([weak = weak_from_this()](boost::system::error_code error) {
@@ -97,7 +97,7 @@ void SupervisedRunner::became_ready(const ModelDescription& description) {
     state_ = State::ready;
     stats_ = {};
     stats_.heartbeat = std::chrono::steady_clock::now();
-    log_info("model_ready", {{"model", options_.model_name}, {"pid", std::to_string(process_->pid())}});
+    log_info("model_ready", {{"model", options_.model_name}, {"pid", process_->pid()}});
     watch();
     for (auto& [id, message] : std::exchange(held_, {})) process_->send(message);
     if (auto done = std::exchange(done_, nullptr)) done(std::shared_ptr<Runner>(shared_from_this()));
@@ -109,7 +109,7 @@ void SupervisedRunner::watch() {
         const auto self = weak.lock();
         if (error || !self || self->state_ != State::ready) return;
         if (std::chrono::steady_clock::now() - self->stats_.heartbeat > hang_patience) {
-            log_error("engine_hangs", {{"model", self->options_.model_name}, {"pid", std::to_string(self->pid())}});
+            log_error("engine_hangs", {{"model", self->options_.model_name}, {"pid", self->pid()}});
             return self->process_->kill();
         }
         self->watch();
@@ -142,7 +142,7 @@ void SupervisedRunner::died(Error error) {
                         .message = "the model crashed " + std::to_string(crashes_) +
                                    " times in a row and is quarantined; unload it to try again",
                         .detail = error.detail});
-    log_warn("engine_restarts", {{"model", options_.model_name}, {"crashes", std::to_string(crashes_)}});
+    log_warn("engine_restarts", {{"model", options_.model_name}, {"crashes", crashes_}});
     if (crashes_ == 1) return spawn();
     timer_.expires_after(second_restart_delay);
     timer_.async_wait([weak = weak_from_this()](boost::system::error_code failed) {

@@ -1,6 +1,7 @@
 #include "scheduler/batch_planner.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 #include <utility>
 
@@ -14,6 +15,8 @@ std::int32_t wanted_rows(const RunningView& view) { return view.paused ? 0 : vie
 
 // Beyond this many rows, rows times idle cells stays the same.
 constexpr std::int32_t rows_for_full_cache = 4;
+// Of a prompt deep in its context, however much its tokens weigh: else it would hardly move.
+constexpr std::int32_t smallest_chunk = 8;
 // Copying a cell back takes about as long as ten rows take to look past it.
 constexpr std::int32_t cells_beside_copies = 2048;
 
@@ -70,6 +73,13 @@ struct Filling {
     const std::vector<RunningView>& running;
     BatchPlan& plan;
     std::int32_t rows, outputs, cells;
+
+    // Adds tokens of this sequence's prompt that weigh up to `most`, at least `smallest_chunk` of them; what they weigh.
+    std::int32_t prefill_weighing(std::size_t i, std::int32_t most) {
+        const double weight = running[i].token_weight;
+        const auto tokens = std::max(static_cast<std::int32_t>(most / weight), std::min(most, smallest_chunk));
+        return static_cast<std::int32_t>(std::ceil(prefill(i, tokens) * weight));
+    }
 
     // Adds up to `most` tokens of this sequence's prompt; how many it were.
     std::int32_t prefill(std::size_t i, std::int32_t most) {
@@ -159,14 +169,14 @@ BatchPlan plan_batch(const std::vector<RunningView>& running, const Budget& budg
     const auto shortest = *std::ranges::min_element(order.begin(), order.begin() + same_priority, {},
                                                     [&](std::size_t i) { return running[i].pending; });
     const auto& first = running[order[0]];
-    const bool first_completes = first.segment == 0 && first.pending <= std::min({prefill, filling.rows, filling.cells});
+    const bool first_completes = first.segment == 0 && first.pending * first.token_weight <= prefill && first.pending <= std::min(filling.rows, filling.cells);
     const bool holds_back = budget.may_hold_back && first_completes;
     if (shortest != order[0] && !(holds_back && running[shortest].places > running[order[0]].places))
-        prefill -= filling.prefill(shortest, prefill / 2);
+        prefill -= filling.prefill_weighing(shortest, prefill / 2);
     for (const auto i : order) {
         if (prefill <= 0) break;
         if (holds_back && running[i].places > running[order[0]].places) plan.holds_back = true;
-        else prefill -= filling.prefill(i, prefill);
+        else prefill -= filling.prefill_weighing(i, prefill);
     }
     return plan;
 }

@@ -21,6 +21,7 @@ struct RunningView {
     std::int32_t chunk = 0;          // computed at once or not at all: up to the next fixed border (deterministic mode), or
                                      // an image whose rows see each other; 0 = any number
     std::int32_t until_border = 0;   // a state is kept behind that many more tokens: a chunk ends there; 0 = nowhere
+    double token_weight = 1;         // of its next prompt tokens in the prefill budget: 1 at the beginning, more where many cells are looked at
     std::int32_t segment = 0;        // tokens up to where rows of another kind begin, words or an image; 0 = none do
 };
 
@@ -36,7 +37,7 @@ struct Budget {
     std::int32_t free_slots = 0;
     std::int32_t max_rows = 0;         // of one decode call
     std::int32_t max_outputs = 0;      // rows with logits in one decode call
-    std::int32_t prefill_tokens = 0;        // what prefill may take of a step in which others decode ...
+    std::int32_t prefill_tokens = 0;        // what prefill may take of a step in which others decode, in tokens of weight 1 ...
     std::int32_t prefill_alone_tokens = 0;  // ... and of one in which nobody does: bounds how late a cancel takes effect
     bool may_hold_back = false;             // see BatchPlan::holds_back
     std::optional<std::uint64_t> turn{};    // deterministic mode, and images: each decode call is one sequence's; whose turn it is

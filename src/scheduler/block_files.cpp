@@ -142,7 +142,7 @@ void BlockFiles::scan() {
             fs::remove(found.path, error);
         }
     }
-    if (foreign > 0) log_warn("prefix_cache_foreign_files", {{"deleted", std::to_string(foreign)}});
+    if (foreign > 0) log_warn("prefix_cache_foreign_files", {{"deleted", foreign}});
 }
 
 fs::path BlockFiles::path_of(const BlockKey& key) const { return folder_ / (key.hex() + std::string(suffix)); }

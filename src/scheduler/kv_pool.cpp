@@ -176,7 +176,7 @@ bool KvPool::put_back(SequenceId id, std::int32_t from, std::int32_t to, std::in
     const auto bytes = spill_ == nullptr ? nullptr : spill_->get(key);
     if (!bytes || !make_room(to - from)) return false;
     if (!engine_.restore(id, from, to, *bytes)) {
-        log_warn("prefix_not_restored", {{"tokens", std::to_string(from)}});
+        log_warn("prefix_not_restored", {{"tokens", from}});
         return false;
     }
     ledger_.append(id, to - from);
@@ -223,7 +223,7 @@ bool KvPool::restore_state(SequenceId id, const StateName& name) {
     const auto bytes = spill_ == nullptr ? nullptr : spill_->get(name.key);
     if (!bytes || !make_room(name.tokens)) return false;
     if (!engine_.restore(id, 0, name.tokens, *bytes)) {
-        log_warn("state_not_restored", {{"tokens", std::to_string(name.tokens)}});
+        log_warn("state_not_restored", {{"tokens", name.tokens}});
         return false;
     }
     ledger_.append(id, name.tokens);

@@ -48,9 +48,9 @@ std::optional<PrefixVerdict> check_prefix(Engine& engine, KvPool& kv, const Pref
 void check_and_tell(Engine& engine, KvPool& kv, const PrefixSuspect& suspect) {
     const auto verdict = check_prefix(engine, kv, suspect);
     log(verdict && !verdict->same_choice ? LogLevel::warn : LogLevel::info, "prefix_checked",
-        {{"request", std::to_string(suspect.request)},
-         {"tokens", std::to_string(suspect.tokens.size())},
-         {"reused", std::to_string(suspect.reused_tokens)},
+        {{"request", suspect.request},
+         {"tokens", suspect.tokens.size()},
+         {"reused", suspect.reused_tokens},
          {"result", !verdict ? "no room" : verdict->same_choice ? "same" : "different"},
          {"largest_difference", verdict ? std::to_string(verdict->largest_difference) : "-"}});
 }

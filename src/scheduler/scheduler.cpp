@@ -15,6 +15,7 @@ constexpr std::size_t admission_lookahead = 8;
 constexpr std::int32_t smallest_prefill_chunk = 16;
 // Until the speed is known; also the smallest chunk when nobody decodes.
 constexpr std::int32_t first_prefill_chunk = 64;
+constexpr double aim = 0.85;  // at this part of the target: a call may take longer than those before it say
 constexpr auto longest_step = std::chrono::seconds(1);
 // What is copied to disk in one heartbeat while others wait for the step thread, and while nobody does.
 constexpr std::uint64_t persisted_bytes_busy = 8ULL << 20;
@@ -67,7 +68,7 @@ void Scheduler::step() {
     const BatchPlan plan = plan_batch(running_views(last_rows_), budget(last_rows_));  // pure: no llama_*, no clock
     const auto slices = park_planned(plan);
     if (words) held_back_ = plan.holds_back;  // an image in between is no turn of those that were held back
-    if (!slices.empty()) compute(plan, slices);
+    if (!slices.empty()) compute(plan, slices), ++turns_[!words];
     reporter_.flush();
     beat();
     if (plan.empty()) inbox_.wait_for(options_.heartbeat_every);
@@ -156,15 +157,14 @@ void Scheduler::arrive(const std::shared_ptr<PreparedRequest>& prepared) {
 
 // Judged by what has to be computed before its first token: of its own prompt, and of those that go before it.
 Result<void> Scheduler::can_be_in_time(const PreparedRequest& prepared, const Sequence& first) const {
-    const double speed = reporter_.meter.prefill_speed();
-    if (prepared.request.deadline_ms == 0 || speed == 0) return {};
-    std::int64_t before = first.uncached;
+    const auto& cost = reporter_.meter.cost();
+    if (prepared.request.deadline_ms == 0 || !cost.known()) return {};
+    double needed = cost.prefill_seconds(first.uncached);
     for (const auto& sequence : running_)
-        if (!sequence->decodes()) before += sequence->pending();
+        if (!sequence->decodes()) needed += cost.prefill_seconds(sequence->pending());
     for (const auto& sequence : waiting_)
-        if (sequence->request->request().priority <= prepared.request.priority) before += sequence->uncached;
+        if (sequence->request->request().priority <= prepared.request.priority) needed += cost.prefill_seconds(sequence->uncached);
     const auto waited = std::chrono::duration<double>(clock_.now() - prepared.accepted_at).count();
-    const double needed = static_cast<double>(before) / speed;
     if ((waited + needed) * 1000 <= prepared.request.deadline_ms) return {};
     return std::unexpected(Error{.code = ErrorCode::overloaded,
                                  .message = "the deadline cannot be met: the first token would take about " +
@@ -287,6 +287,7 @@ std::vector<RunningView> Scheduler::running_views(RowKind rows) const {
                                   : options_.deterministic                ? fixed_chunk(*sequence)
                                                                           : 0,
                          .until_border = sequence->until_border(),
+                         .token_weight = reporter_.meter.cost().token_weight(sequence->computed),
                          .segment = sequence->segment()});
     }
     return views;
@@ -303,17 +304,18 @@ Budget Scheduler::budget(RowKind rows) const {
     const auto& limits = engine_.limits();
     const auto first = std::min(first_prefill_chunk, limits.max_batch_rows);
     const auto within = [&](Duration time, std::int32_t least) {
-        return reporter_.meter.tokens_within(time, least, limits.max_batch_rows, first);
+        const auto& cost = reporter_.meter.cost();
+        return cost.known() ? std::clamp(cost.tokens_within(time), least, std::max(least, limits.max_batch_rows)) : first;
     };
     Budget budget{.free_cells = kv_.ledger().free_cells(),
                   .evictable_cells = kv_.evictable_cells(running_ids()),
                   .free_slots = options_.slots - static_cast<std::int32_t>(running_.size()),
                   .max_rows = limits.max_batch_rows,
                   .max_outputs = limits.max_outputs,
-                  .prefill_tokens = within(options_.target_itl, smallest_prefill_chunk),
+                  .prefill_tokens = within(std::chrono::duration_cast<Duration>(options_.target_itl * aim), smallest_prefill_chunk),
                   .prefill_alone_tokens = within(longest_step, first),
                   .may_hold_back = !held_back_};
-    if (options_.deterministic || rows == RowKind::images) budget.turn = reporter_.totals.steps;
+    if (options_.deterministic || rows == RowKind::images) budget.turn = turns_[rows == RowKind::images];
     if (rows == RowKind::words || options_.deterministic) return budget;
     // While an image is computed the others wait; one whose rows see each other cannot be taken apart.
     const bool alone = std::ranges::none_of(running_, [](const SequencePtr& sequence) { return sequence->decodes(); });
@@ -363,7 +365,7 @@ void Scheduler::park(const std::vector<Sequence*>& victims) {
         const auto place = std::ranges::find(running_, victim, [](const auto& s) { return s.get(); });
         waiting_.insert(std::move(*place));
         running_.erase(place);
-        log_debug("sequence_parked", {{"free_cells", std::to_string(kv_.ledger().free_cells())}});
+        log_debug("sequence_parked", {{"free_cells", kv_.ledger().free_cells()}});
     }
 }
 
@@ -409,6 +411,17 @@ Result<void> Scheduler::decode_image(const Slice& slice) {
                                  .wants_logits = slice.completes});
 }
 
+StepWork Scheduler::work_of(const std::vector<Slice>& slices) const {
+    StepWork work;
+    for (const auto& slice : slices) {
+        const auto& sequence = *running_[slice.running];
+        if (sequence.decodes()) continue;
+        work.prefill_tokens += slice.tokens;
+        work.prefill_cells += slice.tokens * (static_cast<double>(sequence.computed) + slice.tokens / 2.0);
+    }
+    return work;
+}
+
 Result<void> Scheduler::decode(const BatchPlan& plan, const std::vector<Slice>& slices) {
     const bool is_image = running_[slices.front().running]->next_image() != nullptr;
     // A cancel of whoever fills most of the batch ends it at once; others' rows are few and computed again.
@@ -421,7 +434,7 @@ Result<void> Scheduler::decode(const BatchPlan& plan, const std::vector<Slice>& 
     inbox_.unwatch();
     ++reporter_.totals.steps;
     reporter_.totals.step_ns += static_cast<std::uint64_t>(std::chrono::nanoseconds(took).count());
-    if (decoded) reporter_.meter.step(plan, took);
+    if (decoded) reporter_.meter.step(plan, work_of(slices), took);
     return decoded;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <string>
@@ -93,6 +94,7 @@ class Scheduler {
     void compute(const BatchPlan& plan, const std::vector<Slice>& slices);
     [[nodiscard]] std::vector<BatchRow> rows_of(const std::vector<Slice>& slices) const;
     void note_planned(const std::vector<Slice>& slices);
+    [[nodiscard]] StepWork work_of(const std::vector<Slice>& slices) const;
     [[nodiscard]] Result<void> decode(const BatchPlan& plan, const std::vector<Slice>& slices);
     [[nodiscard]] Result<void> decode_image(const Slice& slice);
     void note_computed(const std::vector<Slice>& slices);
@@ -130,6 +132,7 @@ class Scheduler {
     Reporter reporter_;
     std::deque<std::uint64_t> early_cancels_;  // of requests that have not arrived yet; bounded
     RowKind last_rows_ = RowKind::words;   // of the step before
+    std::array<std::uint64_t, 2> turns_{};  // steps with words, and with images: whose turn it is among those
     std::vector<PrefixSuspect> suspects_;  // with checks_prefixes: of this step
     std::uint64_t next_arrival_ = 0;
     bool held_back_ = false;               // by the last step: see BatchPlan::holds_back

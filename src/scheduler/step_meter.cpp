@@ -5,27 +5,14 @@
 namespace weft {
 namespace {
 
-// A step with fewer prompt tokens says little about their speed.
-constexpr std::int32_t least_telling_tokens = 16;
-constexpr double newest_weight = 0.2;
-
 double seconds(Duration time) { return std::max(0.0, std::chrono::duration<double>(time).count()); }
 
 }  // namespace
 
-void StepMeter::step(const BatchPlan& plan, Duration took) {
+void StepMeter::step(const BatchPlan& plan, const StepWork& work, Duration took) {
     metrics.step_s.observe(seconds_bounds, seconds(took));
     metrics.step_rows.observe(tokens_bounds, plan.rows());
-    if (plan.prefill_tokens < least_telling_tokens || seconds(took) <= 0) return;
-    const double speed = plan.rows() / seconds(took);
-    auto& mean = prefill_tokens_per_second_;
-    mean = mean == 0 ? speed : (1 - newest_weight) * mean + newest_weight * speed;
-}
-
-std::int32_t StepMeter::tokens_within(Duration time, std::int32_t least, std::int32_t most, std::int32_t unknown) const {
-    if (prefill_tokens_per_second_ == 0) return unknown;
-    const double tokens = prefill_tokens_per_second_ * seconds(time);
-    return std::max(static_cast<std::int32_t>(std::min<double>(tokens, most)), least);
+    cost_.learn(work, took);
 }
 
 void StepMeter::tokens(Sequence& sequence, TimePoint now, std::int32_t count) {

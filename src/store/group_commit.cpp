@@ -1,6 +1,7 @@
 #include "store/group_commit.h"
 
 #include <algorithm>
+#include <chrono>
 #include <iterator>
 #include <memory>
 #include <utility>
@@ -33,6 +34,11 @@ void GroupCommit::write(Write write, Done done) {
     deliver_([done = std::move(done)] { done(fail(ErrorCode::overloaded, "the server has too much to store")); });
 }
 
+GroupCommit::Counts GroupCommit::counts() const {
+    const std::lock_guard lock(mutex_);
+    return counts_;
+}
+
 void GroupCommit::run() {
     for (;;) {
         std::vector<Entry> entries;
@@ -48,7 +54,15 @@ void GroupCommit::run() {
                 waiting_.erase(waiting_.begin(), end);
             }
         }
+        const auto began = std::chrono::steady_clock::now();
         commit(entries);
+        {
+            const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
+            const std::lock_guard lock(mutex_);
+            counts_.commit_s.observe(seconds_bounds, took.count());
+            counts_.writes.observe(tokens_bounds, static_cast<double>(entries.size()));
+            counts_.failed += static_cast<std::uint64_t>(std::ranges::count_if(entries, [](const auto& entry) { return !entry.outcome; }));
+        }
         deliver_([entries = std::make_shared<std::vector<Entry>>(std::move(entries))] {
             for (auto& entry : *entries) entry.done(std::move(entry.outcome));
         });
@@ -66,18 +80,22 @@ void GroupCommit::commit(std::vector<Entry>& entries) {
     }
 }
 
-Result<void> GroupCommit::commit_together(std::vector<Entry>& entries) {
-    WEFT_CHECK(database_.execute("BEGIN IMMEDIATE"));
+// A write that fails before it has changed anything, as one that is refused for want of room does, leaves the transaction as
+// it was. False: nothing was written, and each has to try for itself.
+bool GroupCommit::commit_together(std::vector<Entry>& entries) {
+    if (!database_.execute("BEGIN IMMEDIATE")) return false;
     for (auto& entry : entries) {
-        if (auto written = entry.write(database_); !written) {
-            (void)database_.execute("ROLLBACK");
-            return written;
-        }
+        const auto before = database_.all_changed_rows();
+        entry.outcome = entry.write(database_);
+        if (entry.outcome) continue;
+        if (entry.outcome.error().code != ErrorCode::internal && database_.in_transaction() && database_.all_changed_rows() == before) continue;
+        (void)database_.execute("ROLLBACK");
+        return false;
     }
-    auto committed = database_.execute("COMMIT");
+    if (database_.execute("COMMIT")) return true;
     // SQLite has rolled back by itself after some errors; then this one is an error, too, and means nothing.
-    if (!committed) (void)database_.execute("ROLLBACK");
-    return committed;
+    (void)database_.execute("ROLLBACK");
+    return false;
 }
 
 Result<void> GroupCommit::commit_alone(Entry& entry) {

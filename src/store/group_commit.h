@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/histogram.h"
 #include "store/sqlite.h"
 
 namespace weft {
@@ -21,6 +22,14 @@ class GroupCommit {
     // How functions get back to the thread that owns everything else.
     using Deliver = std::function<void(std::function<void()>)>;
     using Done = std::function<void(Result<void>)>;
+
+    // Since it began.
+    struct Counts {
+        std::uint64_t failed = 0;   // writes
+        Histogram commit_s{};       // from the first write of a transaction to its end on disk
+        Histogram writes{};         // of one transaction
+    };
+    [[nodiscard]] Counts counts() const;  // Thread: any; locks mutex_.
 
     static constexpr std::size_t max_waiting = 100'000;  // writes; one more fails with overloaded
     static constexpr std::size_t max_together = 4096;    // in one transaction
@@ -43,15 +52,16 @@ class GroupCommit {
 
     void run();
     void commit(std::vector<Entry>& entries);
-    [[nodiscard]] Result<void> commit_together(std::vector<Entry>& entries);
+    [[nodiscard]] bool commit_together(std::vector<Entry>& entries);
     [[nodiscard]] Result<void> commit_alone(Entry& entry);
 
     Database database_;  // thread: the writer's
     Deliver deliver_;
-    std::mutex mutex_;  // guards waiting_, closing_
+    mutable std::mutex mutex_;  // guards waiting_, closing_, counts_
     std::condition_variable filled_;
     std::vector<Entry> waiting_;
     bool closing_ = false;
+    Counts counts_;
     std::thread thread_;
 };
 

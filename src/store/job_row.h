@@ -29,6 +29,7 @@ struct JobRow {
     std::string model;
     std::string request;         // JSON, for the dialect; only where it is asked for
     std::int64_t request_bytes = 0;
+    std::int64_t tokens = 0;     // an estimate of what it will take: prompt and answer
     std::string request_key;     // equal for requests whose answers must be equal; empty: for no other one
     std::string metadata = "{}"; // JSON object of strings
     JobStatus status = JobStatus::pending;
@@ -40,6 +41,8 @@ struct JobRow {
     std::int64_t deadline_ms = 0;
     std::int64_t expires_ms = 0;  // set when it is finished
     ChunkedText output{};        // whole when completed, what there was when failed or cancelled
+    std::string thinking{};      // likewise, as far as the model told it apart
+    std::string tool_calls{};    // JSON, for the dialect; empty: none
     std::string error_code{};
     std::string error_message{};
     std::uint32_t prompt_tokens = 0;
@@ -50,11 +53,16 @@ struct JobRow {
     CallbackState callback_state = CallbackState::none;
     std::uint32_t callback_tries = 0;
     std::int64_t callback_ms = 0;  // when it is due (again)
+    std::string pipeline{};        // empty: the default one
+    std::string sources{};         // JSON array of what was quoted to the model; empty: nothing was looked for
+    std::string trace{};           // JSON array of its stages and their times; empty: it had none to speak of
+    std::string error_stage{};     // of a failed job: where in its pipeline; empty: in none
 };
 
 struct SessionTurn {
     std::string role;
     std::string content;
+    std::string message{};  // JSON, for the dialect: the whole message, when it is more than these two
 };
 
 // A conversation that the server keeps.
@@ -67,6 +75,7 @@ struct SessionRow {
     std::int64_t lifetime_ms = 0;  // after its last turn
     std::int64_t expires_ms = 0;
     std::vector<SessionTurn> turns{};
+    std::string pipeline{};  // of its jobs that name none; empty: the default one
 };
 
 }  // namespace weft

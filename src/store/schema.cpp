@@ -118,8 +118,56 @@ CREATE TABLE batch_answers(
     PRIMARY KEY(batch, line)) WITHOUT ROWID;
 )";
 
-// Stored answers, written down by their service. used_s: Unix seconds.
+// Answers are more than text.
 constexpr const char* version_2 = R"(
+ALTER TABLE jobs ADD COLUMN thinking TEXT NOT NULL DEFAULT '';
+ALTER TABLE jobs ADD COLUMN tool_calls TEXT NOT NULL DEFAULT '';
+ALTER TABLE jobs ADD COLUMN tokens INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE turns ADD COLUMN message TEXT NOT NULL DEFAULT '';
+)";
+
+// Pipelines and documents. Words in passage_words begin with the number of the key whose they are, so that nobody's search
+// meets another's words; the tokenizer only has to part them at blanks.
+constexpr const char* version_3 = R"(
+ALTER TABLE jobs ADD COLUMN pipeline TEXT NOT NULL DEFAULT '';
+ALTER TABLE jobs ADD COLUMN sources TEXT NOT NULL DEFAULT '';
+ALTER TABLE jobs ADD COLUMN trace TEXT NOT NULL DEFAULT '';
+ALTER TABLE jobs ADD COLUMN error_stage TEXT NOT NULL DEFAULT '';
+ALTER TABLE sessions ADD COLUMN pipeline TEXT NOT NULL DEFAULT '';
+
+CREATE TABLE document_keys(
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    tenant TEXT NOT NULL UNIQUE,
+    documents INTEGER NOT NULL,
+    passages INTEGER NOT NULL,
+    bytes INTEGER NOT NULL);
+CREATE TABLE documents(
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    tenant TEXT NOT NULL,
+    name TEXT NOT NULL,
+    content_type TEXT NOT NULL,
+    metadata TEXT NOT NULL,
+    bytes INTEGER NOT NULL,
+    passages INTEGER NOT NULL,
+    created_ms INTEGER NOT NULL,
+    embedding TEXT NOT NULL,
+    dimensions INTEGER NOT NULL);
+CREATE INDEX documents_of_tenant ON documents(tenant, number);
+CREATE INDEX documents_by_name ON documents(tenant, name);
+CREATE TABLE passages(
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    document INTEGER NOT NULL,
+    place INTEGER NOT NULL,
+    start INTEGER NOT NULL,
+    text TEXT NOT NULL,
+    vector BLOB NOT NULL);
+CREATE INDEX passages_of_document ON passages(document, place);
+CREATE VIRTUAL TABLE passage_words USING fts5(words, content='', contentless_delete=1, tokenize='ascii');
+)";
+
+// Stored answers, written down by their service. used_s: Unix seconds.
+constexpr const char* version_4 = R"(
 CREATE TABLE responses(
     tenant TEXT NOT NULL,
     id TEXT NOT NULL,
@@ -129,7 +177,7 @@ CREATE TABLE responses(
 CREATE INDEX responses_by_use ON responses(used_s);
 )";
 
-constexpr std::array<const char*, schema_version> migrations{version_1, version_2};
+constexpr std::array<const char*, schema_version> migrations{version_1, version_2, version_3, version_4};
 
 }  // namespace
 
@@ -145,14 +193,6 @@ Result<void> migrate(Database& database) {
         if (auto done = database.execute(migrations[static_cast<std::size_t>(step)]); !done) return done;
     WEFT_CHECK(database.execute(("PRAGMA user_version = " + std::to_string(schema_version)).c_str()));
     return database.execute("COMMIT");
-}
-
-Result<void> check_integrity(Database& database) {
-    const auto found = database.word("PRAGMA quick_check(1)");
-    if (found && *found == "ok") return {};
-    return std::unexpected(Error{.code = ErrorCode::internal,
-                                 .message = "the job store is damaged",
-                                 .detail = found ? *found : found.error().detail});
 }
 
 }  // namespace weft

@@ -6,13 +6,10 @@
 namespace weft {
 
 // Of the tables in the file. A change adds a step to the migrations in schema.cpp; steps that were released never change.
-inline constexpr int schema_version = 2;
+inline constexpr int schema_version = 4;
 
 // Creates the tables, or brings those of an older version up to date, in one transaction. internal, with a detail, when
 // the file is of a newer version than this program.
 [[nodiscard]] Result<void> migrate(Database& database);
-
-// The checks of SQLite itself. internal, with what is damaged as detail.
-[[nodiscard]] Result<void> check_integrity(Database& database);
 
 }  // namespace weft

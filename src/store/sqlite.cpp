@@ -9,7 +9,8 @@ constexpr int busy_patience_ms = 5000;
 
 // A full disk and a file at its largest allowed size are the same to a client: no room.
 std::unexpected<Error> failure(sqlite3* connection, int code) {
-    const auto kind = (code & 0xff) == SQLITE_FULL ? ErrorCode::storage_full : ErrorCode::internal;
+    const bool full = (code & 0xff) == SQLITE_FULL || code == SQLITE_IOERR_SHMSIZE;
+    const auto kind = full ? ErrorCode::storage_full : ErrorCode::internal;
     return std::unexpected(Error{
         .code = kind,
         .message = kind == ErrorCode::storage_full ? "the server has no room to store this" : "the server's store has failed",
@@ -18,7 +19,26 @@ std::unexpected<Error> failure(sqlite3* connection, int code) {
 
 }  // namespace
 
-void Statement::Finalize::operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
+void Statement::GiveBack::operator()(sqlite3_stmt* statement) const { cache->give_back(statement); }
+
+StatementCache::~StatementCache() {
+    for (const auto& [sql, statement] : unused_) sqlite3_finalize(statement);
+}
+
+sqlite3_stmt* StatementCache::take(std::string_view sql) {
+    const auto found = unused_.find(sql);
+    if (found == unused_.end()) return nullptr;
+    sqlite3_stmt* statement = found->second;
+    unused_.erase(found);
+    return statement;
+}
+
+// One of each text is enough: only what runs inside itself would need two.
+void StatementCache::give_back(sqlite3_stmt* statement) {
+    sqlite3_reset(statement);
+    sqlite3_clear_bindings(statement);
+    if (unused_.size() >= max_statements || !unused_.try_emplace(sqlite3_sql(statement), statement).second) sqlite3_finalize(statement);
+}
 
 Statement& Statement::bind(int parameter, std::int64_t value) {
     sqlite3_bind_int64(statement_.get(), parameter, value);
@@ -81,11 +101,12 @@ Result<Database> Database::open(const std::filesystem::path& file, Access access
 }
 
 Result<Statement> Database::prepare(std::string_view sql) {
-    sqlite3_stmt* statement = nullptr;
+    sqlite3_stmt* statement = unused_->take(sql);
+    if (statement != nullptr) return Statement(statement, *unused_);
     const int code = sqlite3_prepare_v3(connection_.get(), sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT,
                                         &statement, nullptr);
     if (code != SQLITE_OK) return failure(connection_.get(), code);
-    return Statement(statement);
+    return Statement(statement, *unused_);
 }
 
 Result<void> Database::execute(const char* sql) {
@@ -107,6 +128,9 @@ Result<std::string> Database::word(std::string_view sql) {
 }
 
 std::int64_t Database::last_row() const { return sqlite3_last_insert_rowid(connection_.get()); }
+std::int64_t Database::all_changed_rows() const { return sqlite3_total_changes64(connection_.get()); }
+bool Database::in_transaction() const { return sqlite3_get_autocommit(connection_.get()) == 0; }
+void Database::interrupt() { sqlite3_interrupt(connection_.get()); }
 int Database::changed_rows() const { return sqlite3_changes(connection_.get()); }
 
 }  // namespace weft

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 
 #include "base/error.h"
 
@@ -13,7 +14,9 @@ struct sqlite3_stmt;
 
 namespace weft {
 
-// A prepared statement. bind() numbers parameters from 1, columns count from 0, as SQLite does. Thread: its database's.
+class StatementCache;
+
+// A prepared statement, the database's to use again afterwards. bind() numbers parameters from 1, columns count from 0, as SQLite does. Thread: its database's.
 class Statement {
   public:
     Statement& bind(int parameter, std::int64_t value);
@@ -32,14 +35,36 @@ class Statement {
 
   private:
     friend class Database;
-    struct Finalize {
+    struct GiveBack {
+        StatementCache* cache;
         void operator()(sqlite3_stmt* statement) const;
     };
-    explicit Statement(sqlite3_stmt* statement) : statement_(statement) {}
-    std::unique_ptr<sqlite3_stmt, Finalize> statement_;
+    Statement(sqlite3_stmt* statement, StatementCache& cache) : statement_(statement, GiveBack{&cache}) {}
+    std::unique_ptr<sqlite3_stmt, GiveBack> statement_;
 };
 
-// One connection to a SQLite file. Thread: one at a time.
+// Statements that are prepared and not in use, by their text.
+class StatementCache {
+  public:
+    static constexpr std::size_t max_statements = 128;
+
+    ~StatementCache();
+    StatementCache() = default;
+    StatementCache(const StatementCache&) = delete;
+    StatementCache& operator=(const StatementCache&) = delete;
+
+    // Null when there is none with that text.
+    [[nodiscard]] sqlite3_stmt* take(std::string_view sql);
+    void give_back(sqlite3_stmt* statement);
+
+  private:
+    struct Hash : std::hash<std::string_view> {
+        using is_transparent = void;
+    };
+    std::unordered_map<std::string, sqlite3_stmt*, Hash, std::equal_to<>> unused_{};
+};
+
+// One connection to a SQLite file. Statements do not outlive it. Thread: one at a time.
 class Database {
   public:
     enum class Access { read_write, read_only };
@@ -54,6 +79,12 @@ class Database {
 
     [[nodiscard]] std::int64_t last_row() const;  // rowid of the last insertion
     [[nodiscard]] int changed_rows() const;       // by the last statement
+    [[nodiscard]] std::int64_t all_changed_rows() const;  // since it was opened
+    // False as well when SQLite has rolled back by itself, as it does after some errors.
+    [[nodiscard]] bool in_transaction() const;
+
+    // Ends whatever statement runs, with an error. Thread: any.
+    void interrupt();
 
   private:
     struct Close {
@@ -61,6 +92,7 @@ class Database {
     };
     explicit Database(sqlite3* connection) : connection_(connection) {}
     std::unique_ptr<sqlite3, Close> connection_;
+    std::unique_ptr<StatementCache> unused_ = std::make_unique<StatementCache>();
 };
 
 }  // namespace weft

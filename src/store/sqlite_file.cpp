@@ -40,8 +40,6 @@ int lock_folder(const fs::path& folder) {
 Result<Database> open_for_writing(const fs::path& file, const SqliteFile::Limits& limits) {
     WEFT_TRY(auto database, Database::open(file, Database::Access::read_write));
     fs::permissions(file, fs::perms::owner_read | fs::perms::owner_write);
-    // Before anything is read: a damaged file may fail anywhere.
-    WEFT_CHECK(check_integrity(database));
     WEFT_CHECK(database.execute(write_settings));
     WEFT_CHECK(migrate(database));
     if (limits.max_bytes > 0) {
@@ -50,6 +48,18 @@ Result<Database> open_for_writing(const fs::path& file, const SqliteFile::Limits
         WEFT_CHECK(database.execute(("PRAGMA max_page_count = " + std::to_string(pages)).c_str()));
     }
     return database;
+}
+
+std::unexpected<Error> damaged(std::string what) { return unusable(ErrorCode::internal, "the job store is damaged", std::move(what)); }
+
+// Null for a file that is not there yet, or is empty.
+Result<std::unique_ptr<IntegrityCheck>> check_file(const fs::path& file, std::chrono::milliseconds patience) {
+    std::error_code error;
+    if (!fs::exists(file, error) || fs::file_size(file, error) == 0) return nullptr;
+    WEFT_TRY(auto check, IntegrityCheck::begin(file));
+    // Before anything is changed, if it can be.
+    if (check->wait(patience) == IntegrityCheck::Outcome::damaged) return damaged(check->damage());
+    return check;
 }
 
 }  // namespace
@@ -62,21 +72,23 @@ Result<std::unique_ptr<SqliteFile>> SqliteFile::open(const fs::path& folder, Lim
     const int lock = lock_folder(folder);
     if (lock < 0) return unusable(ErrorCode::overloaded, "another server uses the job store", folder.string());
     const fs::path file = folder / file_name;
-    auto writing = open_for_writing(file, limits);
+    auto check = check_file(file, limits.check_patience);
+    auto writing = check ? open_for_writing(file, limits) : std::unexpected(check.error());
     auto reading = writing ? Database::open(file, Database::Access::read_only) : std::unexpected(writing.error());
     if (!reading) {
         ::close(lock);
         return std::unexpected(reading.error());
     }
     return std::unique_ptr<SqliteFile>(
-        new SqliteFile(folder, limits, lock, std::move(*writing), std::move(*reading), std::move(deliver)));
+        new SqliteFile(folder, limits, lock, std::move(*check), std::move(*writing), std::move(*reading), std::move(deliver)));
 }
 
-SqliteFile::SqliteFile(fs::path folder, Limits limits, int lock, Database writing, Database reading,
-                       GroupCommit::Deliver deliver)
+SqliteFile::SqliteFile(fs::path folder, Limits limits, int lock, std::unique_ptr<IntegrityCheck> check, Database writing,
+                       Database reading, GroupCommit::Deliver deliver)
     : folder_(std::move(folder)),
       limits_(limits),
       lock_(lock),
+      check_(std::move(check)),
       deliver_(std::move(deliver)),
       reading_(std::move(reading)),
       reader_([this] {
@@ -85,6 +97,7 @@ SqliteFile::SqliteFile(fs::path folder, Limits limits, int lock, Database writin
       writer_(std::make_unique<GroupCommit>(std::move(writing), deliver_)) {}
 
 SqliteFile::~SqliteFile() {
+    check_.reset();
     writer_.reset();
     reads_.close();
     reader_.join();
@@ -95,6 +108,7 @@ Result<void> SqliteFile::check_room(Database& database) const {
     const auto no_room = [](std::string detail) {
         return unusable(ErrorCode::storage_full, "the server has no room to store this", std::move(detail));
     };
+    if (check_ && check_->outcome() == IntegrityCheck::Outcome::damaged) return damaged(check_->damage());
     struct statvfs disk{};
     if (::statvfs(folder_.c_str(), &disk) == 0 && disk.f_bavail * disk.f_frsize < limits_.reserved_bytes)
         return no_room("the disk is full");

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -10,6 +11,7 @@
 #include "base/channel.h"
 #include "base/error.h"
 #include "store/group_commit.h"
+#include "store/integrity_check.h"
 #include "store/sqlite.h"
 
 namespace weft {
@@ -21,12 +23,18 @@ class SqliteFile {
     struct Limits {
         std::uint64_t max_bytes = 0;                 // of the file; 0: as the disk allows
         std::uint64_t reserved_bytes = 16ULL << 20;  // of that and of the disk, for work that was accepted already
+        std::chrono::milliseconds check_patience{250};  // for the check of the whole file before it is in use
     };
-    // Makes folder and file as needed, brings the schema up to date and checks the file's integrity. Errors, with the
-    // reason in detail: overloaded when another process has it, internal when it is damaged or of a newer version.
+    // Makes folder and file as needed and brings the schema up to date. Errors, with the reason in detail: overloaded when
+    // another process has it, internal when it is damaged or of a newer version. The whole file is checked at every
+    // start: a small one before this returns, a large one while it is in use already. One that is found damaged then takes
+    // no new work any more.
     [[nodiscard]] static Result<std::unique_ptr<SqliteFile>> open(const std::filesystem::path& folder, Limits limits,
                                                                   GroupCommit::Deliver deliver);
     ~SqliteFile();
+
+    // Of the file that was found at the start; null for a new one.
+    [[nodiscard]] IntegrityCheck* check() { return check_.get(); }
 
     static constexpr std::size_t max_waiting_reads = 65'536;
 
@@ -40,18 +48,21 @@ class SqliteFile {
     // On the caller's thread, before anything else is asked.
     [[nodiscard]] Database& database_at_start() { return reading_; }
 
-    // Whether there is room for new work; storage_full otherwise. For use inside a write.
+    // Whether there is room for new work; storage_full otherwise, internal when the file is damaged. For use inside a write.
     [[nodiscard]] Result<void> check_room(Database& database) const;
+
+    [[nodiscard]] GroupCommit::Counts commit_counts() const { return writer_->counts(); }  // Thread: any.
 
     [[nodiscard]] const std::filesystem::path& folder() const { return folder_; }
 
   private:
-    SqliteFile(std::filesystem::path folder, Limits limits, int lock, Database writing, Database reading,
-               GroupCommit::Deliver deliver);
+    SqliteFile(std::filesystem::path folder, Limits limits, int lock, std::unique_ptr<IntegrityCheck> check, Database writing,
+               Database reading, GroupCommit::Deliver deliver);
 
     std::filesystem::path folder_;
     Limits limits_;
     int lock_;
+    std::unique_ptr<IntegrityCheck> check_;
     GroupCommit::Deliver deliver_;
     Database reading_;  // thread: the reader's, once it was asked something
     Channel<std::function<void()>> reads_{max_waiting_reads};

@@ -10,7 +10,8 @@ namespace {
 constexpr std::string_view columns =
     "number, id, tenant, session_id, in_session, model, request_bytes, request_key, metadata, status, attempt, priority, "
     "created_ms, started_ms, finished_ms, deadline_ms, expires_ms, text, chunk_sizes, error_code, error_message, "
-    "prompt_tokens, cached_tokens, completion_tokens, from_cache, callback_url, callback_state, callback_tries, callback_ms";
+    "prompt_tokens, cached_tokens, completion_tokens, from_cache, callback_url, callback_state, callback_tries, callback_ms, "
+    "thinking, tool_calls, tokens, pipeline, sources, trace, error_stage";
 
 std::string select(std::string_view rest) { return "SELECT " + std::string(columns) + " FROM jobs " + std::string(rest); }
 
@@ -49,6 +50,7 @@ JobRow read_row(const Statement& row) {
             .in_session = row.integer(4) != 0,
             .model = row.text(5),
             .request_bytes = row.integer(6),
+            .tokens = row.integer(31),
             .request_key = row.text(7),
             .metadata = row.text(8),
             .status = static_cast<JobStatus>(row.integer(9)),
@@ -60,6 +62,8 @@ JobRow read_row(const Statement& row) {
             .deadline_ms = row.integer(15),
             .expires_ms = row.integer(16),
             .output = {.text = row.text(17), .sizes = unpacked(row.text(18))},
+            .thinking = row.text(29),
+            .tool_calls = row.text(30),
             .error_code = row.text(19),
             .error_message = row.text(20),
             .prompt_tokens = u32(21),
@@ -69,7 +73,11 @@ JobRow read_row(const Statement& row) {
             .callback_url = row.text(25),
             .callback_state = static_cast<CallbackState>(row.integer(26)),
             .callback_tries = u32(27),
-            .callback_ms = row.integer(28)};
+            .callback_ms = row.integer(28),
+            .pipeline = row.text(32),
+            .sources = row.text(33),
+            .trace = row.text(34),
+            .error_stage = row.text(35)};
 }
 
 Result<std::vector<JobRow>> read_rows(Statement& statement) {
@@ -85,8 +93,9 @@ Result<std::int64_t> insert_job(Database& database, const JobRow& job) {
     WEFT_TRY(auto insert, database.prepare(
         "INSERT INTO jobs(id, tenant, session_id, in_session, model, request, request_bytes, request_key, metadata, status, attempt, "
         "priority, created_ms, started_ms, finished_ms, deadline_ms, expires_ms, text, chunk_sizes, error_code, error_message, "
-        "prompt_tokens, cached_tokens, completion_tokens, from_cache, callback_url, callback_state, callback_tries, callback_ms) "
-        "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24,?25,?26,?27,?28,?29)"));
+        "prompt_tokens, cached_tokens, completion_tokens, from_cache, callback_url, callback_state, callback_tries, callback_ms, "
+        "thinking, tool_calls, tokens, pipeline) "
+        "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24,?25,?26,?27,?28,?29,?30,?31,?32,?33)"));
     insert.bind(1, job.id).bind(2, job.tenant).bind(3, job.session_id).bind(4, std::int64_t{job.in_session}).bind(5, job.model);
     insert.bind(6, job.request).bind(7, static_cast<std::int64_t>(job.request.size())).bind(8, job.request_key).bind(9, job.metadata);
     insert.bind(10, static_cast<std::int64_t>(job.status)).bind(11, std::int64_t{job.attempt}).bind(12, std::int64_t{job.priority});
@@ -94,7 +103,8 @@ Result<std::int64_t> insert_job(Database& database, const JobRow& job) {
     insert.bind(18, job.output.text).bind_blob(19, packed(job.output.sizes)).bind(20, job.error_code).bind(21, job.error_message);
     insert.bind(22, std::int64_t{job.prompt_tokens}).bind(23, std::int64_t{job.cached_tokens}).bind(24, std::int64_t{job.completion_tokens});
     insert.bind(25, std::int64_t{job.from_cache}).bind(26, job.callback_url).bind(27, static_cast<std::int64_t>(job.callback_state));
-    insert.bind(28, std::int64_t{job.callback_tries}).bind(29, job.callback_ms);
+    insert.bind(28, std::int64_t{job.callback_tries}).bind(29, job.callback_ms).bind(30, job.thinking).bind(31, job.tool_calls);
+    insert.bind(32, job.tokens).bind(33, job.pipeline);
     WEFT_CHECK(insert.run());
     return database.last_row();
 }
@@ -120,13 +130,15 @@ Result<void> forget_text(Database& database, std::int64_t number) {
 Result<bool> write_end(Database& database, const JobMark& mark, const JobEnd& end) {
     WEFT_TRY(auto update, database.prepare(
         "UPDATE jobs SET status=?3, text=?4, chunk_sizes=?5, error_code=?6, error_message=?7, prompt_tokens=?8, cached_tokens=?9, "
-        "completion_tokens=?10, finished_ms=?11, expires_ms=?12, callback_state=?13, callback_ms=?11, request='', attempt=?2 "
+        "completion_tokens=?10, finished_ms=?11, expires_ms=?12, callback_state=?13, callback_ms=?11, request='', attempt=?2, "
+        "thinking=?14, tool_calls=?15, sources=?16, trace=?17, error_stage=?18 "
         "WHERE number=?1 AND attempt <= ?2 AND status < 2"));
     update.bind(1, mark.number).bind(2, std::int64_t{mark.attempt}).bind(3, static_cast<std::int64_t>(end.status));
     update.bind(4, end.output.text).bind_blob(5, packed(end.output.sizes)).bind(6, end.error_code).bind(7, end.error_message);
     update.bind(8, std::int64_t{end.prompt_tokens}).bind(9, std::int64_t{end.cached_tokens}).bind(10, std::int64_t{end.completion_tokens});
     update.bind(11, end.finished_ms).bind(12, end.expires_ms);
     update.bind(13, static_cast<std::int64_t>(end.callback_due ? CallbackState::due : CallbackState::none));
+    update.bind(14, end.thinking).bind(15, end.tool_calls).bind(16, end.sources).bind(17, end.trace).bind(18, end.error_stage);
     WEFT_CHECK(update.run());
     return database.changed_rows() > 0;
 }
@@ -140,9 +152,12 @@ Result<void> add_turns(Database& database, const JobMark& mark, const JobEnd& en
     const auto session = find.integer(0);
     const auto job_id = find.text(1);
     auto place = find.integer(2);
-    WEFT_TRY(auto insert, database.prepare("INSERT INTO turns(session, place, role, content, job_id) VALUES(?1, ?2, ?3, ?4, ?5)"));
-    for (const auto& turn : end.turns)
-        WEFT_CHECK(insert.bind(1, session).bind(2, ++place).bind(3, turn.role).bind(4, turn.content).bind(5, job_id).run());
+    WEFT_TRY(auto insert, database.prepare("INSERT INTO turns(session, place, role, content, job_id, message) "
+                                           "VALUES(?1, ?2, ?3, ?4, ?5, ?6)"));
+    for (const auto& turn : end.turns) {
+        insert.bind(1, session).bind(2, ++place).bind(3, turn.role).bind(4, turn.content).bind(5, job_id);
+        WEFT_CHECK(insert.bind(6, turn.message).run());
+    }
     WEFT_TRY(auto touch, database.prepare("UPDATE sessions SET expires_ms = ?2 + lifetime_ms WHERE number = ?1"));
     return touch.bind(1, session).bind(2, end.finished_ms).run();
 }
@@ -160,13 +175,13 @@ GroupCommit::Done hand_over(std::shared_ptr<T> value, JobStore::Done<T> done) {
 }
 
 Result<std::vector<SessionTurn>> read_turns(Database& database, std::int64_t session) {
-    WEFT_TRY(auto query, database.prepare("SELECT role, content FROM turns WHERE session = ?1 ORDER BY place"));
+    WEFT_TRY(auto query, database.prepare("SELECT role, content, message FROM turns WHERE session = ?1 ORDER BY place"));
     query.bind(1, session);
     std::vector<SessionTurn> turns;
     for (;;) {
         WEFT_TRY(const bool more, query.step());
         if (!more) return turns;
-        turns.push_back({.role = query.text(0), .content = query.text(1)});
+        turns.push_back({.role = query.text(0), .content = query.text(1), .message = query.text(2)});
     }
 }
 
@@ -190,7 +205,8 @@ Result<JobPage> read_page(Database& database, const JobQuery& query) {
             return page;
         }
         page.rows.push_back(read_row(statement));
-        bytes += page.rows.back().output.text.size();
+        const auto& row = page.rows.back();
+        bytes += row.output.text.size() + row.thinking.size() + row.tool_calls.size() + row.sources.size();
     }
 }
 
@@ -226,14 +242,21 @@ void SqliteJobStore::start(JobMark mark, std::int64_t now_ms, Done<bool> done) {
     file_.write(write, hand_over(started, std::move(done)));
 }
 
-void SqliteJobStore::keep_text(JobMark mark, std::size_t first_chunk, ChunkedText more) {
-    const auto write = [mark, first_chunk, more = std::make_shared<const ChunkedText>(std::move(more))](Database& database) -> Result<void> {
+void SqliteJobStore::keep_text(JobMark mark, std::size_t first_chunk, ChunkedText more, Done<std::size_t> done) {
+    const auto kept = std::make_shared<Result<std::size_t>>(first_chunk + more.sizes.size());
+    const auto write = [kept, mark, first_chunk, more = std::make_shared<const ChunkedText>(std::move(more))](Database& database) -> Result<void> {
         WEFT_TRY(auto insert, database.prepare("INSERT INTO kept_text(job, attempt, first_chunk, text, chunk_sizes) "
                                                "SELECT number, attempt, ?3, ?4, ?5 FROM jobs WHERE number=?1 AND attempt=?2 AND status < 2"));
         insert.bind(1, mark.number).bind(2, std::int64_t{mark.attempt}).bind(3, static_cast<std::int64_t>(first_chunk));
-        return insert.bind(4, more->text).bind_blob(5, packed(more->sizes)).run();
+        WEFT_CHECK(insert.bind(4, more->text).bind_blob(5, packed(more->sizes)).run());
+        // Not the write's failure: others may share its transaction.
+        if (database.changed_rows() == 0) *kept = fail(ErrorCode::conflict, "the job is not at that attempt");
+        return {};
     };
-    file_.write(write, ignore);
+    file_.write(write, [kept, done = std::move(done)](Result<void> written) {
+        if (!written) return done(std::unexpected(std::move(written).error()));
+        done(std::move(*kept));
+    });
 }
 
 void SqliteJobStore::finish(JobMark mark, JobEnd end, Done<bool> done) {
@@ -325,10 +348,10 @@ Result<ChunkedText> SqliteJobStore::kept_text(JobMark mark) {
 void SqliteJobStore::add_session(SessionRow session, Done<void> done) {
     const auto write = [&file = file_, session = std::make_shared<const SessionRow>(std::move(session))](Database& database) -> Result<void> {
         WEFT_CHECK(file.check_room(database));
-        WEFT_TRY(auto insert, database.prepare("INSERT INTO sessions(id, tenant, system, model, created_ms, lifetime_ms, expires_ms) "
-                                               "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING"));
+        WEFT_TRY(auto insert, database.prepare("INSERT INTO sessions(id, tenant, system, model, created_ms, lifetime_ms, expires_ms, pipeline) "
+                                               "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING"));
         insert.bind(1, session->id).bind(2, session->tenant).bind(3, session->system).bind(4, session->model);
-        WEFT_CHECK(insert.bind(5, session->created_ms).bind(6, session->lifetime_ms).bind(7, session->expires_ms).run());
+        WEFT_CHECK(insert.bind(5, session->created_ms).bind(6, session->lifetime_ms).bind(7, session->expires_ms).bind(8, session->pipeline).run());
         if (database.changed_rows() == 0) return fail(ErrorCode::conflict, "the session exists already");
         return {};
     };
@@ -338,12 +361,13 @@ void SqliteJobStore::add_session(SessionRow session, Done<void> done) {
 void SqliteJobStore::find_session(std::string tenant, std::string id, Done<std::optional<SessionRow>> done) {
     using Found = std::optional<SessionRow>;
     file_.read<Found>([tenant = std::move(tenant), id = std::move(id)](Database& database) -> Result<Found> {
-        WEFT_TRY(auto query, database.prepare("SELECT number, system, model, created_ms, lifetime_ms, expires_ms FROM sessions "
+        WEFT_TRY(auto query, database.prepare("SELECT number, system, model, created_ms, lifetime_ms, expires_ms, pipeline FROM sessions "
                                               "WHERE tenant = ?1 AND id = ?2"));
         WEFT_TRY(const bool known, query.bind(1, tenant).bind(2, id).step());
         if (!known) return std::nullopt;
         SessionRow session{.id = id, .tenant = tenant, .system = query.text(1), .model = query.text(2), .created_ms = query.integer(3),
                            .lifetime_ms = query.integer(4), .expires_ms = query.integer(5)};
+        session.pipeline = query.text(6);
         WEFT_TRY(session.turns, read_turns(database, query.integer(0)));
         return session;
     }, std::move(done));

@@ -519,4 +519,44 @@ TEST_CASE("a model's projector is a file beside the configuration, or the comman
     CHECK(line.load().problems.size() == 1);
 }
 
+TEST_CASE("pipelines are declared with their stages, and everything that is wrong with them is told with its place") {
+    Scene scene;
+    const auto loaded = scene.load("weft.yaml", "pipelines:\n  ask:\n    retrieve:\n      passages: 2\n      mode: keyword\n      documents: [a, b]\n    assemble:\n"
+                                                "      template: |\n        {{ question }}\n    post:\n      trim: true\n      redact: {words: [x], ignore_case: false}\n"
+                                                "    deliver: {stream: false}\n  plain:\n");
+    CHECK(texts(loaded.problems) == Texts{});
+    const auto& ask = loaded.config.pipelines.at("ask");
+    CHECK(ask.retrieve->passages == 2);
+    CHECK(ask.retrieve->mode == SearchMode::keyword);
+    CHECK(ask.retrieve->documents == std::vector<std::string>{"a", "b"});
+    CHECK(ask.assemble->prompt_template == "{{ question }}\n");
+    CHECK(ask.post->trim);
+    CHECK_FALSE(ask.post->redact->ignore_case);
+    CHECK(ask.deliver.stream == false);
+    CHECK_FALSE(loaded.config.pipelines.at("plain").retrieve);
+
+    const auto wrong = scene.load("weft.yaml", "pipelines:\n  a b:\n  one:\n    retrive:\n    retrieve:\n      passages: 0\n      mode: fuzzy\n  two:\n    assemble:\n"
+                                               "      template: '{% if %}'\n  three:\n    post:\n      trim: true\n    deliver:\n      stream: true\n");
+    const Texts expected{"pipelines.a b: must be named by up to 64 letters, digits, '-' and '_' (weft.yaml line 2)",
+                         "pipelines.one.retrieve.mode: must be one of 'hybrid', 'vector', 'keyword' (weft.yaml line 7)",
+                         "pipelines.one.retrieve.passages: must be a whole number from 1 to 100 (weft.yaml line 6)",
+                         "pipelines.one.retrive: unknown key, did you mean 'retrieve'? (weft.yaml line 4)"};
+    auto found = texts(wrong.problems);
+    std::ranges::sort(found);
+    for (const auto& problem : expected) CHECK(std::ranges::contains(found, problem));
+    CHECK(found.size() == 6);
+    CHECK(std::ranges::any_of(found, [](const auto& text) { return text.starts_with("pipelines.two.assemble.template: ") && text.ends_with("(weft.yaml line 10)"); }));
+    CHECK(std::ranges::any_of(found, [](const auto& text) { return text.starts_with("pipelines.three.deliver.stream: "); }));
+    CHECK(wrong.config.pipelines.empty());
+}
+
+TEST_CASE("pipelines can be given by WEFT_PIPELINES, and passages must overlap by less than half") {
+    Scene scene;
+    scene.sources.environment["WEFT_PIPELINES"] = "{ask: {retrieve: {passages: 3}}}";
+    CHECK(scene.load().config.pipelines.at("ask").retrieve->passages == 3);
+    CHECK(scene.load().warnings.empty());
+    scene.sources.command_line = {{"documents.passage_bytes", "100"}, {"documents.passage_overlap", "50"}};
+    CHECK(texts(scene.load().problems) == Texts{"documents.passage_overlap: must be less than half of documents.passage_bytes (all sources together)"});
+}
+
 }  // namespace weft::test

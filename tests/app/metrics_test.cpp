@@ -3,6 +3,8 @@
 #include <catch2/catch_test_macros.hpp>
 #include <glaze/json.hpp>
 
+#include "app/job_metrics.h"
+
 using namespace weft;
 
 namespace {
@@ -45,6 +47,23 @@ TEST_CASE("buckets of a histogram add up and end with all") {
     CHECK(has_line(text, R"(weft_time_to_first_token_seconds_bucket{model="a\"b:latest",le="0.5"} 2)"));
     CHECK(has_line(text, R"(weft_time_to_first_token_seconds_bucket{model="a\"b:latest",le="+Inf"} 3)"));
     CHECK(has_line(text, R"(weft_time_to_first_token_seconds_count{model="a\"b:latest"} 3)"));
+}
+
+TEST_CASE("jobs are counted in the same format, with their store") {
+    JobMetrics jobs{.pending = 3, .processing = 1, .submitted = 9, .refused_storage = 2, .failed = 4};
+    jobs.queue_s.observe(seconds_bounds, 0.3);
+    GroupCommit::Counts store;
+    store.writes.observe(tokens_bounds, 3);
+    store.writes.observe(tokens_bounds, 3000);
+    const auto text = job_metrics_text(jobs, store);
+    CHECK(has_line(text, R"(weft_jobs{state="pending"} 3)"));
+    CHECK(has_line(text, R"(weft_jobs_finished_total{outcome="failed"} 4)"));
+    CHECK(has_line(text, R"(weft_jobs_refused_total{limit="storage"} 2)"));
+    CHECK(has_line(text, "weft_jobs_submitted_total 9"));
+    CHECK(has_line(text, R"(weft_job_queue_seconds_bucket{le="0.5"} 1)"));
+    CHECK(has_line(text, R"(weft_store_commit_writes_bucket{le="4"} 1)"));
+    CHECK(has_line(text, "weft_store_commit_writes_count 2"));
+    CHECK(has_line(text, "weft_store_commit_writes_sum 3003"));
 }
 
 TEST_CASE("without a loaded model there are no series") {

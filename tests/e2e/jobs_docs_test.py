@@ -85,6 +85,19 @@ class Examples(unittest.TestCase):
     def test_node(self):
         self.assertEqual(sorted(run("node", "--input-type=module", "-e", example("js", self.server)).split("\n")), ["", "Ada true", "Grace true"])
 
+    def test_documents(self):
+        with tempfile.TemporaryDirectory() as folder:
+            file = os.path.join(folder, "weft.yaml")
+            with open(file, "w") as out:
+                out.write(re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.M | re.S)[0])
+            with Server("--config", file) as server:
+                answers = [json.loads(part) for part in run("bash", "-c", example("bash", server)).replace("}{", "}\n{").split("\n") if part]
+        house, people, found, job = answers
+        self.assertEqual((house["name"], people["passages"]), ("house", 1))
+        self.assertEqual(found["results"][0]["text"], "The green book is in the kitchen.")
+        self.assertEqual(job["result"].strip(), "The green book is in the kitchen.")
+        self.assertEqual(job["sources"][0]["document_id"], house["document_id"])
+
     @unittest.skipUnless(CHROMIUM, "needs Chromium")
     def test_browser(self):
         report = """<script type="module">

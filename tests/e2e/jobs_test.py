@@ -161,7 +161,7 @@ class Jobs(unittest.TestCase):
             ({"prompt": "a", "options": {"temperature": "hot"}}, 400, "invalid_request", "options.temperature"),
             ({"prompt": "a", "stream": "yes"}, 400, "invalid_request", "stream"),
             ({"prompt": "a", "pipeline": "rag"}, 501, "not_implemented", "pipeline"),
-            ({"prompt": "a", "tools": [{}]}, 501, "not_implemented", "tools"),
+            ({"prompt": "a", "tools": [{"type": "function"}]}, 400, "missing_field", "tools[0].function"),
             ({"prompt": "a", "callback_url": "http://localhost/"}, 403, "forbidden", "callback_url"),
         ]:
             with self.subTest(body=body):

@@ -1,24 +1,32 @@
 """The real server as a user meets it: readiness, draining, limits, leaving early, several models."""
-import json, signal, socket, threading, time, unittest
+import http.client, json, signal, socket, threading, time, unittest
 
 from server import BINARY, ENDLESS, ROOT, Server, chat, wait_until
 
 
 class Lifecycle(unittest.TestCase):
-    def test_probes_of_editor_plugins_are_answered(self):
-        with Server() as server:
-            self.assertEqual(server.request("GET", "/")[2], "Ollama is running")
-            self.assertEqual(server.request("HEAD", "/")[0], 200)
-            self.assertRegex(server.get("/api/version")[1]["version"], r"^\d+\.\d+\.\d+$")
-            tags = server.get("/api/tags")[1]["models"]
-            self.assertEqual([m["name"] for m in tags], ["weft-demo:latest"])
-            show = server.post("/api/show", {"model": tags[0]["name"]})[1]
-            self.assertIn("completion", show["capabilities"])
-            self.assertEqual(show["model_info"]["general.architecture"], "llama")
-            stream = server.stream("/api/chat", {"model": tags[0]["name"], "messages": [{"role": "user", "content": "Hello!"}]})
-            lines = [json.loads(line) for line in stream]
-            self.assertTrue(lines[-1]["done"])
-            self.assertTrue(all(not line["done"] for line in lines[:-1]))
+    def test_json_logs_are_one_object_a_line_with_numbers_as_numbers(self):
+        with Server("--log-format", "json") as server:
+            server.request("GET", "/api/tags", headers={"X-Request-Id": "1234"})
+            wait_until(lambda: '"/api/tags"' in server.log_text(), "the request is logged")
+            lines = [json.loads(line) for line in server.log_text().splitlines()]
+            request = next(line for line in lines if line.get("route") == "/api/tags")
+            self.assertEqual((request["status"], request["event"]), (200, "http_request"))
+            self.assertIsInstance(request["ms"], int)
+            self.assertIsInstance(request["request_id"], str)
+            self.assertEqual(next(line for line in lines if line["event"] == "listening")["port"], server.port)
+
+    def test_a_client_that_leaves_in_prefill_is_no_warning(self):
+        with Server("--context", "8192") as server:
+            chat(server, "Hello!")
+            body = json.dumps({"model": "weft-demo", "prompt": "one two three " * 2000, "max_tokens": 5})
+            for wait in (0.01, 0.05, 0.1):
+                connection = http.client.HTTPConnection("127.0.0.1", server.port)
+                connection.request("POST", "/v1/completions", body)
+                time.sleep(wait)
+                connection.close()
+            self.assertEqual(chat(server, "Hello!")[0], 200)
+            self.assertNotRegex(server.log_text(), r"Z (warn|error) ")
 
     def test_readyz_counts_the_loaded_schedulers(self):
         with Server() as server:

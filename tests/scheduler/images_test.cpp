@@ -1,5 +1,8 @@
 #include <catch2/catch_test_macros.hpp>
 
+#include <map>
+#include <ranges>
+
 #include "harness.h"
 
 using namespace weft;
@@ -142,6 +145,27 @@ TEST_CASE("words of others go on while images are computed") {
     for (std::size_t i = 0; i < lookers.size(); ++i) CHECK(h.said(lookers[i]) == expected[i]);
     CHECK(h.said(talker) == h.expected("talk", 60));
     h.check_calls();
+}
+
+TEST_CASE("images of two requests are computed in turns, whatever goes on beside them") {
+    for (const int steps_before : {3, 4}) {
+        Images h({.kv_cells = 1024, .max_sequences = 32, .max_batch_rows = 16, .window = 512, .slots = 16});
+        const auto talker = h.arrive("talk", {.prompt = TokenPrompt{}, .max_tokens = 200});
+        h.step(steps_before);
+        h.look({{"see", image(1, 90)}, {"?"}});
+        h.look({{"see", image(2, 90)}, {"?"}});
+        std::map<SequenceId, int> rows;
+        while (rows.size() < 2 || std::ranges::none_of(rows, [](const auto& of) { return of.second >= 64; })) {
+            const auto calls = h.engine.calls.size();
+            h.step(1);
+            for (std::size_t i = calls; i < h.engine.calls.size(); ++i)
+                for (const auto& row : h.engine.calls[i]) rows[row.sequence] += is_image(row.token) ? 1 : 0;
+            std::erase_if(rows, [](const auto& of) { return of.second == 0; });
+            REQUIRE(!h.seen[talker].done.has_value());
+        }
+        const auto [fewest, most] = std::ranges::minmax(rows | std::views::values);
+        CHECK(most - fewest <= 16);
+    }
 }
 
 TEST_CASE("a sequence with images is parked and goes on, and one that is cancelled in the middle of one leaves its cells") {

@@ -1,6 +1,7 @@
 #include "services/jobs/job_queue.h"
 
 #include <catch2/catch_test_macros.hpp>
+#include <map>
 #include <random>
 
 namespace weft::test {
@@ -48,11 +49,11 @@ TEST_CASE("of one conversation only one job runs, in the order of acceptance, an
     const auto anothers = waiting(4, 0, "c", "", "u");
     for (const auto& job : {first, second, other, anothers}) queue.add(job);
     CHECK(queue.take(any) == first);
+    CHECK(queue.take(any) == anothers);  // whose turn it is
     CHECK(queue.take(any) == other);
-    CHECK(queue.take(any) == anothers);
     CHECK(queue.take(any) == nullptr);
     CHECK(queue.size() == 1);
-    queue.release(*first);
+    queue.release(first->row);
     CHECK(queue.take(any) == second);
 }
 
@@ -66,7 +67,7 @@ TEST_CASE("a job that is held by its conversation can be removed") {
     CHECK(queue.take(any) == nullptr);
     CHECK(queue.remove(*second));
     CHECK_FALSE(queue.remove(*second));
-    queue.release(*first);
+    queue.release(first->row);
     CHECK(queue.take(any) == nullptr);
     CHECK(queue.size() == 0);
 }
@@ -96,6 +97,67 @@ TEST_CASE("positions count those before, and tenants are counted") {
     CHECK(queue.size_of("t") == 2);
 }
 
+TEST_CASE("a tenant with a flood of jobs does not delay another one's") {
+    JobQueue queue;
+    for (int i = 1; i <= 100; ++i) queue.add(waiting(i, 0, "", "", "flood"));
+    const auto alone = waiting(101, 0, "", "", "modest");
+    queue.add(alone);
+    CHECK(queue.position(*alone) == 2);
+    CHECK(number_of(queue.take(any)) == 1);
+    CHECK(queue.take(any) == alone);
+    CHECK(number_of(queue.take(any)) == 2);
+    // Places that come free go to who has fewest.
+    const std::vector more{waiting(102, 0, "", "", "modest"), waiting(103, 0, "", "", "modest")};
+    for (const auto& job : more) queue.add(job);
+    CHECK(queue.take(any) == more[0]);
+    CHECK(number_of(queue.take(any)) == 3);
+    queue.release(alone->row);
+    CHECK(queue.take(any) == more[1]);
+}
+
+TEST_CASE("a tenant's jobs beyond its share wait while others' run, and urgency does not change that") {
+    JobQueue queue(2);
+    for (int i = 1; i <= 4; ++i) queue.add(waiting(i, i == 4 ? -100 : 0, "", "", "t"));
+    const auto others = waiting(5, 100, "", "", "u");
+    queue.add(others);
+    const auto first = queue.take(any);
+    CHECK(number_of(first) == 4);
+    CHECK(number_of(queue.take(any)) == 1);
+    CHECK(queue.take(any) == others);
+    CHECK(queue.take(any) == nullptr);
+    CHECK_FALSE(queue.claim(waiting(6, 0, "", "", "t")->row));
+    CHECK(queue.claim(waiting(7, 0, "", "", "u")->row));
+    queue.release(first->row);
+    CHECK(number_of(queue.take(any)) == 2);
+}
+
+TEST_CASE("positions of jobs whose tenants take turns are those in which they are taken") {
+    JobQueue queue;
+    std::vector<std::shared_ptr<Job>> jobs;
+    for (int i = 1; i <= 30; ++i) {
+        jobs.push_back(waiting(i, 0, "", "", std::string(1, static_cast<char>('a' + i * i % 5))));
+        queue.add(jobs.back());
+    }
+    std::map<std::int64_t, std::size_t> told;
+    for (const auto& job : jobs) told[job->row.number] = queue.position(*job);
+    for (std::size_t place = 1; place <= jobs.size(); ++place) {
+        const auto job = queue.take(any);
+        REQUIRE(job);
+        CHECK(told[job->row.number] == place);
+        queue.release(job->row);
+    }
+}
+
+TEST_CASE("estimated tokens are summed up") {
+    JobQueue queue;
+    auto job = waiting(1);
+    job->row.tokens = 700;
+    queue.add(job);
+    CHECK(queue.tokens() == 700);
+    queue.remove(*job);
+    CHECK(queue.tokens() == 0);
+}
+
 TEST_CASE("whatever is added, taken, released and removed: nothing is lost and a conversation is never in two places") {
     std::mt19937 random(5);
     const auto up_to = [&random](int n) { return std::uniform_int_distribution<int>(0, n)(random); };
@@ -104,19 +166,19 @@ TEST_CASE("whatever is added, taken, released and removed: nothing is lost and a
     for (int step = 1; step < 5000; ++step) {
         const auto what = up_to(5);
         if (what <= 2) {
-            inside.push_back(waiting(step, 100 * (up_to(2) - 1), up_to(1) == 0 ? "" : "c" + std::to_string(up_to(3))));
+            inside.push_back(waiting(step, 100 * (up_to(2) - 1), up_to(1) == 0 ? "" : "c" + std::to_string(up_to(3)), "", "t" + std::to_string(up_to(2))));
             queue.add(inside.back());
         } else if (what == 3) {
             if (const auto job = queue.take(any)) {
                 if (job->row.in_session)
-                    for (const auto& other : running) CHECK((!other->row.in_session || other->row.session_id != job->row.session_id));
+                    for (const auto& other : running) CHECK((!other->row.in_session || other->row.session_id != job->row.session_id || other->row.tenant != job->row.tenant));
                 CHECK(std::erase(inside, job) == 1);
                 running.push_back(job);
             }
         } else if (what == 4 && !running.empty()) {
             const auto job = running[static_cast<std::size_t>(up_to(static_cast<int>(running.size()) - 1))];
             std::erase(running, job);
-            queue.release(*job);
+            queue.release(job->row);
         } else if (!inside.empty()) {
             const auto job = inside[static_cast<std::size_t>(up_to(static_cast<int>(inside.size()) - 1))];
             CHECK(queue.remove(*job));
@@ -124,10 +186,10 @@ TEST_CASE("whatever is added, taken, released and removed: nothing is lost and a
         }
         REQUIRE(queue.size() == inside.size());
     }
-    for (const auto& job : running) queue.release(*job);
+    for (const auto& job : running) queue.release(job->row);
     while (const auto job = queue.take(any)) {
         CHECK(std::erase(inside, job) == 1);
-        queue.release(*job);
+        queue.release(job->row);
     }
     CHECK(inside.empty());
     CHECK(queue.bytes() == 0);

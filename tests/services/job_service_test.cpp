@@ -103,6 +103,7 @@ class JobStage {
                     for (const auto& turn : session->turns) prompt.messages.push_back({.role = turn.role, .content = turn.content});
                 prompt.messages.push_back({.role = "user", .content = request});
                 JobPlan plan{.request = {.model = row.model}, .own_turns = {{"user", request}}};
+                if (request == "with a tool") prompt.tools_json = {R"({"type":"function","function":{"name":"add","parameters":{}}})"};
                 plan.request.generate.prompt = std::move(prompt);
                 return plan;
             },
@@ -284,6 +285,63 @@ TEST_CASE("bounds are kept: by tenant, by count") {
     stage.submit({.tenant = "u"});
     CHECK(refused("v") == ErrorCode::overloaded);
     stage.runner->release();
+}
+
+TEST_CASE("bounds are kept: by estimated tokens, by a tenant's rate, by what of it runs") {
+    auto limits = JobStage::quick();
+    limits.waiting_tokens = 1000;
+    limits.running_of_tenant = 1;
+    limits.submissions_per_second = 1;
+    limits.submissions_at_once = 2;
+    JobStage stage(limits);
+    stage.runner->next({.hold = true});
+    const auto first = stage.submit({.tenant = "t"});
+    const auto second = stage.submit({.tenant = "t", .tokens = 600});
+    const auto refusal = [&stage](std::string tenant, std::int64_t tokens) {
+        return stage.wait(stage.jobs->submit({.tenant = std::move(tenant), .model = "demo", .request = "Hi", .tokens = tokens})).error();
+    };
+    CHECK(refusal("t", 1).code == ErrorCode::rate_limited);
+    CHECK(refusal("t", 1).retry_after_s == 1);
+    CHECK(refusal("u", 401).code == ErrorCode::overloaded);
+    CHECK(stage.end_of(stage.submit({.tenant = "u", .tokens = 400})).status == JobStatus::completed);
+    CHECK(second->row.status == JobStatus::pending);
+    stage.release(first, "Hello there!");
+    CHECK(stage.end_of(second).status == JobStatus::completed);
+    const auto counted = stage.jobs->metrics();
+    CHECK(counted.submitted == 3);
+    CHECK(counted.completed == 3);
+    CHECK(counted.refused_key == 2);
+    CHECK(counted.refused_server == 1);
+    CHECK(counted.pending + counted.processing == 0);
+    CHECK(counted.queue_s.counts.size() == seconds_bounds.size() + 1);
+}
+
+TEST_CASE("thinking and calls are kept with the job and in its conversation") {
+    JobStage stage;
+    stage.registry.add("caller", {"completion", "tools", "thinking"})->answers(Script{
+        .pieces = {"<think>", "Hm.", "</think>", "<tool_call>\n", R"({"name": "add", "arguments": {"a": 1}})", "\n</tool_call>"}});
+    const auto session = stage.wait(stage.jobs->add_session({.tenant = "t"})).value();
+    const auto submitted = stage.wait(stage.jobs->submit({.tenant = "t", .session_id = session.id, .model = "caller", .request = "with a tool"}));
+    const auto id = submitted.value().job->row.id;
+    stage.end_of(submitted->job);
+    stage.restart();
+    const auto row = stage.wait(stage.jobs->find("t", id)).value()->row;
+    CHECK(row.output.text.empty());
+    CHECK(row.thinking == "Hm.");
+    CHECK(row.tool_calls.ends_with(R"("type":"function","function":{"name":"add","arguments":"{\"a\":1}"}}])"));
+    const auto turns = stage.wait(stage.jobs->find_session("t", session.id))->turns;
+    REQUIRE(turns.size() == 2);
+    CHECK(turns[1].message == R"({"role":"assistant","content":"","thinking":"Hm.","tool_calls":)" + row.tool_calls + "}");
+}
+
+TEST_CASE("a conversation of too many bytes takes no more") {
+    auto limits = JobStage::quick();
+    limits.session_bytes = 100;
+    JobStage stage(limits);
+    const auto session = stage.wait(stage.jobs->add_session({.tenant = "t"})).value();
+    stage.end_of(stage.submit({.tenant = "t", .session_id = session.id, .request = std::string(80, 'x')}));
+    const auto more = stage.wait(stage.jobs->submit({.tenant = "t", .session_id = session.id, .model = "demo", .request = std::string(30, 'x')}));
+    CHECK(more.error().code == ErrorCode::too_large);
 }
 
 TEST_CASE("a callback is tried again later until it is delivered") {

@@ -58,6 +58,76 @@ TEST_CASE("a damaged store is not opened, and not changed") {
     CHECK(std::filesystem::file_size(file) == size);
 }
 
+TEST_CASE("damage that is found while the store is in use ends new work") {
+    StoreScene scene({.check_patience = std::chrono::milliseconds{0}});
+    for (int i = 0; i < 2000; ++i) scene.add(job_named("job-" + std::to_string(i))).value();
+    scene.store.reset();
+    scene.file.reset();
+    {
+        const auto file = scene.folder.path() / "jobs.db";
+        std::fstream bytes(file, std::ios::in | std::ios::out | std::ios::binary);
+        bytes.seekp(static_cast<std::streamoff>(std::filesystem::file_size(file) / 2));
+        bytes << std::string(8192, '\xff');
+    }
+    scene.reopen();
+    REQUIRE(scene.file->check() != nullptr);
+    CHECK(scene.file->check()->wait(std::chrono::seconds(30)) == IntegrityCheck::Outcome::damaged);
+    CHECK_FALSE(scene.file->check()->damage().empty());
+    CHECK(scene.add(job_named("more")).error().message == "the job store is damaged");
+}
+
+TEST_CASE("a store that was left in order is found sound") {
+    StoreScene scene;
+    for (int i = 0; i < 200; ++i) scene.add(job_named("job-" + std::to_string(i))).value();
+    CHECK(scene.file->check() == nullptr);  // a new file
+    scene.reopen();
+    REQUIRE(scene.file->check() != nullptr);
+    CHECK(scene.file->check()->wait(std::chrono::seconds(30)) == IntegrityCheck::Outcome::sound);
+    CHECK(scene.add(job_named("more")));
+}
+
+TEST_CASE("a check that is broken off says nothing and leaves the file alone") {
+    const TemporaryFolder folder;
+    const auto file = folder.path() / "big.db";
+    {
+        auto database = Database::open(file, Database::Access::read_write).value();
+        REQUIRE(database.execute("PRAGMA journal_mode = WAL; CREATE TABLE t(a); "
+                                 "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) "
+                                 "INSERT INTO t SELECT randomblob(200) FROM n"));
+    }
+    for (int i = 0; i < 20; ++i) REQUIRE(IntegrityCheck::begin(file));
+    CHECK(IntegrityCheck::begin(file).value()->wait(std::chrono::seconds(30)) == IntegrityCheck::Outcome::sound);
+}
+
+TEST_CASE("a statement is prepared once and can be used by itself twice at a time") {
+    const TemporaryFolder folder;
+    auto database = Database::open(folder.path() / "d", Database::Access::read_write).value();
+    REQUIRE(database.execute("CREATE TABLE t(a); INSERT INTO t VALUES(1), (2)"));
+    for (int round = 0; round < 3; ++round) {
+        auto outer = database.prepare("SELECT a FROM t WHERE a >= ?1 ORDER BY a").value();
+        REQUIRE(outer.bind(1, std::int64_t{1}).step() == true);
+        {
+            auto inner = database.prepare("SELECT a FROM t WHERE a >= ?1 ORDER BY a").value();
+            CHECK(inner.step() == false);  // what was bound to the other one is not bound here
+            REQUIRE(inner.bind(1, std::int64_t{2}).step() == true);
+            CHECK(inner.integer(0) == 2);
+        }
+        CHECK(outer.integer(0) == 1);
+    }
+}
+
+TEST_CASE("writes that are refused leave their transaction to the others") {
+    StoreScene scene({.reserved_bytes = UINT64_MAX / 2});
+    int refused = 0;
+    constexpr int jobs = 300;
+    for (int i = 0; i < jobs; ++i)
+        scene.store->add(job_named("job-" + std::to_string(i)), [&](const Result<AddedJob>& added) { refused += !added && added.error().code == ErrorCode::storage_full; });
+    while (refused < jobs) (void)scene.find("none");
+    const auto counts = scene.file->commit_counts();
+    CHECK(counts.failed == jobs);
+    CHECK(scene.get<JobPage>([&](auto done) { scene.store->list({.tenant = "t", .limit = 100}, done); })->rows.empty());
+}
+
 TEST_CASE("a full store refuses new jobs, lets accepted ones end, and takes new ones when there is room again") {
     StoreScene scene({.max_bytes = 1 << 20, .reserved_bytes = 256 << 10});
     std::vector<std::int64_t> numbers;

@@ -14,6 +14,14 @@ Answered create_message(http::Exchange& exchange, const Services& services);
 Answered count_tokens(http::Exchange& exchange, const Services& services);
 Answered list_models(http::Exchange& exchange, const Services& services);
 Answered show_model(http::Exchange& exchange, const Services& services);
+Answered create_batch(http::Exchange& exchange, const Services& services);
+Answered list_batches(http::Exchange& exchange, const Services& services);
+Answered show_batch(http::Exchange& exchange, const Services& services);
+Answered show_results(http::Exchange& exchange, const Services& services);
+Answered cancel_batch(http::Exchange& exchange, const Services& services);
+Answered delete_batch(http::Exchange& exchange, const Services& services);
+// In place of these six when there is no store.
+Answered without_store(http::Exchange& exchange, const Services& services);
 
 // For handlers: a finished JSON body; an error in this dialect's shape.
 Answered reply_json(http::Exchange& exchange, std::string body);

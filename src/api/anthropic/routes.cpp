@@ -17,20 +17,33 @@ http::Handler handler_of(const Services& services, Answer answer) {
     return [services, answer](http::Exchange& exchange) { return with_request_id(exchange, services, answer); };
 }
 
-// Known, so that a client is told 501 and not 404.
-Answered no_batches(http::Exchange& exchange, const Services&) {
-    co_await reply_error(exchange, {.code = ErrorCode::not_implemented, .message = "message batches are not implemented by this server yet"});
-}
+struct Route {
+    const char* method;
+    const char* pattern;  // under /v1 and /v1/v1
+    Answer answer;
+};
+
+constexpr Route routes[] = {
+    {"POST", "/messages", create_message},
+    {"POST", "/messages/count_tokens", count_tokens},
+};
+constexpr Route batch_routes[] = {
+    {"POST", "/messages/batches", create_batch},
+    {"GET", "/messages/batches", list_batches},
+    {"GET", "/messages/batches/:id", show_batch},
+    {"DELETE", "/messages/batches/:id", delete_batch},
+    {"POST", "/messages/batches/:id/cancel", cancel_batch},
+    {"GET", "/messages/batches/:id/results", show_results},
+};
 
 }  // namespace
 
 void add_routes(http::Router& router, const Services& services) {
     for (const std::string base : {"/v1", "/v1/v1"}) {
-        router.add("POST", base + "/messages", handler_of(services, create_message));
-        router.add("POST", base + "/messages/count_tokens", handler_of(services, count_tokens));
-        for (const auto* method : {"GET", "POST", "DELETE"})
-            for (const auto* path : {"/messages/batches", "/messages/batches/*rest"})
-                router.add(method, base + path, handler_of(services, no_batches));
+        const bool has_store = services.batch_store != nullptr && services.batches != nullptr;
+        for (const auto& route : routes) router.add(route.method, base + route.pattern, handler_of(services, route.answer));
+        for (const auto& route : batch_routes)
+            router.add(route.method, base + route.pattern, handler_of(services, has_store ? route.answer : without_store));
     }
 }
 

@@ -21,13 +21,24 @@ Answered create_session(http::Exchange& exchange, const Services& services);
 Answered show_session(http::Exchange& exchange, const Services& services);
 Answered delete_session(http::Exchange& exchange, const Services& services);
 Answered web_socket(http::Exchange& exchange, const Services& services);
-Answered not_implemented(http::Exchange& exchange, const Services& services);
+Answered add_document(http::Exchange& exchange, const Services& services);
+Answered list_documents(http::Exchange& exchange, const Services& services);
+Answered show_document(http::Exchange& exchange, const Services& services);
+Answered delete_document(http::Exchange& exchange, const Services& services);
+Answered search_documents(http::Exchange& exchange, const Services& services);
 
 // Whose requests these are; an error names the header that is wrong.
 [[nodiscard]] Result<std::string> tenant_of(const http::Exchange& exchange);
 [[nodiscard]] std::string path_id(const http::Exchange& exchange);
 // The job that the path names, of whoever asks.
 [[nodiscard]] boost::asio::awaitable<Result<std::shared_ptr<Job>>> job_of(const http::Exchange& exchange, const Services& services);
+
+// A whole number of the query; `otherwise` when it is not named.
+[[nodiscard]] Result<std::int64_t> query_number(std::string_view query, std::string_view name, std::int64_t otherwise, std::int64_t least,
+                                                std::int64_t most);
+
+// The caller's key has as many of them as it may.
+[[nodiscard]] Error too_many_open(std::string_view what);
 
 Answered reply_json(http::Exchange& exchange, int status, std::string body, http::Headers headers = {});
 Answered reply_error(http::Exchange& exchange, Error error);

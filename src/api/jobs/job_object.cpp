@@ -41,10 +41,20 @@ std::string usage_object(const JobRow& row) {
            R"(,"completion_tokens":)" + std::to_string(row.completion_tokens) + "}";
 }
 
+std::string answer_members(const JobRow& row) {
+    std::string out;
+    if (!is_final(row.status)) return out;
+    if (!row.thinking.empty()) append_text(out, R"(,"thinking":)", row.thinking);
+    if (!row.tool_calls.empty()) out += R"(,"tool_calls":)" + row.tool_calls;
+    if (!row.sources.empty()) out += R"(,"sources":)" + row.sources;
+    return out;
+}
+
 std::string job_error_object(const JobRow& row) {
     std::string out;
     append_text(out, R"({"code":)", row.error_code);
     append_text(out, R"(,"message":)", row.error_message);
+    if (!row.error_stage.empty()) append_text(out, R"(,"stage":)", row.error_stage);
     return out + "}";
 }
 
@@ -58,14 +68,17 @@ std::string job_object(const JobRow& row, std::size_t queue_position) {
     out += R"(,"result":)";
     completed ? append_json_string(out, row.output.text) : void(out += "null");
     if (broken_off && !row.output.text.empty()) append_text(out, R"(,"partial_result":)", row.output.text);
+    out += answer_members(row);
     out += R"(,"error":)" + (broken_off ? job_error_object(row) : std::string("null"));
     append_text(out, R"(,"model":)", row.model);
+    if (!row.pipeline.empty()) append_text(out, R"(,"pipeline":)", row.pipeline);
     out += R"(,"created_at":)" + time_json(row.created_ms);
     out += R"(,"started_at":)" + time_json(row.started_ms);
     out += R"(,"finished_at":)" + time_json(row.finished_ms);
     out += R"(,"queue_position":)" + (queue_position == 0 ? std::string("null") : std::to_string(queue_position));
     out += R"(,"attempt":)" + std::to_string(row.attempt);
     if (row.from_cache) out += R"(,"cached":true)";
+    if (!row.trace.empty()) out += R"(,"trace":)" + row.trace;
     return out + R"(,"usage":)" + usage_object(row) + R"(,"metadata":)" + row.metadata + "}";
 }
 

@@ -11,7 +11,9 @@ namespace weft::api::jobs {
 [[nodiscard]] std::string job_object(const JobRow& row, std::size_t queue_position);
 // {"prompt_tokens","cached_tokens","completion_tokens"}
 [[nodiscard]] std::string usage_object(const JobRow& row);
-// {"code","message"} of a job that failed or was cancelled.
+// ,"thinking":"..." and ,"tool_calls":[...] and ,"sources":[...] of a finished job, as far as it has them.
+[[nodiscard]] std::string answer_members(const JobRow& row);
+// {"code","message"} of a job that failed or was cancelled, and "stage" when that was in one of its pipeline.
 [[nodiscard]] std::string job_error_object(const JobRow& row);
 
 // "2026-03-01T12:00:00.123Z" as a JSON string; null for 0.

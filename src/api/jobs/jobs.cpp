@@ -17,18 +17,6 @@ constexpr std::int64_t longest_wait_s = 60;
 constexpr std::int64_t default_page = 20;
 constexpr std::int64_t largest_page = 100;
 
-Result<std::int64_t> query_number(std::string_view query, std::string_view name, std::int64_t otherwise, std::int64_t least,
-                                  std::int64_t most) {
-    const auto text = http::query_parameter(query, name);
-    if (!text) return otherwise;
-    std::int64_t number = 0;
-    const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), number);
-    if (error != std::errc{} || end != text->data() + text->size() || number < least || number > most)
-        return fail_field(ErrorCode::invalid_request, std::string(name),
-                          "'" + std::string(name) + "' must be a whole number from " + std::to_string(least) + " to " + std::to_string(most));
-    return number;
-}
-
 Result<JobQuery> read_query(const http::Exchange& exchange) {
     JobQuery query;
     const auto& text = exchange.request().query;
@@ -58,6 +46,18 @@ asio::awaitable<void> wait_for_end(http::Exchange& exchange, const Services& ser
 }
 
 }  // namespace
+
+Result<std::int64_t> query_number(std::string_view query, std::string_view name, std::int64_t otherwise, std::int64_t least,
+                                  std::int64_t most) {
+    const auto text = http::query_parameter(query, name);
+    if (!text) return otherwise;
+    std::int64_t number = 0;
+    const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), number);
+    if (error != std::errc{} || end != text->data() + text->size() || number < least || number > most)
+        return fail_field(ErrorCode::invalid_request, std::string(name),
+                          "'" + std::string(name) + "' must be a whole number from " + std::to_string(least) + " to " + std::to_string(most));
+    return number;
+}
 
 Answered show_status(http::Exchange& exchange, const Services& services) {
     const auto job = co_await job_of(exchange, services);

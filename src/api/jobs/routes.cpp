@@ -8,6 +8,8 @@ namespace weft::api::jobs {
 namespace asio = boost::asio;
 namespace {
 
+constexpr int retry_after_open_s = 5;
+
 using Answer = Answered (*)(http::Exchange&, const Services&);
 
 struct Route {
@@ -27,10 +29,14 @@ constexpr Route routes[] = {
     {"POST", "/sessions", create_session},
     {"GET", "/sessions/:id", show_session},
     {"DELETE", "/sessions/:id", delete_session},
-    {"GET", "/documents", not_implemented},
-    {"POST", "/documents", not_implemented},
-    {"DELETE", "/documents/:id", not_implemented},
-    {"POST", "/search", not_implemented},
+};
+
+constexpr Route document_routes[] = {
+    {"GET", "/documents", list_documents},
+    {"POST", "/documents", add_document},
+    {"GET", "/documents/:id", show_document},
+    {"DELETE", "/documents/:id", delete_document},
+    {"POST", "/search", search_documents},
 };
 
 Answered answer_if_there(http::Exchange& exchange, const Services& services, Answer answer) {
@@ -41,12 +47,23 @@ Answered answer_if_there(http::Exchange& exchange, const Services& services, Ans
     co_await answer(exchange, services);
 }
 
+Answered answer_about_documents(http::Exchange& exchange, const Services& services, Answer answer) {
+    if (services.jobs != nullptr && services.documents == nullptr)
+        co_return co_await reply_error(exchange, {.code = ErrorCode::not_implemented,
+                                                  .message = "this server shares its jobs with others (jobs.store), and documents cannot be shared yet"});
+    co_await answer_if_there(exchange, services, answer);
+}
+
 }  // namespace
 
 void add_routes(http::Router& router, const Services& services) {
     for (const auto& route : routes)
         router.add(route.method, std::string("/api/v1") + route.pattern, [services, answer = route.answer](http::Exchange& exchange) {
             return answer_if_there(exchange, services, answer);
+        });
+    for (const auto& route : document_routes)
+        router.add(route.method, std::string("/api/v1") + route.pattern, [services, answer = route.answer](http::Exchange& exchange) {
+            return answer_about_documents(exchange, services, answer);
         });
 }
 
@@ -68,6 +85,10 @@ asio::awaitable<Result<std::shared_ptr<Job>>> job_of(const http::Exchange& excha
     co_return co_await services.jobs->find(std::move(*tenant), path_id(exchange));
 }
 
+Error too_many_open(std::string_view what) {
+    return {.code = ErrorCode::rate_limited, .message = "too many of your " + std::string(what) + " are open already", .retry_after_s = retry_after_open_s};
+}
+
 Answered reply_json(http::Exchange& exchange, int status, std::string body, http::Headers headers) {
     co_await exchange.reply({.status = status, .content_type = "application/json", .body = std::move(body), .headers = std::move(headers)});
 }
@@ -75,12 +96,6 @@ Answered reply_json(http::Exchange& exchange, int status, std::string body, http
 Answered reply_error(http::Exchange& exchange, Error error) {
     if (exchange.client_gone()) co_return;
     co_await exchange.reply(error_response(error));
-}
-
-Answered not_implemented(http::Exchange& exchange, const Services&) {
-    const auto& request = exchange.request();
-    co_await reply_error(exchange, {.code = ErrorCode::not_implemented,
-                                    .message = request.method + " " + request.path + " is not implemented yet."});
 }
 
 }  // namespace weft::api::jobs

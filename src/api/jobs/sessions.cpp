@@ -18,10 +18,17 @@ std::string session_object(const SessionRow& session) {
     session.system.empty() ? void(out += "null") : append_json_string(out, session.system);
     out += R"(,"model":)";
     session.model.empty() ? void(out += "null") : append_json_string(out, session.model);
-    out += R"(,"pipeline":"default","created_at":)" + time_json(session.created_ms) + R"(,"expires_at":)" + time_json(session.expires_ms);
+    out += R"(,"pipeline":)";
+    append_json_string(out, session.pipeline.empty() ? "default" : session.pipeline);
+    out += R"(,"created_at":)" + time_json(session.created_ms) + R"(,"expires_at":)" + time_json(session.expires_ms);
     out += R"(,"turns":[)";
     for (const auto& turn : session.turns) {
-        out += out.ends_with('[') ? R"({"role":)" : R"(,{"role":)";
+        if (!out.ends_with('[')) out += ',';
+        if (!turn.message.empty()) {
+            out += turn.message;
+            continue;
+        }
+        out += R"({"role":)";
         append_json_string(out, turn.role);
         out += R"(,"content":)";
         append_json_string(out, turn.content);
@@ -45,9 +52,7 @@ Result<SessionRow> read_session(const http::Exchange& exchange, const Services& 
         const auto found = services.registry.find(session.model);
         if (!found) return fail_field(found.error().code, "model", found.error().message);
     }
-    WEFT_TRY(const auto pipeline, reader["pipeline"].string());
-    if (pipeline && *pipeline != "default")
-        return fail_field(ErrorCode::not_implemented, "pipeline", "no pipelines besides \"default\" are implemented yet");
+    WEFT_TRY(session.pipeline, read_pipeline(services, reader["pipeline"]));
     WEFT_TRY(const auto seconds, reader["ttl"].integer(1, longest_session_s));
     session.lifetime_ms = seconds.value_or(0) * 1000;
     return session;

@@ -33,7 +33,7 @@ class EventWriter final : public JobCursor::Sink {
     void ended(const JobRow& row) override {
         if (row.status == JobStatus::completed) {
             begin(end_event_id(row.attempt), "complete");
-            out += R"({"status":"done","usage":)" + usage_object(row) + "}\n\n";
+            out += R"({"status":"done","usage":)" + usage_object(row) + answer_members(row) + "}\n\n";
         } else {
             begin(end_event_id(row.attempt), "error");
             out += job_error_object(row) + "\n\n";
@@ -72,6 +72,8 @@ asio::awaitable<void> send_events(http::Exchange& exchange, const Services& serv
 Answered stream(http::Exchange& exchange, const Services& services) {
     const auto job = co_await job_of(exchange, services);
     if (!job) co_return co_await reply_error(exchange, job.error());
+    const auto place = services.jobs->streams().take((*job)->row.tenant);
+    if (!place) co_return co_await reply_error(exchange, too_many_open("streams"));
     const auto last = after_event(exchange.request().header("last-event-id"));
     if (last.was_end && is_final((*job)->row.status)) co_return co_await exchange.reply({.status = 204});
     co_await exchange.start_stream("text/event-stream", {{"cache-control", "no-cache"}, {"x-accel-buffering", "no"}});

@@ -277,6 +277,8 @@ asio::awaitable<bool> SocketSession::write_news() {
 Answered web_socket(http::Exchange& exchange, const Services& services) {
     auto tenant = tenant_of(exchange);
     if (!tenant) co_return co_await reply_error(exchange, std::move(tenant).error());
+    const auto place = services.jobs->sockets().take(*tenant);
+    if (!place) co_return co_await reply_error(exchange, too_many_open("sockets"));
     auto socket = co_await exchange.accept_web_socket();
     if (socket) {
         const auto session = std::make_shared<SocketSession>(std::move(socket), services, std::move(*tenant), exchange.executor());

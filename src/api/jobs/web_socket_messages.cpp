@@ -86,7 +86,7 @@ void SocketEvents::ended(const JobRow& row) {
     }
     std::string out = begin("result") + R"(,"result":)";
     append_json_string(out, row.output.text);
-    out_.push_back(std::move(out) + R"(,"usage":)" + usage_object(row) + "}");
+    out_.push_back(std::move(out) + answer_members(row) + R"(,"usage":)" + usage_object(row) + "}");
 }
 
 }  // namespace weft::api::jobs

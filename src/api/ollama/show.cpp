@@ -104,8 +104,10 @@ Result<ShowAnswer> describe(const ShowBody& body, const ModelInfo& model) {
         answer.adapters->push_back({.name = adapter.path.filename().string(), .scale = adapter.scale});
     }
     if (!model.header) return answer;
-    WEFT_TRY(const auto info, model_info_json(*model.header, body.verbose));
-    answer.model_info = glz::raw_json(write_json(info));
+    WEFT_TRY(auto info, model_info_json(*model.header, body.verbose));
+    // VS Code shows it as the model's name, and "undefined" where a file has none.
+    if (!info.contains("general.basename")) info["general.basename"] = model.name.substr(0, model.name.rfind(':'));
+    answer.model_info = glz::raw_json(api::write_json(info));
     if (body.verbose) answer.tensors = tensors_of(*model.header);
     return answer;
 }

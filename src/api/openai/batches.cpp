@@ -1,10 +1,9 @@
 #include <algorithm>
 #include <array>
 
-#include "api/openai/batch_runner.h"
+#include "api/batch_runner.h"
 #include "api/openai/errors.h"
 #include "api/openai/handlers.h"
-#include "api/openai/loopback_exchange.h"
 #include "api/openai/pages.h"
 #include "api/request_fields.h"
 
@@ -94,7 +93,7 @@ Answered create_batch(http::Exchange& exchange, const Services& services) {
         co_return co_await reply_error(exchange, services, std::move(input).error());
     const auto created = co_await services.batches->create(*tenant, std::move(*batch));
     if (!created) co_return co_await reply_error(exchange, services, created.error());
-    co_await reply_json(exchange, services, batch_json(*created));
+    co_await reply_json(exchange, services, batch_json(created->batch));
 }
 
 Answered list_batches(http::Exchange& exchange, const Services& services) {
@@ -104,7 +103,7 @@ Answered list_batches(http::Exchange& exchange, const Services& services) {
     const auto batches = co_await services.batches->list(std::move(*query));
     if (!batches) co_return co_await reply_error(exchange, services, batches.error());
     std::vector<PageItem> items;
-    for (const auto& batch : *batches) items.push_back({.id = batch.id, .json = batch_json(batch)});
+    for (const auto& batch : *batches) items.push_back({.id = batch.batch.id, .json = batch_json(batch.batch)});
     co_await reply_json(exchange, services, page_json(std::move(items), limit));
 }
 
@@ -114,7 +113,7 @@ Answered show_batch(http::Exchange& exchange, const Services& services) {
     const auto id = object_id(exchange);
     const auto batch = co_await services.batches->find(std::move(*tenant), id);
     if (!batch) co_return co_await reply_error(exchange, services, batch.error().code == ErrorCode::not_found ? unknown_batch(id) : batch.error());
-    co_await reply_json(exchange, services, batch_json(*batch));
+    co_await reply_json(exchange, services, batch_json(batch->batch));
 }
 
 Answered cancel_batch(http::Exchange& exchange, const Services& services) {
@@ -123,15 +122,7 @@ Answered cancel_batch(http::Exchange& exchange, const Services& services) {
     const auto id = object_id(exchange);
     const auto batch = co_await services.batches->cancel(std::move(*tenant), id);
     if (!batch) co_return co_await reply_error(exchange, services, batch.error().code == ErrorCode::not_found ? unknown_batch(id) : batch.error());
-    co_await reply_json(exchange, services, batch_json(*batch));
-}
-
-Answered answer_batch_line(http::Exchange& exchange, const Services& services) {
-    const auto& path = exchange.request().path;
-    if (path == "/v1/chat/completions") co_await chat_completions(exchange, services);
-    else if (path == "/v1/completions") co_await completions(exchange, services);
-    else if (path == "/v1/embeddings") co_await embeddings(exchange, services);
-    else co_await create_response(exchange, services);
+    co_await reply_json(exchange, services, batch_json(batch->batch));
 }
 
 }  // namespace weft::api::openai

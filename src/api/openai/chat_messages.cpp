@@ -104,7 +104,7 @@ Result<ChatMessage> read_assistant(const JsonReader& message) {
     ChatMessage out{.role = "assistant"};
     WEFT_TRY(const bool has_content, read_content(message["content"], out));
     WEFT_TRY(auto refusal, message["refusal"].string());
-    WEFT_TRY(auto thinking, message.first_of({"reasoning_content", "reasoning"}).string());
+    WEFT_TRY(auto thinking, message.first_of({"reasoning_content", "reasoning", "thinking"}).string());
     WEFT_TRY(out.tool_calls, read_tool_calls(message));
     if (!has_content && !refusal && out.tool_calls.empty()) return message["content"].missing();
     if (!has_content) out.content = std::move(refusal).value_or("");

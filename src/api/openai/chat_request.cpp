@@ -78,6 +78,7 @@ Result<Thinking> read_thinking(const JsonReader& body) {
     WEFT_TRY(const auto object, read_thinking_object(body["thinking"]));
 
     Thinking wish{.effort = effort ? std::move(effort) : std::move(nested_effort)};
+    if (!wish.effort && body["think"].is_string()) wish.effort = body["think"].json().get<std::string>();
     for (const auto& value : {kwarg, flag, think, object, enabled})
         if (!wish.on) wish.on = value;
     if (!wish.on && wish.effort) wish.on = *wish.effort != "none";
@@ -178,6 +179,12 @@ Result<void> check_accepted(const JsonReader& body) {
     if (metadata && metadata->size() > max_metadata_pairs)
         return body["metadata"].invalid("must have at most " + std::to_string(max_metadata_pairs) + " pairs");
     return {};
+}
+
+Result<void> read_conversation(const JsonReader& body, GenerateRequest& generate) {
+    WEFT_TRY(generate.prompt, read_prompt(body));
+    WEFT_TRY(generate.thinking_budget, read_thinking_budget(body));
+    return read_output_format(body, generate);
 }
 
 Result<ChatCall> read_chat_call(const JsonReader& body) {

@@ -19,6 +19,9 @@ struct ChatCall {
 
 // Parts of it that other requests for an answer have too.
 
+// What is asked and what the answer must look like: messages, tools, thinking and its budget, output format.
+[[nodiscard]] Result<void> read_conversation(const JsonReader& body, GenerateRequest& generate);
+
 // What is said about thinking, in any of its spellings, and what else the template sees besides the conversation.
 [[nodiscard]] Result<void> read_template_fields(const JsonReader& body, ChatPrompt& prompt);
 

@@ -33,8 +33,6 @@ Answered create_batch(http::Exchange& exchange, const Services& services);
 Answered list_batches(http::Exchange& exchange, const Services& services);
 Answered show_batch(http::Exchange& exchange, const Services& services);
 Answered cancel_batch(http::Exchange& exchange, const Services& services);
-// For BatchRunner: the handler of the request's path, which is one of a batch's endpoints.
-Answered answer_batch_line(http::Exchange& exchange, const Services& services);
 // Of llama-server and vLLM.
 Answered tokenize(http::Exchange& exchange, const Services& services);
 Answered detokenize(http::Exchange& exchange, const Services& services);

@@ -17,10 +17,11 @@
 namespace weft {
 class BatchStore;
 }
+namespace weft::api {
+class BatchRunner;
+}
 
 namespace weft::api::openai {
-
-class BatchRunner;
 
 // All that the handlers of this dialect need. What it refers to outlives the router. Tests replace ids and times.
 struct Services {

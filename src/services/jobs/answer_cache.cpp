@@ -14,6 +14,7 @@ void AnswerCache::put(const std::string& tenant, const std::string& request_key,
     if (request_key.empty()) return;
     auto key = cache_key(tenant, request_key);
     const std::size_t bytes = sizeof(Entry) + sizeof(Answer) + 2 * key.size() + answer.output.text.size() +
+                              answer.thinking.size() + answer.tool_calls.size() +
                               answer.output.sizes.size() * sizeof(answer.output.sizes[0]);
     if (const auto known = by_key_.find(key); known != by_key_.end()) forget(known->second);
     if (bytes > max_bytes_) return;

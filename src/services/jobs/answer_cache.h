@@ -16,6 +16,8 @@ class AnswerCache {
   public:
     struct Answer {
         ChunkedText output;
+        std::string thinking{};
+        std::string tool_calls{};
         std::uint32_t prompt_tokens = 0;
         std::uint32_t completion_tokens = 0;
     };

@@ -7,38 +7,62 @@ namespace weft {
 namespace {
 
 constexpr std::size_t overhead_bytes = sizeof(Job);
+constexpr std::size_t most_lines_looked_at = 256;  // for a position: everybody may ask for one at any time
 
 std::string conversation_of(const JobRow& row) { return row.in_session ? row.tenant + '\n' + row.session_id : std::string(); }
 std::string key_of(const JobRow& row) { return row.tenant + '\n' + row.request_key; }
 
 // Nearly always at the end: a job comes back to its old place only when something went wrong.
-auto place_in(auto& level, std::int64_t number) {
-    if (level.empty() || level.back()->row.number < number) return level.end();
-    return std::ranges::lower_bound(level, number, {}, [](const auto& job) { return job->row.number; });
+auto place_in(auto& line, std::int64_t number) {
+    if (line.empty() || line.back()->row.number < number) return line.end();
+    return std::ranges::lower_bound(line, number, {}, [](const auto& job) { return job->row.number; });
 }
 
-bool remove_from(auto& level, const Job& job) {
-    const auto place = place_in(level, job.row.number);
-    if (place == level.end() || place->get() != &job) return false;
-    level.erase(place);
+bool remove_from(auto& line, const Job& job) {
+    const auto place = place_in(line, job.row.number);
+    if (place == line.end() || place->get() != &job) return false;
+    line.erase(place);
     return true;
 }
 
 }  // namespace
 
-void JobQueue::add(std::shared_ptr<Job> job) {
-    ++size_;
-    ++tenants_[job->row.tenant];
-    bytes_ += overhead_bytes + static_cast<std::size_t>(job->row.request_bytes);
-    if (!job->row.request_key.empty()) equal_[key_of(job->row)].push_back(job);
-    auto& level = levels_[job->row.priority];
-    level.insert(place_in(level, job->row.number), std::move(job));
+JobQueue::Tenant& JobQueue::tenant_of(const JobRow& row) {
+    auto& tenant = tenants_[row.tenant];
+    if (!tenant) tenant = std::make_unique<Tenant>(Tenant{.name = row.tenant, .last_turn = ++turns_});
+    return *tenant;
 }
 
+void JobQueue::forget_tenant(Tenant& tenant) {
+    if (tenant.waiting == 0 && tenant.running == 0) tenants_.erase(std::string(tenant.name));
+}
+
+void JobQueue::add(std::shared_ptr<Job> job) {
+    ++size_;
+    ++tenant_of(job->row).waiting;
+    bytes_ += overhead_bytes + static_cast<std::size_t>(job->row.request_bytes);
+    tokens_ += job->row.tokens;
+    if (!job->row.request_key.empty()) equal_[key_of(job->row)].push_back(job);
+    insert(std::move(job));
+}
+
+void JobQueue::insert(std::shared_ptr<Job> job) {
+    auto& tenant = tenant_of(job->row);
+    auto& level = levels_[job->row.priority];
+    auto& line = level.lines[&tenant];
+    if (line.empty()) level.turns.insert(turn_of(tenant));
+    ++level.size;
+    line.insert(place_in(line, job->row.number), std::move(job));
+}
+
+// What the queue knows of a job beside its place.
 void JobQueue::forget(const Job& job) {
     --size_;
     bytes_ -= overhead_bytes + static_cast<std::size_t>(job.row.request_bytes);
-    if (const auto tenant = tenants_.find(job.row.tenant); --tenant->second == 0) tenants_.erase(tenant);
+    tokens_ -= job.row.tokens;
+    auto& tenant = tenant_of(job.row);
+    --tenant.waiting;
+    forget_tenant(tenant);
     if (job.row.request_key.empty()) return;
     const auto equal = equal_.find(key_of(job.row));
     if (equal == equal_.end()) return;
@@ -46,9 +70,22 @@ void JobQueue::forget(const Job& job) {
     if (equal->second.empty()) equal_.erase(equal);
 }
 
-bool JobQueue::remove(const Job& job) {
+bool JobQueue::remove_from_level(const Job& job) {
     const auto level = levels_.find(job.row.priority);
-    bool found = level != levels_.end() && remove_from(level->second, job);
+    const auto tenant = tenants_.find(job.row.tenant);
+    if (level == levels_.end() || tenant == tenants_.end()) return false;
+    const auto line = level->second.lines.find(tenant->second.get());
+    if (line == level->second.lines.end() || !remove_from(line->second, job)) return false;
+    if (line->second.empty()) {
+        level->second.turns.erase(turn_of(*line->first));
+        level->second.lines.erase(line);
+    }
+    if (--level->second.size == 0) levels_.erase(level);
+    return true;
+}
+
+bool JobQueue::remove(const Job& job) {
+    bool found = remove_from_level(job);
     if (!found) {
         const auto held = held_.find(conversation_of(job.row));
         found = held != held_.end() && remove_from(held->second, job);
@@ -58,35 +95,66 @@ bool JobQueue::remove(const Job& job) {
 }
 
 std::shared_ptr<Job> JobQueue::take(std::int32_t least_urgent) {
-    for (auto& [priority, level] : levels_) {
-        if (priority > least_urgent) return nullptr;
-        while (!level.empty()) {
-            auto job = std::move(level.front());
-            level.pop_front();
-            if (!claim(job->row)) {
-                auto& held = held_[conversation_of(job->row)];
-                held.insert(place_in(held, job->row.number), std::move(job));
-                continue;
-            }
-            forget(*job);
-            return job;
-        }
+    for (auto level = levels_.begin(); level != levels_.end() && level->first <= least_urgent;) {
+        auto job = take_from(level->second);
+        level = level->second.size == 0 ? levels_.erase(level) : std::next(level);
+        if (!job) continue;
+        auto& tenant = tenant_of(job->row);
+        count_running(tenant, true);
+        forget(*job);
+        return job;
     }
     return nullptr;
 }
 
-bool JobQueue::claim(const JobRow& row) { return !row.in_session || busy_.insert(conversation_of(row)).second; }
+// Jobs whose conversation is busy are put aside on the way.
+std::shared_ptr<Job> JobQueue::take_from(Level& level) {
+    while (!level.turns.empty()) {
+        const Turn turn = *level.turns.begin();
+        if (turn.running >= most_running_) return nullptr;
+        const auto line = level.lines.find(turn.tenant);
+        auto job = std::move(line->second.front());
+        line->second.pop_front();
+        --level.size;
+        if (line->second.empty()) {
+            level.lines.erase(line);
+            level.turns.erase(turn);
+        }
+        const auto conversation = conversation_of(job->row);
+        if (conversation.empty() || busy_.insert(conversation).second) return job;
+        auto& held = held_[conversation];
+        held.insert(place_in(held, job->row.number), std::move(job));
+    }
+    return nullptr;
+}
 
-void JobQueue::release(const Job& job) {
-    if (!job.row.in_session) return;
-    const auto conversation = conversation_of(job.row);
+// Its place in the order changes wherever it has a line.
+void JobQueue::count_running(Tenant& tenant, bool one_more) {
+    const auto before = turn_of(tenant);
+    one_more ? ++tenant.running : --tenant.running;
+    if (one_more) tenant.last_turn = ++turns_;
+    for (auto& [priority, level] : levels_)
+        if (level.turns.erase(before) > 0) level.turns.insert(turn_of(tenant));
+}
+
+bool JobQueue::claim(const JobRow& row) {
+    auto& tenant = tenant_of(row);
+    const bool free = tenant.running < most_running_ && (!row.in_session || busy_.insert(conversation_of(row)).second);
+    if (free) count_running(tenant, true);
+    else forget_tenant(tenant);
+    return free;
+}
+
+void JobQueue::release(const JobRow& row) {
+    auto& tenant = tenant_of(row);
+    count_running(tenant, false);
+    forget_tenant(tenant);
+    if (!row.in_session) return;
+    const auto conversation = conversation_of(row);
     busy_.erase(conversation);
     const auto held = held_.find(conversation);
     if (held == held_.end()) return;
-    for (auto& waiting : held->second) {
-        auto& level = levels_[waiting->row.priority];
-        level.insert(place_in(level, waiting->row.number), std::move(waiting));
-    }
+    for (auto& waiting : held->second) insert(std::move(waiting));
     held_.erase(held);
 }
 
@@ -100,21 +168,33 @@ std::vector<std::shared_ptr<Job>> JobQueue::take_equal(const Job& job) {
     return taken;
 }
 
+// Tenants take turns: before the job with i others in its own line go up to i of everybody else's, and one more of those
+// whose turn comes before.
 std::size_t JobQueue::position(const Job& job) const {
     std::size_t before = 1;
     for (const auto& [priority, level] : levels_) {
-        if (priority == job.row.priority) {
-            const auto place = place_in(level, job.row.number);
-            return before + static_cast<std::size_t>(place - level.begin());
+        if (priority > job.row.priority) break;
+        if (priority < job.row.priority) {
+            before += level.size;
+            continue;
         }
-        before += level.size();
+        const auto tenant = tenants_.find(job.row.tenant);
+        const auto own = tenant == tenants_.end() ? level.lines.end() : level.lines.find(tenant->second.get());
+        if (own == level.lines.end()) return before + level.size;  // put aside until its conversation is free
+        const auto index = static_cast<std::size_t>(place_in(own->second, job.row.number) - own->second.begin());
+        if (level.lines.size() > most_lines_looked_at)
+            return before + std::min(level.size - 1, (index + 1) * level.lines.size() - 1);
+        before += index;
+        for (const auto& [other, line] : level.lines)
+            if (other != own->first) before += std::min(line.size(), index + (turn_of(*other) < turn_of(*own->first) ? 1 : 0));
+        return before;
     }
     return before;
 }
 
 std::size_t JobQueue::size_of(const std::string& tenant) const {
     const auto found = tenants_.find(tenant);
-    return found == tenants_.end() ? 0 : found->second;
+    return found == tenants_.end() ? 0 : found->second->waiting;
 }
 
 }  // namespace weft

@@ -8,7 +8,9 @@
 
 #include "base/log.h"
 #include "services/chat/reply_parser.h"
+#include "services/jobs/answer_turn.h"
 #include "services/jobs/job_service.h"
+#include "services/jobs/note_stages.h"
 
 namespace weft {
 namespace asio = boost::asio;
@@ -16,28 +18,30 @@ namespace {
 
 constexpr double newest_share = 0.1;  // of the newest run in the mean time of a run
 
+double seconds_between(std::int64_t from_ms, std::int64_t to_ms) { return static_cast<double>(std::max<std::int64_t>(0, to_ms - from_ms)) / 1000; }
+
 std::string shared_key(const JobRow& row) { return row.tenant + '\n' + row.request_key; }
 
 // The codes that clients see in a job's error.
 std::string job_error_code(const Error& error) {
     switch (error.code) {
-        case ErrorCode::not_found: return "model_not_found";
+        case ErrorCode::not_found: return error.field == "documents" ? "documents_not_found" : "model_not_found";
         case ErrorCode::context_overflow: return "context_length_exceeded";
         case ErrorCode::timeout: return "deadline_exceeded";
         default: return std::string(name_of(error.code));
     }
 }
 
-// The text of a reply, without its thinking.
-class ContentReader {
+// The one choice of a reply, told apart.
+class DeltaReader {
   public:
-    explicit ContentReader(const ReplyRules& rules) : rules_(rules) {}
+    explicit DeltaReader(const ReplyRules& rules) : rules_(rules) {}
 
-    std::string add(GenerationEvent& event) {
+    ReplyDelta add(GenerationEvent& event) {
         const auto* accepted = std::get_if<PromptAccepted>(&event);
         if (!parser_) parser_.emplace(rules_, accepted && accepted->thinking_open);
-        if (auto* piece = std::get_if<TextPiece>(&event)) return parser_->feed(std::move(*piece)).content;
-        if (std::holds_alternative<ChoiceFinished>(event)) return parser_->finish().content;
+        if (auto* piece = std::get_if<TextPiece>(&event)) return parser_->feed(std::move(*piece));
+        if (std::holds_alternative<ChoiceFinished>(event)) return parser_->finish();
         return {};
     }
 
@@ -46,9 +50,17 @@ class ContentReader {
     std::optional<ReplyParser> parser_{};
 };
 
+// What a reply is kept as, in bytes.
+std::size_t bytes_of(const SharedGeneration& generation) {
+    std::size_t bytes = generation.output.text.size() + generation.held.size() + generation.thinking.size();
+    for (const auto& call : generation.tool_calls) bytes += call.name.size() + call.arguments_json.size();
+    return bytes;
+}
+
 }  // namespace
 
 void JobService::start_next() {
+    if (shared_) return claim_more();
     while (may_start(normal_priority)) {
         auto job = queue_.take(may_start(low_priority) ? INT32_MAX : low_priority - 1);
         if (!job) return;
@@ -125,8 +137,12 @@ JobService::GenerationPtr JobService::running_equal(const JobRow& row) const {
 }
 
 void JobService::join(const JobPtr& job, const GenerationPtr& generation) {
+    if (job->row.attempt > 1) ++metrics_.restarted;
+    else metrics_.queue_s.observe(seconds_bounds, seconds_between(job->row.created_ms, job->row.started_ms));
     job->row.status = JobStatus::processing;
     job->row.output = generation->output;
+    if (!generation->holds_text) job->row.thinking = generation->thinking;
+    job->row.completion_tokens = generation->completion_tokens;
     job->kept_chunks = 0;
     job->generation = generation;
     generation->jobs.push_back(job);
@@ -149,7 +165,7 @@ asio::awaitable<void> JobService::generate(GenerationPtr generation, JobPtr firs
     if (!plan) co_return end_generation(generation, std::unexpected(std::move(plan).error()));
     generation->own_turns = plan->own_turns;
     for (;;) {
-        auto outcome = co_await generate_once(generation, *plan);
+        auto outcome = co_await run_stages(generation, *plan, first);
         if (!*alive || generation->abandoned) co_return;
         const auto code = outcome ? ErrorCode::internal : outcome.error().code;
         // The next process finds it unfinished.
@@ -198,7 +214,7 @@ asio::awaitable<Result<GenerationDone>> JobService::generate_once(GenerationPtr 
     auto reply = co_await pending.wait();
     if (!reply) co_return std::unexpected(std::move(reply).error());
     generation->interrupt = [&events = reply->events] { events.cancel(); };
-    ContentReader reader(reply->rules);
+    DeltaReader reader(reply->rules);
     auto last_kept = std::chrono::steady_clock::now();
     Result<GenerationDone> outcome = fail(ErrorCode::internal, "");
     for (bool ended = false; !ended;) {
@@ -209,8 +225,10 @@ asio::awaitable<Result<GenerationDone>> JobService::generate_once(GenerationPtr 
         if (const auto* done = std::get_if<GenerationDone>(&event)) outcome = *done;
         if (const auto* accepted = std::get_if<PromptAccepted>(&event))
             for (const auto& job : generation->jobs) job->row.prompt_tokens = accepted->prompt_tokens;
-        if (const auto text = ended ? std::string() : reader.add(event); !text.empty()) add_text(*generation, text);
-        if (generation->output.text.size() > parts_.limits.output_bytes) {
+        const auto* piece = std::get_if<TextPiece>(&event);
+        const std::uint32_t tokens = piece ? piece->n_tokens : 0;
+        if (!ended) add_reply(*generation, reader.add(event), tokens);
+        if (bytes_of(*generation) > parts_.limits.output_bytes) {
             reply->events.cancel();
             outcome = fail(ErrorCode::too_large, "the answer is longer than a job may keep");
             break;
@@ -224,15 +242,29 @@ asio::awaitable<Result<GenerationDone>> JobService::generate_once(GenerationPtr 
     co_return outcome;
 }
 
-void JobService::add_text(SharedGeneration& generation, const std::string& text) {
-    const auto add = [&text](ChunkedText& output) {
-        output.text += text;
-        output.sizes.push_back(static_cast<std::uint32_t>(text.size()));
+// Readers are told of content as it comes; thinking and calls are told with the end.
+void JobService::add_reply(SharedGeneration& generation, ReplyDelta delta, std::uint32_t tokens) {
+    const auto add = [&delta](ChunkedText& output) {
+        output.text += delta.content;
+        output.sizes.push_back(static_cast<std::uint32_t>(delta.content.size()));
     };
-    add(generation.output);
+    for (auto& call : delta.tool_calls) {
+        auto& calls = generation.tool_calls;
+        if (call.index >= calls.size()) calls.push_back({.id = "call_" + call.id, .name = std::move(call.name), .arguments_json = {}});
+        calls.back().arguments_json += call.arguments;
+    }
+    generation.thinking += delta.thinking;
+    generation.completion_tokens += tokens;
+    if (generation.holds_text) {
+        generation.held += delta.content;
+        delta = {};
+    }
+    if (!delta.content.empty()) add(generation.output);
     for (const auto& job : generation.jobs) {
+        job->row.thinking += delta.thinking;
+        job->row.completion_tokens += tokens;
+        if (delta.content.empty()) continue;
         add(job->row.output);
-        ++job->row.completion_tokens;
         job->notify();
     }
 }
@@ -244,8 +276,13 @@ void JobService::keep_text(SharedGeneration& generation) {
         const auto first = output.sizes.begin() + static_cast<std::ptrdiff_t>(job->kept_chunks);
         std::size_t offset = 0;
         for (auto size = output.sizes.begin(); size != first; ++size) offset += *size;
-        parts_.store.keep_text({.number = job->row.number, .attempt = job->row.attempt}, job->kept_chunks,
-                               {.text = output.text.substr(offset), .sizes = {first, output.sizes.end()}});
+        const JobMark mark{.number = job->row.number, .attempt = job->row.attempt};
+        parts_.store.keep_text(mark, job->kept_chunks, {.text = output.text.substr(offset), .sizes = {first, output.sizes.end()}},
+                               [this, alive = alive_, job, mark, all = output.sizes.size()](const Result<std::size_t>& kept) {
+                                   if (!*alive || job->row.attempt != mark.attempt || !job->generation) return;
+                                   if (kept && *kept < all) job->kept_chunks = *kept;  // some are sent again
+                                   if (!kept && shared_ && kept.error().code == ErrorCode::conflict) lose(job);
+                               });
         job->kept_chunks = output.sizes.size();
     }
 }
@@ -261,38 +298,72 @@ asio::awaitable<bool> JobService::another_attempt(GenerationPtr generation) {
     if (*alive) generation->interrupt = nullptr;
     if (!*alive || generation->abandoned) co_return false;
     if (draining_) co_return false;
-    if (generation->output.sizes.empty()) co_return true;
-    generation->output = {};
+    const bool told = !generation->output.sizes.empty();
+    generation->forget_text();
+    for (const auto& job : generation->jobs) {
+        job->row.thinking.clear();
+        job->row.completion_tokens = 0;
+    }
+    if (!told) co_return true;
     const auto jobs = generation->jobs;  // some may leave meanwhile
     for (const auto& job : jobs) {
+        if (job->generation != generation) continue;
         job->row.output = {};
-        job->row.completion_tokens = 0;
         job->kept_chunks = 0;
-        const Pending<bool> pending(parts_.io);
-        parts_.store.start({.number = job->row.number, .attempt = ++job->row.attempt}, parts_.unix_ms(), pending.setter());
-        const auto started = co_await pending.wait();
-        if (!*alive || generation->abandoned) co_return false;
-        if (!started) log_warn("job_attempt_not_stored", {{"job", job->row.id}});
+        ++metrics_.restarted;
+        const JobMark mark{.number = job->row.number, .attempt = job->row.attempt + 1};
+        for (;;) {
+            const Pending<bool> pending(parts_.io);
+            parts_.store.start(mark, parts_.unix_ms(), [job, mark, answer = pending.setter()](Result<bool> started) {
+                if (started && *started) job->row.attempt = mark.attempt;
+                answer(std::move(started));
+            });
+            const auto started = co_await pending.wait();
+            if (!*alive || generation->abandoned) co_return false;
+            if (started && *started) break;
+            if (started && shared_) {
+                lose(job);
+                break;
+            }
+            if (!shared_) {
+                log_warn("job_attempt_not_stored", {{"job", job->row.id}});
+                job->row.attempt = mark.attempt;
+                break;
+            }
+            // Without its number in the store, another node could get the same one.
+            pause.expires_after(parts_.limits.retry_write_after);
+            generation->interrupt = [&pause] { pause.cancel(); };
+            co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+            if (!*alive) co_return false;
+            generation->interrupt = nullptr;
+            if (generation->abandoned || draining_) co_return false;
+        }
         job->notify();
     }
-    co_return true;
+    co_return !generation->abandoned;
 }
 
 void JobService::end_generation(const GenerationPtr& generation, const Result<GenerationDone>& outcome) {
+    if (generation->record && outcome) {
+        const std::chrono::duration<double> since = std::chrono::steady_clock::now() - generation->text_ready;
+        generation->record->add(Stage::deliver, since.count(), nullptr);
+    }
     generation->abandoned = true;  // whoever comes now comes too late to share it
     const auto jobs = std::exchange(generation->jobs, {});
     for (const auto& job : jobs) {
         job->generation = nullptr;
         if (job->ending) continue;
-        JobEnd end{.output = job->row.output};
+        JobEnd end{.output = job->row.output, .thinking = job->row.thinking};
+        note_stages(generation->record.get(), end);
         if (outcome) {
+            end.tool_calls = tool_calls_json(generation->tool_calls);
             end.prompt_tokens = outcome->prompt_tokens;
             end.cached_tokens = outcome->cached_tokens;
             end.completion_tokens = outcome->completion_tokens;
             if (job->row.in_session) {
                 end.session_id = job->row.session_id;
                 end.turns = generation->own_turns;
-                end.turns.push_back({.role = "assistant", .content = end.output.text});
+                end.turns.push_back(answer_turn(end));
             }
         } else {
             end.status = JobStatus::failed;
@@ -309,6 +380,7 @@ void JobService::end_generation(const GenerationPtr& generation, const Result<Ge
 
 void JobService::finish(const JobPtr& job, JobEnd end) {
     job->ending = true;
+    job->ending_since = std::chrono::steady_clock::now();
     end.finished_ms = parts_.unix_ms();
     end.expires_ms = end.finished_ms + parts_.limits.lifetime.count();
     end.callback_due = !job->row.callback_url.empty();
@@ -320,7 +392,8 @@ void JobService::write_end(const JobPtr& job, std::shared_ptr<const JobEnd> end)
     const JobMark mark{.number = job->row.number, .attempt = job->row.attempt};
     parts_.store.finish(mark, *end, [this, alive = alive_, job, end](const Result<bool>& finished) {
         if (!*alive) return;
-        if (finished && !*finished) log_error("job_ended_elsewhere", {{"job", job->row.id}});
+        if (finished && !*finished) log_error("job_ended_elsewhere", {{"job", job->row.id}, {"attempt", std::to_string(job->row.attempt)}});
+        if (finished && !*finished && shared_) return give_up(job);
         if (finished) return settle(job, *end);
         auto timer = std::make_shared<asio::steady_timer>(parts_.io, parts_.limits.retry_write_after);
         timer->async_wait([this, alive, job, end, timer](const boost::system::error_code& error) {
@@ -331,22 +404,18 @@ void JobService::write_end(const JobPtr& job, std::shared_ptr<const JobEnd> end)
 
 void JobService::settle(const JobPtr& job, const JobEnd& end) {
     auto& row = job->row;
-    row.status = end.status;
-    row.output = end.output;
-    row.error_code = end.error_code;
-    row.error_message = end.error_message;
-    row.prompt_tokens = end.prompt_tokens;
-    row.cached_tokens = end.cached_tokens;
-    row.completion_tokens = end.completion_tokens;
-    row.finished_ms = end.finished_ms;
-    row.expires_ms = end.expires_ms;
+    apply_end(row, end);
     row.request.clear();
+    if (const auto pipeline = pipeline_of(row.pipeline))
+        pipeline->delivered(std::chrono::duration<double>(std::chrono::steady_clock::now() - job->ending_since).count());
+    ++(row.status == JobStatus::completed ? metrics_.completed : row.status == JobStatus::failed ? metrics_.failed : metrics_.cancelled);
+    if (row.started_ms > 0) metrics_.run_s.observe(seconds_bounds, seconds_between(row.started_ms, row.finished_ms));
     live_.erase(row.id);
     forget_deadline(*job);
     recent_.put(job);
     if (row.status == JobStatus::completed)
         answers_.put(row.tenant, row.request_key,
-                     {.output = row.output, .prompt_tokens = row.prompt_tokens, .completion_tokens = row.completion_tokens});
+                     {.output = row.output, .thinking = row.thinking, .tool_calls = row.tool_calls, .prompt_tokens = row.prompt_tokens, .completion_tokens = row.completion_tokens});
     job->notify();
     if (end.callback_due) send_callbacks_later(std::chrono::milliseconds{0});
 }
@@ -369,7 +438,9 @@ void JobService::send_callbacks_later(std::chrono::milliseconds patience) {
 
 void JobService::send_callbacks() {
     if (draining_) return;
-    parts_.store.due_callbacks(parts_.unix_ms(), callbacks_at_once, [this, alive = alive_](Result<std::vector<JobRow>> due) {
+    // A shared store gives each to one node only, so that no more may be asked for than can be sent.
+    const auto limit = shared_ ? callbacks_at_once - sending_.size() : callbacks_at_once;
+    parts_.store.due_callbacks(parts_.unix_ms(), limit, [this, alive = alive_](Result<std::vector<JobRow>> due) {
         if (!*alive) return;
         if (due)
             for (auto& row : *due)
@@ -383,6 +454,7 @@ void JobService::send_callback(JobRow row) {
     parts_.callbacks.send(row, [this, alive = alive_, number = row.number, tries = row.callback_tries + 1](bool delivered) {
         if (!*alive) return;
         sending_.erase(number);
+        ++(delivered ? metrics_.callbacks_delivered : metrics_.callbacks_failed);
         const auto delay = delivered ? 0 : callback_delay_ms(tries);
         const auto state = delivered ? CallbackState::delivered : delay == 0 ? CallbackState::given_up : CallbackState::due;
         parts_.store.callback_tried(number, state, tries, parts_.unix_ms() + delay);

@@ -5,30 +5,39 @@
 
 #include "base/log.h"
 #include "services/jobs/ids.h"
+#include "services/jobs/note_stages.h"
 
 namespace weft {
 namespace asio = boost::asio;
 namespace {
 
-constexpr int retry_after_s = 5;
+constexpr std::int64_t retry_after_ms = 5000;
 constexpr std::size_t expire_at_once = 1000;
 
 std::unexpected<Error> unknown_job() { return fail_field(ErrorCode::not_found, "request_id", "there is no such job"); }
 
-std::unexpected<Error> busy(ErrorCode code, std::string message) {
-    return std::unexpected(Error{.code = code, .message = std::move(message), .retry_after_s = retry_after_s});
+std::unexpected<Error> busy(ErrorCode code, std::string message, std::int64_t wait_ms = retry_after_ms) {
+    return std::unexpected(Error{.code = code, .message = std::move(message), .retry_after_s = static_cast<int>((wait_ms + 999) / 1000)});
 }
+
+std::size_t or_all(std::size_t limit) { return limit == 0 ? SIZE_MAX : limit; }
 
 }  // namespace
 
 JobService::JobService(Parts parts)
     : parts_(std::move(parts)),
+      shared_(parts_.store.shared()),
+      queue_(or_all(parts_.limits.running_of_tenant)),
       recent_(parts_.limits.recent_bytes),
       answers_(parts_.limits.answer_cache_bytes),
+      rate_(parts_.limits.submissions_per_second, parts_.limits.submissions_at_once),
+      sockets_(parts_.limits.sockets_of_tenant),
+      streams_(parts_.limits.streams_of_tenant),
       deadline_timer_(parts_.io),
       expire_timer_(parts_.io),
       callback_timer_(parts_.io),
-      drain_timer_(parts_.io) {}
+      drain_timer_(parts_.io),
+      share_timer_(parts_.io) {}
 
 JobService::~JobService() {
     *alive_ = false;
@@ -56,9 +65,10 @@ Result<void> JobService::recover() {
         watch_deadline(job);
         queue_.add(std::move(job));
     }
-    if (!rows.empty()) log_info("jobs_taken_up", {{"unfinished", std::to_string(rows.size())}});
+    if (!rows.empty()) log_info("jobs_taken_up", {{"unfinished", rows.size()}});
     expire_later();
     send_callbacks_later(std::chrono::milliseconds{0});
+    if (shared_) share();
     start_next();
     return {};
 }
@@ -70,7 +80,8 @@ Result<void> JobService::check_room(const JobRequest& request) const {
     if (draining_) return fail(ErrorCode::shutting_down, "the server is shutting down");
     if (queue_.size_of(request.tenant) >= limits.waiting_of_tenant)
         return busy(ErrorCode::rate_limited, "too many of your jobs are waiting already");
-    if (queue_.size() >= limits.waiting || queue_.bytes() + request.request.size() > limits.waiting_bytes)
+    if (queue_.size() >= limits.waiting || queue_.bytes() + request.request.size() > limits.waiting_bytes ||
+        queue_.tokens() + request.tokens > limits.waiting_tokens)
         return busy(ErrorCode::overloaded, "too many jobs are waiting");
     if (request.deadline_ms == 0 || mean_run_ms_ == 0) return {};
     const auto rounds = queue_.size() / std::max<std::size_t>(1, limits.running);
@@ -92,7 +103,16 @@ asio::awaitable<Result<bool>> JobService::go_on_with_session(JobRequest& request
     if ((*session)->turns.size() >= parts_.limits.session_turns)
         co_return fail_field(ErrorCode::conflict, "session_id",
                              "the session has " + std::to_string(parts_.limits.session_turns) + " turns, which is as long as one may be");
-    if (!request.names_model && !(*session)->model.empty()) request.model = (*session)->model;
+    std::size_t bytes = request.request.size();
+    for (const auto& turn : (*session)->turns) bytes += turn.content.size() + turn.message.size();
+    if (bytes > parts_.limits.session_bytes)
+        co_return fail_field(ErrorCode::too_large, "session_id",
+                             "the session has more than " + std::to_string(parts_.limits.session_bytes) + " bytes with this request");
+    if (!request.names_model && !(*session)->model.empty()) {
+        request.model = (*session)->model;
+        request.names_model = true;
+    }
+    if (request.pipeline.empty()) request.pipeline = (*session)->pipeline;
     co_return true;
 }
 
@@ -106,21 +126,25 @@ JobRow JobService::new_row(JobRequest& request, bool conversation) const {
             .model = std::move(request.model),
             .request = std::move(request.request),
             .request_bytes = bytes,
+            .tokens = request.tokens,
             .request_key = conversation ? std::string() : std::move(request.request_key),
             .metadata = std::move(request.metadata),
             .priority = request.priority,
             .created_ms = now,
             .deadline_ms = request.deadline_ms == 0 ? 0 : now + request.deadline_ms,
-            .callback_url = std::move(request.callback_url)};
+            .callback_url = std::move(request.callback_url),
+            .pipeline = std::move(request.pipeline)};
 }
 
 bool JobService::may_start(std::int32_t priority) const {
-    return !draining_ && running_ < parts_.limits.running && (priority < low_priority || running_low_ < parts_.limits.running_low);
+    return !draining_ && running_ + claiming_.jobs < parts_.limits.running &&
+           (priority < low_priority || running_low_ + claiming_.low < parts_.limits.running_low);
 }
 
 // A job that need not wait is stored as running at once, which saves a write.
 bool JobService::take_place(JobRow& row) {
-    if (queue_.size() > 0 || !may_start(row.priority) || !queue_.claim(row)) return false;
+    // A shared store knows itself who comes first, on any node.
+    if (queue_.size() > 0 || !may_start(row.priority) || (!shared_ && !queue_.claim(row))) return false;
     ++running_;
     if (row.priority >= low_priority) ++running_low_;
     row.status = JobStatus::processing;
@@ -132,14 +156,21 @@ bool JobService::take_place(JobRow& row) {
 void JobService::give_place_back(const JobRow& row) {
     --running_;
     if (row.priority >= low_priority) --running_low_;
-    queue_.release(Job(row));
+    if (!shared_) queue_.release(row);
     start_next();
 }
 
 asio::awaitable<Result<SubmittedJob>> JobService::submit(JobRequest request) {
-    if (auto room = check_room(request); !room) co_return std::unexpected(std::move(room).error());
+    auto room = check_room(request);
+    if (const auto wait_ms = room ? rate_.take(request.tenant, parts_.unix_ms()) : 0; wait_ms > 0)
+        room = busy(ErrorCode::rate_limited, "you submit more jobs than " + std::to_string(static_cast<std::int64_t>(parts_.limits.submissions_per_second)) + " a second", wait_ms);
+    if (!room) {
+        count_refusal(room.error().code);
+        co_return std::unexpected(std::move(room).error());
+    }
     const auto conversation = co_await go_on_with_session(request);
     if (!conversation) co_return std::unexpected(conversation.error());
+    if (auto settled = settle_pipeline(request); !settled) co_return std::unexpected(std::move(settled).error());
     NewJob added{.idempotency_key = request.idempotency_key, .body_hash = request.body_hash};
     added.row = new_row(request, *conversation);
     added.key_expires_ms = added.row.created_ms + parts_.limits.idempotency.count();
@@ -150,6 +181,8 @@ asio::awaitable<Result<SubmittedJob>> JobService::submit(JobRequest request) {
         added.row.started_ms = added.row.finished_ms = added.row.created_ms;
         added.row.expires_ms = added.row.created_ms + parts_.limits.lifetime.count();
         added.row.output = answer->output;
+        added.row.thinking = answer->thinking;
+        added.row.tool_calls = answer->tool_calls;
         added.row.prompt_tokens = added.row.cached_tokens = answer->prompt_tokens;
         added.row.completion_tokens = answer->completion_tokens;
         added.row.from_cache = true;
@@ -167,21 +200,39 @@ asio::awaitable<Result<SubmittedJob>> JobService::submit(JobRequest request) {
         if (!*alive) return;
         if (outcome && outcome->existing_id.empty()) {
             job->row.number = outcome->number;
-            accept(job, has_place);
+            if (shared_ && (outcome->waits || job->row.status == JobStatus::pending)) {
+                ++metrics_.submitted;
+                wait_for_any_node(job);
+                job->elsewhere->queue_position = outcome->queue_position;
+                if (has_place) give_place_back(job->row);
+            } else {
+                accept(job, has_place);
+            }
         } else if (has_place) {
             give_place_back(job->row);
         }
         answer(std::move(outcome));
     });
     const auto outcome = co_await stored.wait();
-    if (!outcome) co_return std::unexpected(outcome.error());
+    if (!outcome) {
+        count_refusal(outcome.error().code);
+        co_return std::unexpected(outcome.error());
+    }
     if (outcome->existing_id.empty()) co_return SubmittedJob{.job = job};
     auto existing = co_await find(request.tenant, outcome->existing_id);
     if (!existing) co_return std::unexpected(std::move(existing).error());
     co_return SubmittedJob{.job = std::move(*existing), .created = false, .same_body = outcome->same_body};
 }
 
+void JobService::count_refusal(ErrorCode code) {
+    if (code == ErrorCode::rate_limited) ++metrics_.refused_key;
+    else if (code == ErrorCode::storage_full) ++metrics_.refused_storage;
+    else if (code == ErrorCode::overloaded || code == ErrorCode::shutting_down) ++metrics_.refused_server;
+}
+
 void JobService::accept(JobPtr job, bool has_place) {
+    ++metrics_.submitted;
+    metrics_.from_cache += job->row.from_cache ? 1 : 0;
     if (is_final(job->row.status)) {
         if (job->row.callback_state == CallbackState::due) send_callbacks_later(std::chrono::milliseconds{0});
         return recent_.put(std::move(job));
@@ -220,6 +271,8 @@ asio::awaitable<Result<std::shared_ptr<Job>>> JobService::find(std::string tenan
         // What is not finished is in live_, which may have learnt of it meanwhile.
         if (const auto live = live_.find(id); live != live_.end()) {
             job = live->second;
+        } else if (shared_ && (known_elsewhere(id) || !is_final(found->row->status))) {
+            job = job_elsewhere(std::move(*found));
         } else {
             job = std::make_shared<Job>(std::move(*found->row));
             if (is_final(job->row.status)) recent_.put(job);
@@ -243,14 +296,25 @@ asio::awaitable<Result<JobPage>> JobService::list(JobQuery query) {
 }
 
 std::size_t JobService::queue_position(const Job& job) const {
-    return job.row.status == JobStatus::pending ? queue_.position(job) : 0;
+    if (job.row.status != JobStatus::pending) return 0;
+    return job.elsewhere ? job.elsewhere->queue_position : queue_.position(job);
 }
 
 // ---- ending early -------------------------------------------------------------------------------------------------------
 
 asio::awaitable<Result<void>> JobService::cancel(std::shared_ptr<Job> job) {
-    if (!is_final(job->row.status)) end_early(job, JobStatus::cancelled, "cancelled", "the job was cancelled");
+    if (!is_final(job->row.status) && job->elsewhere) {
+        const auto now = parts_.unix_ms();
+        const Pending<bool> pending(parts_.io);
+        shared_->cancel(job->row.number, {.status = JobStatus::cancelled, .error_code = "cancelled", .error_message = "the job was cancelled",
+                                          .finished_ms = now, .expires_ms = now + parts_.limits.lifetime.count()}, pending.setter());
+        const auto asked = co_await pending.wait();
+        if (!asked) co_return std::unexpected(asked.error());
+    } else if (!is_final(job->row.status)) {
+        end_early(job, JobStatus::cancelled, "cancelled", "the job was cancelled");
+    }
     while (!is_final(job->row.status)) {
+        if (job->elsewhere) ask(job);
         JobWatch watch(job, parts_.io);
         co_await watch.changed(parts_.limits.retry_write_after);
     }
@@ -270,8 +334,10 @@ asio::awaitable<Result<void>> JobService::remove(std::shared_ptr<Job> job) {
 void JobService::end_early(const JobPtr& job, JobStatus status, std::string code, std::string message) {
     if (job->ending) return;
     queue_.remove(*job);
+    JobEnd end{.status = status, .output = job->row.output, .thinking = job->row.thinking, .error_code = std::move(code), .error_message = std::move(message)};
+    if (job->generation) note_stages(job->generation->record.get(), end);
     if (job->generation) leave_generation(job);
-    finish(job, {.status = status, .output = job->row.output, .error_code = std::move(code), .error_message = std::move(message)});
+    finish(job, std::move(end));
 }
 
 void JobService::watch_deadline(const JobPtr& job) {
@@ -338,6 +404,19 @@ asio::awaitable<Result<void>> JobService::remove_session(std::string tenant, std
     co_return Result<void>{};
 }
 
+// ---- counting -----------------------------------------------------------------------------------------------------------
+
+JobMetrics JobService::metrics() const {
+    JobMetrics all = metrics_;
+    all.pending = shared_ ? waiting_anywhere_ : queue_.size();
+    all.processing = live_.size() - std::min(live_.size(), queue_.size());
+    all.waiting_bytes = queue_.bytes();
+    all.waiting_tokens = queue_.tokens();
+    all.sockets = sockets_.all();
+    all.streams = streams_.all();
+    return all;
+}
+
 // ---- housekeeping -------------------------------------------------------------------------------------------------------
 
 void JobService::expire_later() {
@@ -346,7 +425,7 @@ void JobService::expire_later() {
         if (error) return;
         const auto now = parts_.unix_ms();
         parts_.store.expire(now, now + parts_.limits.remembered.count(), expire_at_once, [](Result<std::size_t> expired) {
-            if (expired && *expired > 0) log_info("jobs_expired", {{"jobs", std::to_string(*expired)}});
+            if (expired && *expired > 0) log_info("jobs_expired", {{"jobs", *expired}});
         });
         expire_later();
     });
@@ -357,9 +436,13 @@ void JobService::drain(std::chrono::milliseconds time_left, std::function<void()
     drained_ = std::move(done);
     const auto live = live_;
     for (const auto& [id, job] : live) job->notify();  // readers of what does not run any more have nothing to wait for
+    const auto elsewhere = elsewhere_;
+    for (const auto& [id, known] : elsewhere)
+        if (const auto job = known.lock()) job->notify();
     drain_timer_.expires_after(running_ == 0 ? std::chrono::milliseconds{0} : time_left);
     drain_timer_.async_wait([this, alive = alive_](const boost::system::error_code&) {
         if (!*alive) return;
+        if (shared_) hand_back();
         const auto generations = generations_;
         for (const auto& generation : generations) generation->abandon();
         if (drained_) std::exchange(drained_, nullptr)();

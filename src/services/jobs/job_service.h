@@ -15,15 +15,19 @@
 #include <vector>
 
 #include "services/chat/chat_service.h"
+#include "services/chat/reply_delta.h"
 #include "services/jobs/answer_cache.h"
 #include "services/jobs/callback_sender.h"
 #include "services/jobs/job.h"
 #include "services/jobs/job_limits.h"
+#include "services/jobs/job_metrics.h"
 #include "services/jobs/job_queue.h"
+#include "services/jobs/key_limits.h"
 #include "services/jobs/recent_jobs.h"
 #include "services/jobs/shared_generation.h"
 #include "services/pending.h"
-#include "store/job_store.h"
+#include "services/pipelines/pipeline.h"
+#include "store/shared_jobs.h"
 
 namespace weft {
 
@@ -31,10 +35,12 @@ namespace weft {
 struct JobRequest {
     std::string tenant{};
     std::string session_id{};        // empty: a new one
+    std::string pipeline{};          // empty: its conversation's, else the default one
     std::string model{};
-    bool names_model = true;         // false: that is only what the server chose, and a conversation's own model wins
+    bool names_model = true;         // false: that is only what the server chose, and a conversation's or pipeline's own model wins
     std::string request{};           // JSON, for PlanJob
     std::string request_key{};       // see JobRow
+    std::int64_t tokens = 0;         // likewise
     std::string metadata = "{}";
     std::int32_t priority = normal_priority;
     std::int64_t deadline_ms = 0;    // from now on; 0: none
@@ -53,11 +59,13 @@ struct SubmittedJob {
 struct JobPlan {
     ChatRequest request;
     std::vector<SessionTurn> own_turns{};
+    std::vector<std::string> documents{};  // ids or names: where its pipeline looks; empty: wherever that says
 };
 
 // Requests that outlive their connection: stored before they are acknowledged, run by the chat service like any other,
 // to be read while they run and afterwards, in exactly one final state each. What was unfinished when the process ended
-// runs again from its start. Thread: io.
+// runs again from its start. With a store that several nodes share, any of them may run a job and all of them show it.
+// Thread: io.
 class JobService {
   public:
     // Reads a stored request again; session: the conversation that it goes on with, null when there is none.
@@ -72,6 +80,7 @@ class JobService {
         PlanJob plan;
         UnixTime unix_ms;
         JobLimits limits{};
+        Pipelines* pipelines = nullptr;  // null: none but the default one
     };
     explicit JobService(Parts parts);
     ~JobService();
@@ -103,17 +112,25 @@ class JobService {
     [[nodiscard]] bool draining() const { return draining_; }
 
     struct Counts {
-        std::size_t waiting = 0;
-        std::size_t running = 0;
+        std::size_t waiting = 0;  // for any node
+        std::size_t running = 0;  // on this one
     };
-    [[nodiscard]] Counts counts() const { return {.waiting = queue_.size(), .running = running_}; }
+    [[nodiscard]] Counts counts() const { return {.waiting = shared_ ? waiting_anywhere_ : queue_.size(), .running = running_}; }
+    [[nodiscard]] JobMetrics metrics() const;
+
+    // Of those who read over a socket or a stream of events: how many each tenant has open.
+    [[nodiscard]] OpenCounts& sockets() { return sockets_; }
+    [[nodiscard]] OpenCounts& streams() { return streams_; }
 
   private:
     using JobPtr = std::shared_ptr<Job>;
     using GenerationPtr = std::shared_ptr<SharedGeneration>;
 
     [[nodiscard]] Result<void> check_room(const JobRequest& request) const;
+    void count_refusal(ErrorCode code);
     [[nodiscard]] boost::asio::awaitable<Result<bool>> go_on_with_session(JobRequest& request);
+    [[nodiscard]] Result<void> settle_pipeline(JobRequest& request) const;
+    [[nodiscard]] std::shared_ptr<Pipeline> pipeline_of(const std::string& name) const;
     [[nodiscard]] JobRow new_row(JobRequest& request, bool in_session) const;
     [[nodiscard]] bool may_start(std::int32_t priority) const;
     [[nodiscard]] bool take_place(JobRow& row);
@@ -130,8 +147,12 @@ class JobService {
     [[nodiscard]] boost::asio::awaitable<void> generate(GenerationPtr generation, JobPtr first);
     [[nodiscard]] boost::asio::awaitable<Result<JobPlan>> plan_of(JobPtr job);
     [[nodiscard]] boost::asio::awaitable<Result<GenerationDone>> generate_once(GenerationPtr generation, JobPlan plan);
+    // generate_once() with the stages of the job's pipeline around it; in job_stages.cpp.
+    [[nodiscard]] boost::asio::awaitable<Result<GenerationDone>> run_stages(GenerationPtr generation, JobPlan plan, JobPtr first);
+    [[nodiscard]] boost::asio::awaitable<Result<GenerationDone>> infer(GenerationPtr generation, JobPlan plan, std::shared_ptr<Pipeline> pipeline);
+    void tell_held(SharedGeneration& generation, const PipelineAnswer& answer);
     [[nodiscard]] boost::asio::awaitable<bool> another_attempt(GenerationPtr generation);
-    void add_text(SharedGeneration& generation, const std::string& text);
+    void add_reply(SharedGeneration& generation, ReplyDelta delta, std::uint32_t tokens);
     void keep_text(SharedGeneration& generation);
     void end_generation(const GenerationPtr& generation, const Result<GenerationDone>& outcome);
 
@@ -149,10 +170,34 @@ class JobService {
     void send_callbacks();
     void send_callback(JobRow row);
 
+    // With a shared store (job_sharing.cpp).
+    void share();
+    void share_later();
+    void keep_sharing();
+    void take_news(const StoreNews& news);
+    void claim_more();
+    void take_claimed(JobRow row);
+    void wait_for_any_node(const JobPtr& job);
+    void renew_leases();
+    void renew(std::vector<JobMark> held);
+    void hand_back();
+    void lose(const JobPtr& job);
+    void give_up(const JobPtr& job);
+    void watch_elsewhere(const JobPtr& job);
+    [[nodiscard]] JobPtr known_elsewhere(const std::string& id) const;
+    [[nodiscard]] JobPtr job_elsewhere(FoundJob found);
+    void ask(const JobPtr& job);
+    void update(const JobPtr& job, FoundJob found);
+
     Parts parts_;
+    SharedJobs* shared_;  // null: this process has the store for itself
     JobQueue queue_;
     RecentJobs recent_;
     AnswerCache answers_;
+    SubmissionRate rate_;
+    OpenCounts sockets_;
+    OpenCounts streams_;
+    JobMetrics metrics_;  // but for its gauges
     std::unordered_map<std::string, JobPtr> live_;                              // by id
     std::unordered_map<std::string, std::weak_ptr<SharedGeneration>> equal_;    // by tenant and key
     std::set<GenerationPtr> generations_;
@@ -162,6 +207,12 @@ class JobService {
     boost::asio::steady_timer expire_timer_;
     boost::asio::steady_timer callback_timer_;
     boost::asio::steady_timer drain_timer_;
+    boost::asio::steady_timer share_timer_;
+    std::unordered_map<std::string, std::weak_ptr<Job>> elsewhere_;  // by id, jobs that other nodes run or may run
+    JobRoom claiming_{};                 // places kept for what is being claimed
+    bool claim_again_ = false;
+    std::size_t waiting_anywhere_ = 0;   // as the shared store said last
+    std::chrono::steady_clock::time_point renewed_at_{};
     std::size_t running_ = 0;      // places taken
     std::size_t running_low_ = 0;  // of those, by jobs of low priority
     double mean_run_ms_ = 0;       // of recent jobs; 0: not known yet

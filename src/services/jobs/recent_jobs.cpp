@@ -8,6 +8,7 @@ namespace {
 std::size_t bytes_of(const Job& job) {
     const auto& row = job.row;
     return sizeof(Job) + 256 + row.session_id.size() + row.model.size() + row.metadata.size() + row.output.text.size() +
+           row.thinking.size() + row.tool_calls.size() + row.sources.size() + row.trace.size() +
            row.output.sizes.size() * sizeof(row.output.sizes[0]) + row.error_message.size() + row.callback_url.size();
 }
 
@@ -36,6 +37,12 @@ void RecentJobs::erase(const std::string& id) {
     bytes_ -= found->second->bytes;
     entries_.erase(found->second);
     by_id_.erase(found);
+}
+
+void RecentJobs::clear() {
+    entries_.clear();
+    by_id_.clear();
+    bytes_ = 0;
 }
 
 }  // namespace weft

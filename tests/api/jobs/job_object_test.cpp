@@ -22,6 +22,13 @@ TEST_CASE("a failed job keeps what there was as its partial result") {
     CHECK(job_object(row, 0).contains(R"("status":"completed","result":"Once \"upon\"","error":null)"));
 }
 
+TEST_CASE("thinking and calls are told once the job has ended") {
+    JobRow row{.id = "i", .status = JobStatus::processing, .thinking = "Hm.", .tool_calls = R"([{"id":"call_1"}])"};
+    CHECK(answer_members(row).empty());
+    row.status = JobStatus::completed;
+    CHECK(job_object(row, 0).contains(R"("result":"","thinking":"Hm.","tool_calls":[{"id":"call_1"}],"error":null)"));
+}
+
 TEST_CASE("every kind of error has a status and a code of its own") {
     const auto is = [](Error error, int status, std::string_view start) {
         const auto response = error_response(error);

@@ -2,7 +2,7 @@
 
 #include <catch2/catch_test_macros.hpp>
 
-#include "api/openai/batch_input.h"
+#include "api/batch_input.h"
 
 namespace weft::api::openai {
 namespace {

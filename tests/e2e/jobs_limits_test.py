@@ -1,0 +1,110 @@
+"""What one API key may take of the job service, that others do not feel it, and what the metrics say about it."""
+import asyncio, contextlib, json, time, unittest
+
+import websockets
+
+from jobs_client import Events, accepted, result, submit
+from jobs_test import LONG
+from server import Server, wait_until
+
+
+def metrics(server):
+    lines = server.request("GET", "/metrics")[2].splitlines()
+    return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if not line.startswith("#"))}
+
+
+class Limits(unittest.TestCase):
+    def assertLimited(self, answer, status=429, code="rate_limited"):
+        got, headers, text = answer
+        self.assertEqual((got, json.loads(text)["error"]["code"]), (status, code), text)
+        self.assertGreaterEqual(int(headers["retry-after"]), 1)
+
+    def test_a_key_that_submits_too_fast_is_told_when_to_come_back(self):
+        with Server("--set", "jobs.rate_per_key=1", "--set", "jobs.burst_per_key=3") as server:
+            greedy, modest = {"Authorization": "Bearer greedy"}, {"Authorization": "Bearer modest"}
+            ask = lambda headers: server.request("POST", "/api/v1/infer", {"prompt": "Hello!"}, headers)
+            answers = [ask(greedy) for _ in range(12)]
+            limited = [answer for answer in answers if answer[0] != 202]
+            self.assertGreaterEqual(len(limited), 1)
+            self.assertEqual([answer[0] for answer in answers[:3]], [202] * 3)
+            for answer in limited:
+                self.assertLimited(answer)
+            self.assertEqual(ask(modest)[0], 202)
+            time.sleep(int(limited[-1][1]["retry-after"]))
+            self.assertEqual(ask(greedy)[0], 202)
+            self.assertEqual(metrics(server)['weft_jobs_refused_total{limit="key"}'], len(limited))
+
+    def test_a_key_with_a_flood_of_jobs_does_not_hold_up_another(self):
+        with Server("--set", "jobs.parallel=2") as server:
+            flood = [accepted(server, f"Tell me about {i}.", key="flood", options={"num_predict": 60}) for i in range(60)]
+            alone = accepted(server, key="modest", options={"num_predict": 10})
+            modest = result(server, alone, key="modest")
+            ends = [result(server, job, key="flood", patience=300)["finished_at"] for job in flood]
+            self.assertLess(sum(end < modest["finished_at"] for end in ends), 20)
+
+    def test_a_key_runs_no_more_than_its_share_at_once(self):
+        with Server("--set", "jobs.parallel=8", "--set", "jobs.parallel_per_key=2") as server:
+            flood = [accepted(server, key="flood", **LONG | {"prompt": f"Tell me a story. {i}"}) for i in range(5)]
+            accepted(server, key="modest", **LONG | {"prompt": "Tell me a story. x"})
+            wait_until(lambda: metrics(server)['weft_jobs{state="processing"}'] == 3, "three jobs run")
+            headers = {"Authorization": "Bearer flood"}
+            states = [json.loads(server.request("GET", f"/api/v1/status/{job}", headers=headers)[2])["status"] for job in flood]
+            self.assertEqual(states, ["processing"] * 2 + ["pending"] * 3)
+
+    def test_the_queue_is_bounded_in_tokens(self):
+        with Server("--set", "jobs.parallel=1", "--set", "jobs.queue_tokens=4000") as server:
+            accepted(server, **LONG)
+            accepted(server, options={"num_predict": 3000})
+            self.assertLimited(server.request("POST", "/api/v1/infer", {"prompt": "a", "options": {"num_predict": 1500}}), 503, "overloaded")
+            accepted(server, options={"num_predict": 100})
+            self.assertLimited(server.request("POST", "/api/v1/infer", {"prompt": "word " * 2000, "options": {"num_predict": 1}}), 503, "overloaded")
+
+    def test_streams_and_sockets_of_a_key_are_bounded_and_counted(self):
+        with Server("--set", "jobs.streams_per_key=2", "--set", "jobs.sockets_per_key=2") as server:
+            job = accepted(server, **LONG)
+            with contextlib.closing(Events(server, job)) as first, contextlib.closing(Events(server, job)):
+                self.assertEqual(first.status, 200)
+                self.assertLimited(server.request("GET", f"/api/v1/stream/{job}"))
+                other = accepted(server, key="other")
+                self.assertEqual(server.request("GET", f"/api/v1/stream/{other}", headers={"Authorization": "Bearer other"})[0], 200)
+                self.assertEqual(metrics(server)['weft_job_readers{kind="stream"}'], 2)
+            wait_until(lambda: metrics(server)['weft_job_readers{kind="stream"}'] == 0, "the readers are gone")
+
+            async def sockets():
+                url = f"ws://127.0.0.1:{server.port}/api/v1/ws"
+                async with websockets.connect(url), websockets.connect(url):
+                    with self.assertRaises(websockets.InvalidStatus) as refused:
+                        await websockets.connect(url)
+                    self.assertEqual(refused.exception.response.status_code, 429)
+                    async with websockets.connect(url, additional_headers={"Authorization": "Bearer other"}):
+                        self.assertEqual((await asyncio.to_thread(metrics, server))['weft_job_readers{kind="socket"}'], 3)
+            asyncio.run(sockets())
+            wait_until(lambda: metrics(server)['weft_job_readers{kind="socket"}'] == 0, "the sockets are gone")
+
+
+class Metrics(unittest.TestCase):
+    def test_jobs_and_their_store_are_counted(self):
+        with Server("--set", "jobs.parallel=1") as server:
+            before = metrics(server)
+            self.assertEqual((before["weft_jobs_submitted_total"], before['weft_jobs{state="pending"}']), (0, 0))
+            done = accepted(server, options={"num_predict": 4})
+            result(server, done)
+            failed = accepted(server, "word " * 6000)
+            result(server, failed)
+            running, waiting = accepted(server, **LONG), accepted(server, options={"num_predict": 100})
+            server.request("DELETE", f"/api/v1/jobs/{waiting}")
+            waiting = accepted(server, options={"num_predict": 100})
+            now = metrics(server)
+            self.assertEqual(now["weft_jobs_submitted_total"], 5)
+            self.assertEqual([now[f'weft_jobs_finished_total{{outcome="{outcome}"}}'] for outcome in ("completed", "failed", "cancelled")], [1, 1, 1])
+            self.assertEqual((now['weft_jobs{state="pending"}'], now['weft_jobs{state="processing"}']), (1, 1))
+            self.assertGreater(now["weft_jobs_waiting_tokens"], 100)
+            self.assertEqual(now["weft_job_queue_seconds_count"], 3)
+            self.assertEqual(now["weft_job_run_seconds_count"], 2)
+            self.assertGreaterEqual(now["weft_store_commit_writes_sum"], 8)
+            self.assertEqual(now["weft_store_commit_seconds_count"], now["weft_store_commit_writes_count"])
+            server.request("DELETE", f"/api/v1/jobs/{running}")
+
+
+if __name__ == "__main__":
+    unittest.main()
