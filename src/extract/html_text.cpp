@@ -11,7 +11,7 @@ namespace weft {
 namespace {
 
 constexpr std::size_t html_bytes_per_turn = 64 * 1024;
-constexpr std::size_t max_title_bytes = 1024;
+constexpr std::size_t max_title_bytes = 200;
 
 constexpr std::string_view unseen[] = {"script", "style", "template", "noscript", "head", "svg", "math", "iframe", "object", "select", "textarea"};
 constexpr std::string_view blocks[] = {"p",     "div",  "section", "article", "main",  "header", "footer",     "aside",      "nav",    "ul",

@@ -11,7 +11,7 @@ class DurableServer(Server):
 
     def __init__(self, *options, wrapper=(), **more):
         self.options, self.wrapper = options, wrapper
-        super().__init__(*options, **more)
+        super().__init__(*options, wrapper=wrapper, **more)
 
     def kill(self):
         self.process.kill()

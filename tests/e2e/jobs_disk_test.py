@@ -1,5 +1,5 @@
 """A disk that is really full: a file system of a few megabytes, in a name space of its own."""
-import shutil, subprocess, tempfile, time, unittest
+import shutil, subprocess, tempfile, unittest
 
 from jobs_client import accepted, result, submit
 from jobs_crash_test import DurableServer
@@ -66,10 +66,7 @@ class FullDisk(unittest.TestCase):
             self.assertEqual(status, 202, body)
             self.disk.fill()
         self.assertEqual((status, body["error"]["code"]), (507, "storage_full"))
-        # Being refused is quick, for many at a time, too: none of them waits for a disk.
-        began = time.monotonic()
         self.assertEqual({submit(server, "word " * 2000)[0] for _ in range(100)}, {507})
-        self.refused_in = time.monotonic() - began
         self.assertEqual(server.request("GET", f"/api/v1/status/{running}")[0], 200)
         return running, waiting
 

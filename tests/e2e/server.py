@@ -20,7 +20,7 @@ def wait_until(condition, what, patience=PATIENCE):
 
 
 class Server:
-    def __init__(self, *options, models=None, env=None):
+    def __init__(self, *options, models=None, env=None, wrapper=()):
         self.home = tempfile.TemporaryDirectory(prefix="weft-test-")
         self.folder = pathlib.Path(self.home.name)
         models_dir = self.folder / "models"
@@ -33,7 +33,7 @@ class Server:
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("OLLAMA_", "WEFT_")) or k == "WEFT_KERNELS"}
         environment |= {"WEFT_HOME": str(self.folder / "home"), **(env or {})}
         self.process = subprocess.Popen(
-            [BINARY, "serve", "--models-dir", str(models_dir), "--port", "0", "--port-file", str(port_file), *options],
+            [*wrapper, BINARY, "serve", "--models-dir", str(models_dir), "--port", "0", "--port-file", str(port_file), *options],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, env=environment, cwd=self.folder)
         self.port = int(wait_until(lambda: self._port(port_file), "the server listens"))
         self.url = f"http://127.0.0.1:{self.port}"

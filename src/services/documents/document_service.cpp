@@ -9,7 +9,6 @@
 #include <utility>
 
 #include "base/log.h"
-#include "services/documents/fusion.h"
 #include "services/jobs/ids.h"
 #include "services/on_thread.h"
 #include "store/search_words.h"
@@ -25,6 +24,10 @@ constexpr std::size_t max_known_stale = 10'000;   // tenants whose count is reme
 constexpr std::chrono::milliseconds stale_pause{1000};  // after a failure
 constexpr int max_stale_failures = 5;             // in a row; the next start of the server tries again
 constexpr int busy_after_s = 2;
+// Beside words, which count 1. What a chat model makes of a text says little about its meaning: it decides between passages
+// that words rank alike, and finds what words do not.
+constexpr double weight_of_embeddings = 1;
+constexpr double weight_of_pooled_states = 0.05;
 
 std::unexpected<Error> no_place(ErrorCode code, std::string message) {
     return std::unexpected(Error{.code = code, .message = std::move(message), .retry_after_s = busy_after_s});
@@ -73,7 +76,8 @@ DocumentService::~DocumentService() {
 Result<DocumentService::Embedding> DocumentService::embedding_named(const std::string& model) const {
     const auto found = parts_.registry.find(model);
     if (!found) return std::unexpected(found.error());
-    return Embedding{.model = (*found)->name, .name = (*found)->name + "@" + (*found)->digest.substr(0, digest_digits)};
+    return Embedding{.model = (*found)->name, .name = (*found)->name + "@" + (*found)->digest.substr(0, digest_digits),
+                     .made_for_it = (*found)->can("embedding")};
 }
 
 std::shared_ptr<const ModelInfo> DocumentService::newest_that_can(std::string_view capability) const {
@@ -214,20 +218,22 @@ asio::awaitable<Result<NearestAnswer>> DocumentService::by_vector(const Document
                                                                   std::vector<std::int64_t> documents, std::vector<std::int64_t> also,
                                                                   OnLeave on_leave) {
     const auto alive = alive_;
-    auto vectors = co_await embed_all(embedding.model, {search.query}, std::move(on_leave));
+    std::vector<std::string> texts{search.query};
+    auto vectors = co_await embed_all(embedding.model, std::move(texts), std::move(on_leave));
     if (!vectors) co_return std::unexpected(std::move(vectors).error());
     if (!*alive) co_return going_down();
     const auto limit = std::max(least_candidates, search.limit * candidates_per_hit);
-    co_return co_await indexes_.nearest({.tenant = search.tenant, .embedding = embedding.name, .vector = std::move(vectors->front()),
-                                         .documents = std::move(documents), .limit = limit, .also = std::move(also)});
+    NearestQuery query{.tenant = search.tenant, .embedding = embedding.name, .vector = std::move(vectors->front()),
+                       .documents = std::move(documents), .limit = limit, .also = std::move(also)};
+    co_return co_await indexes_.nearest(std::move(query));
 }
 
-asio::awaitable<Result<std::vector<SearchHit>>> DocumentService::hits_of(const DocumentSearch& search, std::vector<std::vector<std::int64_t>> lists,
+asio::awaitable<Result<std::vector<SearchHit>>> DocumentService::hits_of(const DocumentSearch& search, std::vector<Ranking> rankings,
                                                                          NearestAnswer nearest) {
-    const auto all = std::max(least_candidates, search.limit * candidates_per_hit) * lists.size();
+    const auto all = std::max(least_candidates, search.limit * candidates_per_hit) * rankings.size();
     std::map<std::int64_t, double> scores;
     std::vector<std::int64_t> wanted;
-    for (const auto& one : fuse(lists, all)) {
+    for (const auto& one : fuse(rankings, all)) {
         const auto similarity = nearest.similarities.find(one.number);
         const bool near = similarity != nearest.similarities.end() && similarity->second >= search.min_similarity;
         if (one.score < search.min_score || (beyond_any_similarity(search.min_similarity) && !near)) continue;
@@ -258,7 +264,7 @@ asio::awaitable<Result<SearchResult>> DocumentService::search(DocumentSearch sea
     if (!documents) co_return std::unexpected(documents.error());
     if (!*alive) co_return going_down();
 
-    std::vector<std::vector<std::int64_t>> lists;
+    std::vector<Ranking> rankings;
     if (search.mode != SearchMode::vector) {
         const Pending<std::vector<std::int64_t>> pending(parts_.io);
         parts_.store.with_words(search.tenant, search_words(search.query), *documents, std::max(least_candidates, search.limit * candidates_per_hit),
@@ -266,7 +272,7 @@ asio::awaitable<Result<SearchResult>> DocumentService::search(DocumentSearch sea
         auto found = co_await pending.wait();
         if (!found) co_return std::unexpected(std::move(found).error());
         if (!*alive) co_return going_down();
-        lists.push_back(std::move(*found));
+        rankings.push_back({.passages = std::move(*found)});
     }
     NearestAnswer nearest;
     SearchResult result;
@@ -274,19 +280,19 @@ asio::awaitable<Result<SearchResult>> DocumentService::search(DocumentSearch sea
         const auto embedding = co_await embedding_of(search.tenant);
         if (!embedding) co_return std::unexpected(embedding.error());
         if (!*alive) co_return going_down();
-        auto also = lists.empty() ? std::vector<std::int64_t>{} : lists.front();
+        auto also = rankings.empty() ? std::vector<std::int64_t>{} : rankings.front().passages;
         auto answer = co_await by_vector(search, *embedding, *documents, std::move(also), std::move(on_leave));
         if (!answer) co_return std::unexpected(std::move(answer).error());
         if (!*alive) co_return going_down();
         nearest = std::move(*answer);
-        auto& list = lists.emplace_back();
-        for (const auto& one : nearest.nearest) list.push_back(one.passage);
+        auto& ranking = rankings.emplace_back(Ranking{.weight = embedding->made_for_it ? weight_of_embeddings : weight_of_pooled_states});
+        for (const auto& one : nearest.nearest) ranking.passages.push_back(one.passage);
         const auto stale = co_await stale_documents(search.tenant, *embedding);
         if (!stale) co_return std::unexpected(stale.error());
         if (!*alive) co_return going_down();
         result.stale_documents = *stale;
     }
-    auto hits = co_await hits_of(search, std::move(lists), std::move(nearest));
+    auto hits = co_await hits_of(search, std::move(rankings), std::move(nearest));
     if (!hits) co_return std::unexpected(std::move(hits).error());
     result.hits = std::move(*hits);
     co_return result;
@@ -344,7 +350,7 @@ asio::awaitable<Result<bool>> DocumentService::embed_next_stale(std::string tena
         co_return false;
     }
     auto stale = std::move(**found);
-    OnLeave nobody_leaves;
+    OnLeave nobody_leaves;  // by name: GCC 16 forgets to make a {} that is an argument inside co_await
     auto vectors = co_await embed_all(embedding.model, std::move(stale.texts), std::move(nobody_leaves));
     if (!vectors) co_return std::unexpected(std::move(vectors).error());
     if (!*alive) co_return going_down();

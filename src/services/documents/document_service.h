@@ -14,6 +14,7 @@
 
 #include "registry/registry.h"
 #include "services/documents/document_limits.h"
+#include "services/documents/fusion.h"
 #include "services/documents/prepared_document.h"
 #include "services/documents/vector_indexes.h"
 #include "services/embed/embed_service.h"
@@ -91,6 +92,7 @@ class DocumentService {
     struct Embedding {
         std::string model;
         std::string name;
+        bool made_for_it = true;  // false: a chat model, whose hidden states are pooled
     };
     class Place;
 
@@ -104,7 +106,7 @@ class DocumentService {
                                                                           std::vector<std::int64_t> documents,
                                                                           std::vector<std::int64_t> also, OnLeave on_leave);
     [[nodiscard]] boost::asio::awaitable<Result<std::vector<SearchHit>>> hits_of(const DocumentSearch& search,
-                                                                                 std::vector<std::vector<std::int64_t>> lists,
+                                                                                 std::vector<Ranking> rankings,
                                                                                  NearestAnswer nearest);
     [[nodiscard]] boost::asio::awaitable<Result<std::size_t>> stale_documents(std::string tenant, Embedding embedding);
     [[nodiscard]] boost::asio::awaitable<void> embed_stale(std::string tenant, Embedding embedding);

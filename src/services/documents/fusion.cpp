@@ -10,15 +10,16 @@ constexpr double rank_constant = 60;  // of the paper: how little the first rank
 
 }  // namespace
 
-std::vector<FusedPassage> fuse(std::span<const std::vector<std::int64_t>> lists, std::size_t limit) {
+std::vector<FusedPassage> fuse(std::span<const Ranking> rankings, std::size_t limit) {
     std::vector<FusedPassage> fused;
     std::unordered_map<std::int64_t, std::size_t> places;
-    const double best = static_cast<double>(lists.size()) / (rank_constant + 1);
-    for (const auto& list : lists) {
-        for (std::size_t rank = 0; rank < list.size(); ++rank) {
-            const auto [place, is_new] = places.try_emplace(list[rank], fused.size());
-            if (is_new) fused.push_back({.number = list[rank]});
-            fused[place->second].score += 1 / (rank_constant + 1 + static_cast<double>(rank)) / best;
+    double best = 0;
+    for (const auto& ranking : rankings) best += ranking.weight / (rank_constant + 1);
+    for (const auto& [passages, weight] : rankings) {
+        for (std::size_t rank = 0; rank < passages.size(); ++rank) {
+            const auto [place, is_new] = places.try_emplace(passages[rank], fused.size());
+            if (is_new) fused.push_back({.number = passages[rank]});
+            fused[place->second].score += weight / (rank_constant + 1 + static_cast<double>(rank)) / best;
         }
     }
     std::ranges::stable_sort(fused, std::ranges::greater{}, &FusedPassage::score);

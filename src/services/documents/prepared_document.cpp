@@ -63,6 +63,7 @@ Result<PreparedDocument> prepare_document(DocumentType type, std::string_view by
     WEFT_TRY(const auto passages, split_text(text, document.kind, limits.passages));
     if (passages.empty()) return fail(ErrorCode::invalid_request, "the document holds no text");
     PreparedDocument prepared{.title = valid_utf8(std::move(document.title)), .bytes = text.size()};
+    std::ranges::replace_if(prepared.title, [](unsigned char c) { return c < 0x20 || c == 0x7F; }, ' ');
     for (const auto& passage : passages)
         prepared.passages.push_back({.start = static_cast<std::int64_t>(passage.start), .text = std::string(passage.text),
                                      .words = search_words(passage.text), .vector = {}});

@@ -54,8 +54,8 @@ asio::awaitable<Result<GenerationDone>> JobService::run_stages(GenerationPtr gen
     generation->holds_text = pipeline->holds_text();
     const auto on_leave = [generation](std::function<void()> give_up) { generation->interrupt = std::move(give_up); };
     if (auto* chat = std::get_if<ChatPrompt>(&plan.request.generate.prompt)) {
-        auto prompt = co_await pipeline->prepare({.tenant = first->row.tenant, .documents = std::move(plan.documents), .prompt = std::move(*chat)},
-                                                 record, on_leave);
+        PipelineInput input{.tenant = first->row.tenant, .documents = std::move(plan.documents), .prompt = std::move(*chat)};
+        auto prompt = co_await pipeline->prepare(std::move(input), record, on_leave);
         if (!*alive || generation->abandoned) co_return given_up();
         if (!prompt) co_return std::unexpected(std::move(prompt).error());
         plan.request.generate.prompt = std::move(*prompt);
@@ -75,7 +75,8 @@ asio::awaitable<Result<GenerationDone>> JobService::run_stages(GenerationPtr gen
 
 asio::awaitable<Result<GenerationDone>> JobService::infer(GenerationPtr generation, JobPlan plan, std::shared_ptr<Pipeline> pipeline) {
     const auto alive = alive_;
-    const auto visit = co_await pipeline->infer([generation](std::function<void()> give_up) { generation->interrupt = std::move(give_up); });
+    const StageGate::OnLeave on_leave = [generation](std::function<void()> give_up) { generation->interrupt = std::move(give_up); };
+    const auto visit = co_await pipeline->infer(on_leave);
     if (!visit) co_return std::unexpected(visit.error());
     if (!*alive || generation->abandoned) co_return given_up();
     auto outcome = co_await generate_once(generation, std::move(plan));

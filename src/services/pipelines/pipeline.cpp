@@ -179,11 +179,11 @@ Pipeline::Pipeline(asio::any_io_executor io, asio::any_io_executor workers, Docu
 asio::awaitable<Result<std::vector<SearchHit>>> Pipeline::retrieve(PipelineInput input, OnLeave on_leave) {
     if (documents_ == nullptr) co_return fail(ErrorCode::not_implemented, "this server shares its jobs with others (jobs.store), and documents cannot be shared yet");
     const auto& wanted = *options_.retrieve;
-    auto found = co_await documents_->search({.tenant = std::move(input.tenant), .query = input.prompt.messages.back().content.substr(0, max_search_bytes),
-                                              .limit = wanted.passages, .mode = wanted.mode,
-                                              .documents = input.documents.empty() ? wanted.documents : std::move(input.documents),
-                                              .min_score = wanted.min_score, .min_similarity = wanted.min_similarity},
-                                             std::move(on_leave));
+    DocumentSearch search{.tenant = std::move(input.tenant), .query = input.prompt.messages.back().content.substr(0, max_search_bytes),
+                          .limit = wanted.passages, .mode = wanted.mode,
+                          .documents = input.documents.empty() ? wanted.documents : std::move(input.documents),
+                          .min_score = wanted.min_score, .min_similarity = wanted.min_similarity};
+    auto found = co_await documents_->search(std::move(search), std::move(on_leave));
     if (!found) co_return std::unexpected(std::move(found).error());
     co_return std::move(found->hits);
 }
