@@ -255,6 +255,8 @@ def crash_run(n_jobs, n_rounds, seed, clients=6):
         rounds_done.set()
         for thread in threads:
             thread.join()
+        for node in nodes:
+            wait_until(lambda: node.get("/api/v1/jobs")[0] == 200, "the node has found Redis again")
         ends = {id: result(random.choice(nodes), id, patience=300) for id in ids}
         for id, job in first_ends.items():
             assert ends[id] == job, (ends[id], job)
