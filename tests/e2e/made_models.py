@@ -246,7 +246,8 @@ def tiny_listener(model, path, width=32, hidden=64, layers=1, mel=128, frames=15
     for name, shape in shapes.items():
         values = numpy.ones(shape) if len(shape) == 1 else random.normal(0, 0.3, shape)
         writer.add_tensor(name + ".weight", values.astype(numpy.float32))
-        writer.add_tensor(name + ".bias", numpy.zeros(shape[0], numpy.float32))
+        if not name.endswith("attn_k"):  # which has none in this family
+            writer.add_tensor(name + ".bias", numpy.zeros(shape[0], numpy.float32))
     add_layer(writer, random, "mm.a.fc", embedding, width, 1.0)
     write(writer)
 

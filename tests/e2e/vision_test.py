@@ -236,7 +236,7 @@ class Vision(unittest.TestCase):
             self.assertEqual(answer["error"]["code"], "invalid_image", answer)
             self.assertEqual(answer["error"]["param"], "messages[0].content[0].image_url.url")
         if engines:
-            self.assertEqual(self.server.engines(), engines)
+            self.assertLessEqual(set(engines), set(self.server.engines()))
 
     def test_a_window_that_is_too_small_for_an_image_keeps_the_question(self):
         self.assertLess(self.ollama(*[STRIPES] * 10, num_ctx=128)[1], 128)

@@ -118,11 +118,13 @@ TEST_CASE("oneOf: what two alternatives would take is not written") {
                           {"type":"object","properties":{"m":{"type":"object","properties":{"t":{"const":2}},"required":["t"]}},"required":["m"]}]})";
     CHECK(allows(deep, R"({"m":{"t":2}})"));
     // A member that is forbidden does not come back as an undeclared one, or by a pattern.
-    const auto open = R"({"oneOf":[{"type":"object","additionalProperties":{"type":"integer"}},{"type":"object","required":["x"]}]})";
+    const auto open = R"({"oneOf":[{"type":"object","additionalProperties":{"type":"integer"}},{"type":"object","properties":{"x":{"type":"string"}},"required":["x"]}]})";
+    CHECK(allows(open, R"({"x":"y"})"));
     CHECK(allows(open, R"({"y":1})"));
     CHECK_FALSE(allows(open, R"({"x":1})"));
     CHECK_FALSE(allows(open, R"({"y":1,"x":1})"));
-    const auto pattern = R"({"oneOf":[{"type":"object","patternProperties":{"^[a-z]$":{"type":"integer"}}},{"type":"object","required":["x"]}]})";
+    const auto pattern = R"({"oneOf":[{"type":"object","patternProperties":{"^[a-z]$":{"type":"integer"}}},{"type":"object","properties":{"x":{"type":"string"}},"required":["x"]}]})";
+    CHECK(allows(pattern, R"({"x":"y"})"));
     CHECK_FALSE(allows(pattern, R"({"x":1})"));
     CHECK_FALSE(allows(R"({"type":"object","properties":{"a":false},"additionalProperties":true})", R"({"a":1})"));
 }
