@@ -333,8 +333,12 @@ asio::awaitable<void> BatchRunner::save(BatchPtr batch, StoredBatch now) {
         const Pending<bool> saved(parts_.io);
         parts_.store.update_batch(std::move(row), saved.setter());
         const auto outcome = co_await saved.wait();
-        // It may have been cancelled meanwhile, which must not be undone.
-        if (outcome && (!batch->cancelled() || now.batch.cancelling_at)) batch->stored = std::move(now);
+        // It may have been cancelled meanwhile, which must not be undone; nor must what was counted.
+        if (outcome && (!batch->cancelled() || now.batch.cancelling_at)) {
+            now.batch.request_counts = batch->object().request_counts;
+            now.batch.usage = batch->object().usage;
+            batch->stored = std::move(now);
+        }
         if (outcome || draining_) co_return;
         co_await pause(retry_store_after);
     }

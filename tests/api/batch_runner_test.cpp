@@ -150,6 +150,17 @@ TEST_CASE("what has not run when a batch's time is over expires, what runs is st
     CHECK(stage.content(done.batch.error_file_id) == "r2 expired\nr3 expired\nr4 expired\nr5 expired\n");
 }
 
+TEST_CASE("what is answered while a cancel is being written is counted") {
+    for (std::size_t round = 0; round < 20; ++round) {
+        BatchStage stage;
+        stage.create(std::vector<std::string>(40, "a"));
+        stage.until([&] { return stage.dialect.tenants.size() >= 3 + round; });
+        stage.wait(stage.runner->cancel("o", "batch-1")).value();
+        const auto done = stage.ended().batch;
+        CHECK(done.request_counts.completed + done.request_counts.failed == 40);
+    }
+}
+
 TEST_CASE("a batch that has ended can be removed with its files, one that runs cannot") {
     BatchStage stage;
     stage.create({"a", "slow"});

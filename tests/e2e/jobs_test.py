@@ -160,14 +160,14 @@ class Jobs(unittest.TestCase):
             ({"prompt": "a", "deadline_ms": 0}, 400, "invalid_request", "deadline_ms"),
             ({"prompt": "a", "options": {"temperature": "hot"}}, 400, "invalid_request", "options.temperature"),
             ({"prompt": "a", "stream": "yes"}, 400, "invalid_request", "stream"),
-            ({"prompt": "a", "pipeline": "rag"}, 501, "not_implemented", "pipeline"),
+            ({"prompt": "a", "pipeline": "rag"}, 400, "invalid_request", "pipeline"),
             ({"prompt": "a", "tools": [{"type": "function"}]}, 400, "missing_field", "tools[0].function"),
             ({"prompt": "a", "callback_url": "http://localhost/"}, 403, "forbidden", "callback_url"),
         ]:
             with self.subTest(body=body):
                 error = self.error(status, "/api/v1/infer", "POST", body)
                 self.assertEqual((error["code"], error["field"]), (code, field))
-        self.assertEqual(self.error(501, "/api/v1/documents", "POST", {})["code"], "not_implemented")
+        self.assertEqual(self.error(400, "/api/v1/documents", "POST", {})["field"], "text")
         self.assertEqual(self.error(405, "/api/v1/infer")["code"], "method_not_allowed")
         self.assertEqual(self.error(404, "/api/v1/none")["code"], "not_found")
         self.assertEqual(self.error(400, "/api/v1/jobs?limit=0")["field"], "limit")

@@ -170,17 +170,16 @@ TEST_CASE("pages of documents are newest first and go on behind any of them") {
 
 TEST_CASE("a store of the first version gets its tables for documents and pipelines, and keeps its jobs") {
     StoreScene scene;
-    const auto number = scene.add(job_named("old"))->number;
     scene.store.reset();
     scene.file.reset();
+    for (const auto* name : {"jobs.db", "jobs.db-wal", "jobs.db-shm"}) std::filesystem::remove(scene.folder.path() / name);
+    constexpr std::int64_t number = 7;
     {
-        auto database = Database::open(scene.folder.path() / "jobs.db", Database::Access::read_write).value();
-        for (const auto* sql : {"DROP TABLE passage_words", "DROP TABLE passages", "DROP TABLE documents", "DROP TABLE document_keys",
-                                "ALTER TABLE sessions DROP COLUMN pipeline", "ALTER TABLE jobs DROP COLUMN pipeline",
-                                "ALTER TABLE jobs DROP COLUMN sources", "ALTER TABLE jobs DROP COLUMN trace", "ALTER TABLE jobs DROP COLUMN error_stage",
-                                "ALTER TABLE jobs DROP COLUMN thinking", "ALTER TABLE jobs DROP COLUMN tool_calls", "ALTER TABLE jobs DROP COLUMN tokens",
-                                "ALTER TABLE turns DROP COLUMN message", "PRAGMA user_version = 1"})
-            REQUIRE(database.execute(sql));
+        auto old = Database::open(scene.folder.path() / "jobs.db", Database::Access::read_write).value();
+        REQUIRE(old.execute("PRAGMA journal_mode = WAL"));
+        REQUIRE(migrate(old, 1));
+        REQUIRE(old.execute("INSERT INTO jobs VALUES(7, 'old', 't', 's', 0, 'demo', '{}', 2, '', '{}', 0, 0, 0, 5, 0, 0, 0, 0, '', x'', '', '', "
+                            "0, 0, 0, 0, '', 0, 0, 0)"));
     }
     scene.reopen();
     CHECK(scene.find("old")->number == number);
