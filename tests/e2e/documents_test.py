@@ -1,7 +1,7 @@
 """Documents and pipelines on the real server: added in every form, found, quoted in answers, kept over crashes."""
 import base64, http.client, json, os, random, sys, tempfile, threading, time, unittest, urllib.parse, zlib
 
-from jobs_client import accepted, read_events, result, submit
+from jobs_client import accepted, result, submit
 from jobs_crash_test import DurableServer
 from server import ROOT, Server, wait_until
 
@@ -195,9 +195,7 @@ class Documents(unittest.TestCase):
         done = result(self.server, job, self.key())
         self.assertEqual(done["result"].strip(), "The black hat is in the office.")
         self.assertEqual((done["sources"][0]["text"], done["pipeline"]), ("The black hat is in the office.", "ask"))
-        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=60)
-        connection.request("GET", f"/api/v1/stream/{job}", headers={"Authorization": f"Bearer {self.key()}"})
-        events = connection.getresponse().read().decode()
+        events = self.server.request("GET", f"/api/v1/stream/{job}", headers={"Authorization": f"Bearer {self.key()}"})[2]
         complete = json.loads(events.split("event: complete\ndata: ")[1].split("\n")[0])
         self.assertEqual(complete["sources"], done["sources"])
         from websockets.sync.client import connect
@@ -211,9 +209,8 @@ class Documents(unittest.TestCase):
         add(self.server, "The black hat is in the kitchen.", self.key())
         job = accepted(self.server, "Where is the black hat?", self.key(), pipeline="discreet", **GREEDY)
         self.assertEqual(result(self.server, job, self.key())["result"], "The black hat is in the [redacted].")
-        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=60)
-        connection.request("GET", f"/api/v1/stream/{job}", headers={"Authorization": f"Bearer {self.key()}"})
-        self.assertNotIn("kitchen\"", connection.getresponse().read().decode().split("sources")[0])
+        events = self.server.request("GET", f"/api/v1/stream/{job}", headers={"Authorization": f"Bearer {self.key()}"})[2]
+        self.assertNotIn("kitchen", events.split("sources")[0])
         failed = result(self.server, accepted(self.server, "Hello!", pipeline="strict", **GREEDY))
         self.assertEqual((failed["status"], failed["error"]["code"], failed["error"]["stage"]), ("failed", "invalid_request", "post"))
         self.assertEqual(failed["trace"][-1]["error"], "invalid_request")

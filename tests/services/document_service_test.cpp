@@ -135,6 +135,15 @@ TEST_CASE("a search may be kept to some documents, by id or name") {
     CHECK(stage.search({.query = "book", .documents = {"three"}}).error().code == ErrorCode::not_found);
 }
 
+TEST_CASE("vectors of a chat model do not outweigh words") {
+    DocumentStage stage;
+    stage.registry.info("demo").capabilities = {"completion"};
+    for (const auto* thing : {"cup", "hat", "map", "key", "box", "drum", "bell", "lamp", "ring", "coin"})
+        for (const auto* colour : {"red", "blue", "green", "white", "black"}) stage.add("The " + std::string(colour) + " " + thing + " is here.").value();
+    for (const auto* asked : {"blue map", "white drum", "black coin", "red cup", "green lamp"})
+        CHECK(stage.texts({.query = "Where is the " + std::string(asked) + "?", .limit = 1}) == Texts{"The " + std::string(asked) + " is here."});
+}
+
 TEST_CASE("what is less similar or worse than was asked for is left out") {
     DocumentStage stage;
     stage.add("the book").value();
