@@ -14,6 +14,8 @@ pipelines:
   ask:
     retrieve:
       passages: 2
+  closest:
+    retrieve: {passages: 1}
   strict:
     post:
       json: true
@@ -180,13 +182,13 @@ class Documents(unittest.TestCase):
         asked = random_facts.sample(sorted(facts), 20)
         right = 0
         for question in asked:
-            job = result(self.server, accepted(self.server, question, self.key(), pipeline="ask", **GREEDY), self.key())
+            job = result(self.server, accepted(self.server, question, self.key(), pipeline="closest", **GREEDY), self.key())
             self.assertEqual(job["status"], "completed", job)
-            self.assertIn(ids[facts[question]], [source["document_id"] for source in job["sources"]], (question, job["sources"]))
+            self.assertEqual([ids[facts[question]]], [source["document_id"] for source in job["sources"]], (question, job["sources"]))
             self.assertEqual([entry["stage"] for entry in job["trace"]], ["retrieve", "assemble", "infer", "deliver"])
             right += job["result"].strip() == facts[question]
-        # With two notes it takes the place from the wrong one now and then (models/demo/README.md): 33 of 40.
-        self.assertGreaterEqual(right, 15, f"{right} of {len(asked)}")
+        # Two notes about books of two colours are more than it has learnt to tell apart; one note it quotes.
+        self.assertGreaterEqual(right, 18, f"{right} of {len(asked)}")
 
     def test_sources_are_in_every_form_of_the_answer(self):
         add(self.server, "The black hat is in the office.", self.key())
@@ -217,7 +219,7 @@ class Documents(unittest.TestCase):
         self.assertEqual(result(self.server, accepted(self.server, "red fox bell", pipeline="brief", **GREEDY))["result"].strip(), "red fox bell")
         status, error = submit(self.server, "Hi", pipeline="asks")
         self.assertEqual((status, error["error"]["field"]), (400, "pipeline"))
-        for name in ["default", "ask", "strict", "discreet", "brief"]:
+        for name in ["default", "ask", "closest", "strict", "discreet", "brief"]:
             self.assertIn(f'"{name}"', error["error"]["message"])
         status, error = submit(self.server, "Hi", documents=["x"])
         self.assertEqual((status, error["error"]["field"]), (400, "documents"))
