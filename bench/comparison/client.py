@@ -14,6 +14,8 @@ class Answered:
     ttft_ms: float      # until the first event of the stream; of a refusal, until its head
     tokens: int         # as the server counts them
     retry_after: bool
+    text: str = ""
+    finish: str = ""        # why the answer ended
 
 
 def ask(server, fields):
@@ -25,7 +27,7 @@ def ask(server, fields):
     try:
         connection.request("POST", "/v1/completions", json.dumps(body), {"Content-Type": "application/json"})
         answer = connection.getresponse()
-        first, tokens = None, 0
+        first, tokens, text, finish = None, 0, [], ""
         if answer.status == 200:
             for line in answer:
                 if not line.startswith(b"data: {"):
@@ -34,11 +36,14 @@ def ask(server, fields):
                 event = json.loads(line[6:])
                 if "error" in event:
                     return Answered(500, (first - started) * 1000, tokens, False)
+                for choice in event.get("choices", []):
+                    text.append(choice.get("text") or "")
+                    finish = choice.get("finish_reason") or finish
                 tokens = (event.get("usage") or {}).get("completion_tokens", tokens)
         else:
             answer.read()
         return Answered(answer.status, ((first or time.monotonic()) - started) * 1000, tokens,
-                        answer.getheader("Retry-After") is not None)
+                        answer.getheader("Retry-After") is not None, "".join(text), finish)
     except (OSError, http.client.HTTPException):
         return Answered(0, (time.monotonic() - started) * 1000, 0, False)
     finally:

@@ -315,6 +315,47 @@ def choices(ctx):
     return {**done, "knows_n": int(known), "elapsed_s": elapsed, "tokens_per_s": n * tokens / elapsed}
 
 
+ORDER_SCHEMA = {
+    "type": "object", "additionalProperties": False, "required": ["title", "items", "note"],
+    "properties": {
+        "title": {"type": "string", "maxLength": 60},
+        "items": {"type": "array", "minItems": 4, "maxItems": 4, "items": {
+            "type": "object", "additionalProperties": False, "required": ["name", "price", "kind"],
+            "properties": {"name": {"type": "string", "maxLength": 30}, "price": {"type": "integer"},
+                           "kind": {"enum": ["bread", "milk", "fruit"]}}}},
+        "note": {"type": "string", "maxLength": 100}}}
+
+
+def is_json(text):
+    try:
+        return isinstance(json.loads(text), dict)
+    except ValueError:
+        return False
+
+
+def structured(ctx):
+    """Answers held to a JSON Schema: one user, then eight at once. A model with random weights hardly ever says by itself
+    what the schema wants, so that nearly every token is a constrained one."""
+    tokens, users = (64, 4) if ctx.quick else (256, 8)
+    result = {}
+    with ctx.server(parallel=users, context=1024) as server:
+        for name, requests, most in (("one", 3, 1), ("many", 2 * users, users)):
+            asked = [{"prompt": [1000 + (ctx.seed * 104729 + i * 7919 + j) % 29000 for j in range(64)], "max_tokens": tokens, "ignore_eos": False,
+                      "temperature": 0.8, "seed": ctx.seed + i, "json_schema": ORDER_SCHEMA} for i in range(requests)]
+            list(at_once(server, [{**asked[0], "max_tokens": 8}], most=1))  # the schema is compiled
+            work = Work(server)
+            started = time.monotonic()
+            answers = at_once(server, asked, most=most)
+            elapsed = time.monotonic() - started
+            if any(a.status != 200 or a.tokens == 0 for a in answers):
+                raise RuntimeError(f"not all were answered: {answers}")
+            result |= {f"{name}_{what}": value for what, value in work.done().items()}
+            result[f"{name}_tokens_per_s"] = sum(a.tokens for a in answers) / elapsed
+            result[f"{name}_whole"] = sum(a.finish == "stop" for a in answers)
+            result[f"{name}_invalid"] = sum(a.finish == "stop" and not is_json(a.text) for a in answers)
+    return result
+
+
 def repetitive_prompt(seed, length):
     """A text in which the same passages come again and again, as in code that is being edited."""
     chance = random.Random(seed)
@@ -423,6 +464,9 @@ WORKLOADS = (
              goals=(Goal("one_tokens_per_s", "ratio", 1.5, against="llama-default"),
                     Goal("one_tokens_per_s", "ratio", 1.0, against="llama-best"),
                     Goal("many_tokens_per_s", "ratio", 1.0))),
+    Workload("structured", "answers held to a JSON Schema: one user, then 8", structured, shape="0.5B",
+             goals=(Goal("one_tokens_per_s", "ratio", 1.0), Goal("many_tokens_per_s", "ratio", 1.0),
+                    Goal("one_invalid", "value", 0, at_least=False), Goal("many_invalid", "value", 0, at_least=False))),
     Workload("decode", "decoding alone, batches of 1, 8 and 32, beside llama-batched-bench", decode_batches, row=12,
              servers=("weft", "batched-bench"),
              goals=tuple(Goal(f"batch{n}_tokens_per_s", "ratio", 0.95) for n in (1, 8, 32))),

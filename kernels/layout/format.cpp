@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "layout/fork_join.h"
 #include "types/all.h"
 
 namespace weft::kernels {
@@ -159,20 +160,23 @@ void pack_rows(const Format& f, int64_t k, int64_t rows, const void* file_layout
     auto* out = static_cast<uint8_t*>(strips);
     const int64_t whole_blocks = k / f.strip_k;
     const size_t rest = f.row_bytes(k % f.strip_k);
-#pragma omp parallel for schedule(static)
-    for (int64_t s = 0; s < strips_of(rows); ++s) {
+    const auto pack_strip = [&](int64_t s) {
         const uint8_t* p[strip_rows];
         uint8_t* strip = out + s * int64_t(f.strip_bytes(k));
         for (int64_t b = 0; b < whole_blocks; ++b) {
             point_at_rows(p, f, k, rows, s, b, in, zeros);
             f.pack(p, strip + b * int64_t(f.strip_block_bytes));
         }
-        if (rest == 0) continue;
+        if (rest == 0) return;
         RowEnds ends;
         point_at_rows(p, f, k, rows, s, whole_blocks, in, zeros);
         for (int r = 0; r < strip_rows; ++r) std::memcpy(ends.bytes[r], p[r], rest), p[r] = ends.bytes[r];
         f.pack(p, strip + whole_blocks * int64_t(f.strip_block_bytes));
-    }
+    };
+    fork_join(omp_get_max_threads(), [&](int thread, int threads) {
+        const int64_t all = strips_of(rows);
+        for (int64_t s = all * thread / threads; s < all * (thread + 1) / threads; ++s) pack_strip(s);
+    });
 }
 
 void unpack_rows(const Format& f, int64_t k, int64_t rows, const void* strips, void* file_layout) {

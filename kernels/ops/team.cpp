@@ -1,6 +1,6 @@
 #include "ops/team.h"
 
-#include <omp.h>
+#include "layout/fork_join.h"
 
 namespace weft::kernels {
 
@@ -20,10 +20,7 @@ void Barrier::wait(int threads) {
 }
 
 void run_team(int threads, Barrier& barrier, void (*work)(void* context, const Member& member), void* context) {
-    if (threads == 1) return work(context, {.thread = 0, .threads = 1, .barrier = barrier});
-    // Fewer threads than asked for may come.
-#pragma omp parallel num_threads(threads)
-    work(context, {.thread = omp_get_thread_num(), .threads = omp_get_num_threads(), .barrier = barrier});
+    fork_join(threads, [&](int thread, int members) { work(context, {.thread = thread, .threads = members, .barrier = barrier}); });
 }
 
 }  // namespace weft::kernels

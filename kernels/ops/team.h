@@ -26,8 +26,7 @@ struct Member {
     void meet() const { barrier.wait(threads); }
 };
 
-// Runs work(context, member) on `threads` threads of ggml's own OpenMP runtime and returns when all are done: a pool of our
-// own would fight with libgomp's spinning workers for the cores. One thread is the caller alone, without OpenMP.
+// Runs work(context, member) on `threads` threads, see fork_join().
 void run_team(int threads, Barrier& barrier, void (*work)(void* context, const Member& member), void* context);
 
 }  // namespace weft::kernels

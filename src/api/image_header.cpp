@@ -72,6 +72,28 @@ std::optional<ImageHeader> read_bmp(const ByteReader& file) {
     return header_of(ImageKind::bmp, file.little_endian(18, 4), height);
 }
 
+// RFC 9649: one of three kinds of chunk comes first.
+std::optional<ImageHeader> read_webp(std::string_view bytes, const ByteReader& file) {
+    const auto chunk = bytes.substr(12).substr(0, 4);
+    if (chunk == "VP8 "sv) {
+        constexpr std::uint32_t start_code = 0x9D012A, size_bits = 0x3FFF;  // above them: how to scale
+        if (file.big_endian(23, 3) != start_code) return std::nullopt;
+        const auto width = file.little_endian(26, 2), height = file.little_endian(28, 2);
+        if (!width || !height) return std::nullopt;
+        return ImageHeader{.kind = ImageKind::webp, .width = *width & size_bits, .height = *height & size_bits};
+    }
+    if (chunk == "VP8L"sv) {
+        constexpr std::uint32_t signature = 0x2F, size_bits = 0x3FFF;
+        const auto sizes = file.little_endian(21, 4);
+        if (file.big_endian(20, 1) != signature || !sizes) return std::nullopt;
+        return ImageHeader{.kind = ImageKind::webp, .width = (*sizes & size_bits) + 1, .height = (*sizes >> 14U & size_bits) + 1};
+    }
+    constexpr std::uint32_t animation = 0x02;
+    const auto flags = file.big_endian(20, 1), width = file.little_endian(24, 3), height = file.little_endian(27, 3);
+    if (chunk != "VP8X"sv || !flags || !width || !height) return std::nullopt;
+    return ImageHeader{.kind = ImageKind::webp, .width = *width + 1, .height = *height + 1, .animated = (*flags & animation) != 0};
+}
+
 }  // namespace
 
 std::optional<ImageHeader> read_image_header(std::string_view bytes) {
@@ -83,7 +105,7 @@ std::optional<ImageHeader> read_image_header(std::string_view bytes) {
     if (bytes.starts_with("\xff\xd8\xff"sv)) return read_jpeg(file);
     if (bytes.starts_with("GIF87a"sv) || bytes.starts_with("GIF89a"sv))
         return header_of(ImageKind::gif, file.little_endian(6, 2), file.little_endian(8, 2));
-    if (bytes.starts_with("RIFF"sv) && bytes.substr(0, 12).ends_with("WEBP"sv)) return ImageHeader{.kind = ImageKind::webp};
+    if (bytes.starts_with("RIFF"sv) && bytes.substr(0, 12).ends_with("WEBP"sv)) return read_webp(bytes, file);
     if (bytes.starts_with("BM"sv)) return read_bmp(file);
     return std::nullopt;
 }

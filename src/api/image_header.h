@@ -12,6 +12,7 @@ struct ImageHeader {
     ImageKind kind{};
     std::uint32_t width = 0;   // pixels
     std::uint32_t height = 0;
+    bool animated = false;     // told of WebP only
 };
 
 // What an image file says of itself in its first bytes. Nothing is decoded: this is to know what decoding would take.

@@ -20,8 +20,8 @@ std::string without_white_space(std::string_view text) {
 }
 
 Result<void> check_size(const ImageHeader& header, const JsonReader& value) {
-    if (header.kind == ImageKind::webp)
-        return fail_field(ErrorCode::unsupported, value.path(), "this server does not support WebP images yet; send PNG or JPEG",
+    if (header.animated)
+        return fail_field(ErrorCode::unsupported, value.path(), "this server does not support animated WebP images; send one picture",
                           ErrorReason::invalid_image);
     if (header.width == 0 || header.height == 0) return bad_image(value, "must be an image with pixels");
     const auto pixels = std::uint64_t{header.width} * header.height;
@@ -43,7 +43,7 @@ Result<ChatImage> read_image(std::string_view base64, const JsonReader& value) {
     if (bytes->size() > max_image_bytes)
         return bad_image(value, "must be an image of at most " + std::to_string(max_image_bytes) + " bytes");
     const auto header = read_image_header(*bytes);
-    if (!header) return bad_image(value, "must be a PNG, JPEG, GIF or BMP image");
+    if (!header) return bad_image(value, "must be a PNG, JPEG, WebP, GIF or BMP image");
     WEFT_CHECK(check_size(*header, value));
     return ChatImage{.bytes = std::move(*bytes), .field = value.path()};
 }

@@ -8,7 +8,7 @@
 
 namespace weft::api {
 
-// An image of a request: base64 of a PNG, JPEG, GIF or BMP file, within max_image_bytes, max_image_side and
+// An image of a request: base64 of a PNG, JPEG, WebP, GIF or BMP file, within max_image_bytes, max_image_side and
 // max_image_pixels by what its header says. invalid_request with ErrorReason::invalid_image otherwise.
 [[nodiscard]] Result<ChatImage> read_image(std::string_view base64, const JsonReader& value);
 

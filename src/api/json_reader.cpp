@@ -71,6 +71,22 @@ bool parse(const std::string& text, Json& value) {
     }
 }
 
+// Where the text stops being JSON. The parser itself goes back before it gives up; this one does not.
+std::string place_of(std::string_view text) {
+    std::size_t at = 0;
+    try {
+        const std::string terminated(text);
+        at = glz::validate_json(terminated).count;
+        if (!glz::validate_json(terminated)) at = text.find_first_not_of(" \t\r\n", at);
+    } catch (const std::exception&) {
+    }
+    if (text.find_first_not_of(" \t\r\n", at) == std::string_view::npos) return "it ends too early";
+    const auto before = text.substr(0, at);
+    const auto line = std::ranges::count(before, '\n') + 1;
+    const auto column = before.size() - (before.rfind('\n') + 1) + 1;  // npos + 1 is 0
+    return "line " + std::to_string(line) + ", column " + std::to_string(column);
+}
+
 std::optional<unsigned> escaped_unit(std::string_view text) {  // of "\\uXXXX"
     constexpr std::size_t length = 6;
     unsigned unit = 0;
@@ -134,8 +150,8 @@ Result<Json> parse_json(std::string_view text) {
     Json value;
     if (parse(std::string(text), value)) return value;
     const auto mended = with_whole_surrogates(text);
-    if (!mended || !parse(*mended, value)) return malformed("the request body is not valid JSON");
-    return value;
+    if (mended && parse(*mended, value)) return value;
+    return malformed("the request body is not valid JSON: " + place_of(text));
 }
 
 std::string write_json(const Json& value) {

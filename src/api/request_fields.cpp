@@ -53,6 +53,17 @@ JsonReader pick(const JsonReader& body, std::initializer_list<std::string_view> 
     return body.first_of(names);
 }
 
+Result<void> check_options(const JsonReader& options) {
+    WEFT_CHECK(options.object());
+    for (const std::string_view name : {"temperature", "top_p", "min_p", "typical_p", "frequency_penalty", "presence_penalty", "repeat_penalty"})
+        WEFT_CHECK(options[name].number());
+    for (const std::string_view name : {"top_k", "repeat_last_n", "seed", "num_ctx", "num_keep", "num_predict", "num_gpu", "num_thread", "num_batch"})
+        WEFT_CHECK(options[name].integer());
+    for (const std::string_view name : {"ignore_eos", "use_mmap"}) WEFT_CHECK(options[name].boolean());
+    std::optional<std::vector<std::string>> stop;
+    return read_stop(stop, options["stop"]);
+}
+
 Result<void> read_stop(std::optional<std::vector<std::string>>& target, const JsonReader& value) {
     if (value.absent()) return {};
     if (!value.is_string() && !value.is_array()) return value.wrong_type("a string or an array of strings");
@@ -98,12 +109,14 @@ Result<std::optional<KeepAlive>> read_keep_alive(const JsonReader& value) {
         if (!duration) return value.invalid("must be a duration such as \"10m\", or a number of seconds");
         return *duration;
     }
+    if (!value.is_number()) return value.wrong_type("a duration such as \"10m\" or a number of seconds");
     WEFT_TRY(const auto seconds, value.number());
     return keep_alive_of_seconds(*seconds);
 }
 
 Result<void> read_samplers(const JsonReader& body, ChatRequest& request) {
     auto& values = request.overrides;
+    WEFT_CHECK(check_options(body["options"]));
     request.generate.sampling.penalize_prompt = false;  // these penalties look at generated tokens only
     WEFT_CHECK(read_float(values.temperature, pick(body, {"temperature"}), 0, 2));
     WEFT_CHECK(read_float(values.top_p, pick(body, {"top_p"}), 0, 1));

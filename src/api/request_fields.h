@@ -25,6 +25,10 @@ inline constexpr std::size_t max_model_name_characters = 256;
 // The first of several names, at the top level and then among Ollama's `options`.
 [[nodiscard]] JsonReader pick(const JsonReader& body, std::initializer_list<std::string_view> names);
 
+// Ollama's `options` in another dialect: an object, whose members have the types that they have there, also those that
+// have no effect here and those that the request says again itself.
+[[nodiscard]] Result<void> check_options(const JsonReader& options);
+
 // A stop string or several.
 [[nodiscard]] Result<void> read_stop(std::optional<std::vector<std::string>>& target, const JsonReader& value);
 

@@ -10,6 +10,7 @@
 #include "app/config_keys.h"
 #include "registry/memory_estimate.h"
 #include "registry/model_name.h"
+#include "store/redis_address.h"
 
 extern char** environ;
 
@@ -17,6 +18,9 @@ namespace weft {
 namespace fs = std::filesystem;
 
 namespace {
+
+constexpr std::chrono::seconds shortest_lease{2};
+constexpr std::chrono::minutes longest_lease{10};
 
 constexpr std::string_view file_names[] = {"weft.yaml", "weft.yml", "weft.toml", "weft.json"};
 
@@ -78,6 +82,15 @@ void bind_command_line(const ConfigSources& sources, LoadedConfig& loaded) {
     for (const auto& folder : sources.folders) loaded.config.models_dir.push_back(fs::absolute(folder).string());
 }
 
+// The value is not repeated: it may hold a password.
+void check_job_store(LoadedConfig& loaded) {
+    const auto& jobs = loaded.config.jobs;
+    const auto add = [&loaded](const char* key, std::string message) { loaded.problems.push_back({key, std::move(message), "all sources together"}); };
+    if (jobs.lease < shortest_lease || jobs.lease > longest_lease) add("jobs.lease", "must be a time from 2s to 10m");
+    if (jobs.store == "sqlite") return;
+    if (const auto address = parse_redis_address(jobs.store); !address) add("jobs.store", "must be sqlite, or " + address.error().message);
+}
+
 double kv_bytes_per_value(const std::string& type) {
     if (type == "q8_0") return 34.0 / 32;
     if (type == "q4_0") return 18.0 / 32;
@@ -126,9 +139,13 @@ LoadedConfig load_config(const ConfigSources& sources) {
     const auto& defaults = loaded.config.defaults;
     if (!defaults.flash_attention && defaults.kv_cache_type != "f16")
         loaded.problems.push_back({"defaults.kv_cache_type", "'" + defaults.kv_cache_type + "' needs flash attention, which defaults.flash_attention switches off", "all sources together"});
+    check_job_store(loaded);
     if (const auto& documents = loaded.config.documents; documents.passage_overlap * 2 >= documents.passage_bytes)
         loaded.problems.push_back({"documents.passage_overlap", "must be less than half of documents.passage_bytes", "all sources together"});
     if (loaded.config.models_dir.empty()) loaded.config.models_dir.push_back((loaded.home / "models").string());
+    // What ./dev serves beside what its user configured.
+    if (const auto demo = value_of(sources.environment, demo_models_variable); !demo.empty() && !std::ranges::contains(loaded.config.models_dir, demo))
+        loaded.config.models_dir.push_back(demo);
     return loaded;
 }
 

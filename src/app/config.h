@@ -83,6 +83,8 @@ struct CacheConfig {
 };
 
 struct JobsConfig {
+    std::string store = "sqlite";
+    std::chrono::nanoseconds lease{std::chrono::seconds{15}};
     std::string folder{};          // empty: HOME/jobs
     std::string model{};
     std::chrono::nanoseconds ttl{std::chrono::hours{24}};

@@ -141,8 +141,7 @@ int run_engine(int descriptor) {
     const auto load = std::get<LoadMessage>(std::move(*first));
 
     if (const auto fine = check_files(load); !fine) return load_failed(link, fine.error());
-    // Adapters lie beside weights that our kernels would keep in a layout of their own: ggml's compute them together.
-    initialise_backends(load.cpu_kernels && load.adapters.empty());
+    initialise_backends(load.cpu_kernels);
     auto model = LoadedModel::load(load);
     if (!model) return load_failed(link, model.error());
     auto engine = LlamaEngine::create(*model, load);

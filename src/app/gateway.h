@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "services/documents/document_limits.h"
 #include "services/jobs/job_limits.h"
 #include "services/pipelines/pipeline_options.h"
+#include "store/redis_address.h"
 #include "store/sqlite_file.h"
 
 namespace weft {
@@ -33,6 +35,8 @@ struct GatewayOptions {
     ResidencyLimits residency;
     std::filesystem::path jobs_folder;
     SqliteFile::Limits jobs_store;
+    std::optional<RedisAddress> jobs_redis;  // jobs and conversations are there, for several nodes; files and batches are not
+    std::chrono::milliseconds jobs_lease{15'000};
     JobLimits jobs;
     std::string jobs_model;                 // of jobs that name none; empty = the newest
     DocumentLimits documents;
@@ -43,7 +47,7 @@ struct GatewayOptions {
 };
 
 // Runs the server until SIGTERM or SIGINT: then /readyz answers 503, running requests get drain_time to end, and 0 is
-// returned; a second signal ends at once (1). 1 too when the address cannot be bound. Thread: main, which becomes io.
+// returned; a second signal ends at once (1). 1 too when the address cannot be bound, or the Redis server would lose jobs. Thread: main, which becomes io.
 int run_gateway(const GatewayOptions& options);
 
 }  // namespace weft

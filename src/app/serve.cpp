@@ -13,6 +13,7 @@
 #include "app/logging.h"
 #include "base/log.h"
 #include "registry/model_catalog.h"
+#include "store/redis_address.h"
 
 namespace weft {
 namespace {
@@ -37,9 +38,6 @@ Settings settings_of(const cli::ServeOptions& options) {
     add("defaults.keep_alive", options.keep_alive);
     add("log.level", options.log_level);
     add("log.format", options.log_format);
-    std::string folders;
-    for (const auto& folder : options.models_dirs) folders += (folders.empty() ? "" : ",") + folder;
-    if (!folders.empty()) settings.emplace_back("models_dir", folders);
     settings.insert(settings.end(), options.settings.begin(), options.settings.end());
     return settings;
 }
@@ -167,6 +165,7 @@ int report_check(const LoadedConfig& loaded) {
 
 int serve(const cli::ServeOptions& options) {
     ConfigSources sources{.environment = process_environment(), .command_line = settings_of(options)};
+    sources.folders.assign(options.models_dirs.begin(), options.models_dirs.end());
     if (options.config) sources.file = *options.config;
     for (const auto& model : options.models) sources.models.emplace_back(model);
     if (options.projector) sources.projector = *options.projector;
@@ -192,6 +191,8 @@ int serve(const cli::ServeOptions& options) {
                            .residency = residency_limits(config),
                            .jobs_folder = config.jobs.folder.empty() ? loaded.home / "jobs" : std::filesystem::absolute(config.jobs.folder),
                            .jobs_store = {.max_bytes = config.jobs.store_bytes.bytes, .reserved_bytes = config.jobs.reserved_bytes.bytes},
+                           .jobs_redis = config.jobs.store == "sqlite" ? std::nullopt : std::optional(parse_redis_address(config.jobs.store).value()),
+                           .jobs_lease = ms(config.jobs.lease),
                            .jobs = job_limits(config.jobs),
                            .jobs_model = config.jobs.model,
                            .documents = document_limits(config.documents),

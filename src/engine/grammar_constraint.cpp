@@ -1,5 +1,6 @@
 #include "engine/grammar_constraint.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <utility>
@@ -13,12 +14,26 @@ namespace {
 constexpr std::uint64_t places_per_step = 3'000'000;
 constexpr float impossible = -std::numeric_limits<float>::infinity();
 
+std::vector<std::string_view> texts_of(const Vocabulary& vocabulary) {
+    std::vector<std::string_view> texts;
+    for (Token token = 0; token < vocabulary.size(); ++token)
+        texts.push_back(vocabulary.ends_generation(token) ? std::string_view() : vocabulary.bytes_of(token));
+    return texts;
+}
+
 }  // namespace
 
 // ---- CompiledConstraint ---------------------------------------------------------------------------------------------
 
+TokenSheet::TokenSheet(const Vocabulary& vocabulary) : order(texts_of(vocabulary)) {
+    for (Token token = 0; token < vocabulary.size(); ++token) {
+        if (vocabulary.ends_generation(token)) ending.push_back(token);
+        marks.push_back(vocabulary.markup_of(token) != Markup::none);
+    }
+}
+
 CompiledConstraint::CompiledConstraint(ConstraintPlan plan, std::shared_ptr<const Grammar> grammar, const Vocabulary& vocabulary,
-                                       std::shared_ptr<const TokenOrder> tokens)
+                                       std::shared_ptr<const TokenSheet> tokens)
     : plan_(std::move(plan)), grammar_(std::move(grammar)), vocabulary_(vocabulary), tokens_(std::move(tokens)) {}
 
 bool CompiledConstraint::is_text(Token token) const {
@@ -40,16 +55,24 @@ bool GrammarConstraint::allows(Token token) {
 }
 
 void GrammarConstraint::keep_allowed(std::span<float> logits) {
-    std::vector<bool> allowed(logits.size());
-    matcher_.for_each_allowed(compiled_->tokens(), [&](std::int32_t token) {
+    struct Kept {
+        std::size_t token;
+        float logit;
+    };
+    thread_local std::vector<Kept> kept;  // nearly always a handful
+    kept.clear();
+    const auto keep = [&](Token token) {
         const auto i = static_cast<std::size_t>(token);
-        if (i < allowed.size()) allowed[i] = compiled_->is_text(token);
+        if (i < logits.size()) kept.push_back({.token = i, .logit = logits[i]});
+    };
+    const auto& tokens = compiled_->tokens();
+    matcher_.for_each_allowed(tokens.order, [&](std::int32_t token) {
+        if (!tokens.marks[static_cast<std::size_t>(token)] || compiled_->is_text(token)) keep(token);
     });
-    const auto& vocabulary = compiled_->vocabulary();
-    for (std::size_t i = 0; i < logits.size(); ++i) {
-        const bool ends = matcher_.can_end() && vocabulary.ends_generation(static_cast<Token>(i));
-        if (!allowed[i] && !ends) logits[i] = impossible;
-    }
+    if (matcher_.can_end())
+        for (const auto token : tokens.ending) keep(token);
+    std::ranges::fill(logits, impossible);
+    for (const auto& [token, logit] : kept) logits[token] = logit;
 }
 
 void GrammarConstraint::accept(Token token) {
@@ -95,13 +118,9 @@ void ConstraintCache::remember(const std::string& text, const std::shared_ptr<co
     }
 }
 
-std::shared_ptr<const TokenOrder> ConstraintCache::tokens() {
+std::shared_ptr<const TokenSheet> ConstraintCache::tokens() {
     std::lock_guard lock(mutex_);
-    if (tokens_) return tokens_;
-    std::vector<std::string_view> bytes;
-    for (Token token = 0; token < vocabulary_.size(); ++token)
-        bytes.push_back(vocabulary_.ends_generation(token) ? std::string_view() : vocabulary_.bytes_of(token));
-    tokens_ = std::make_shared<const TokenOrder>(bytes);
+    if (!tokens_) tokens_ = std::make_shared<const TokenSheet>(vocabulary_);
     return tokens_;
 }
 

@@ -19,16 +19,24 @@
 
 namespace weft {
 
+// What constraints want to know of a whole vocabulary, gathered once. Constant; any thread.
+struct TokenSheet {
+    explicit TokenSheet(const Vocabulary& vocabulary);
+    TokenOrder order;             // of those that do not end the generation
+    std::vector<Token> ending;    // those that do
+    std::vector<bool> marks;      // by token: it is a control token
+};
+
 // A plan made ready for one vocabulary. Constant, shared by all that use it; any thread.
 class CompiledConstraint {
   public:
     CompiledConstraint(ConstraintPlan plan, std::shared_ptr<const Grammar> grammar, const Vocabulary& vocabulary,
-                       std::shared_ptr<const TokenOrder> tokens);
+                       std::shared_ptr<const TokenSheet> tokens);
 
     [[nodiscard]] const ConstraintPlan& plan() const { return plan_; }
     [[nodiscard]] const std::shared_ptr<const Grammar>& grammar() const { return grammar_; }
     [[nodiscard]] const Vocabulary& vocabulary() const { return vocabulary_; }
-    [[nodiscard]] const TokenOrder& tokens() const { return *tokens_; }
+    [[nodiscard]] const TokenSheet& tokens() const { return *tokens_; }
     // Control tokens that have a text are text only for a grammar that spells it.
     [[nodiscard]] bool is_text(Token token) const;
 
@@ -36,7 +44,7 @@ class CompiledConstraint {
     ConstraintPlan plan_;
     std::shared_ptr<const Grammar> grammar_;
     const Vocabulary& vocabulary_;
-    std::shared_ptr<const TokenOrder> tokens_;
+    std::shared_ptr<const TokenSheet> tokens_;
 };
 
 // Where one answer stands in its grammar. Thread: one at a time.
@@ -83,14 +91,14 @@ class ConstraintCache {
     };
     [[nodiscard]] std::shared_ptr<const Grammar> known(const std::string& text);
     void remember(const std::string& text, const std::shared_ptr<const Grammar>& grammar);
-    [[nodiscard]] std::shared_ptr<const TokenOrder> tokens();
+    [[nodiscard]] std::shared_ptr<const TokenSheet> tokens();
 
     const Vocabulary& vocabulary_;
     std::mutex mutex_;  // guards all below
     std::list<Entry> entries_;  // the last used first
     std::unordered_map<std::string_view, std::list<Entry>::iterator> by_text_;
     std::size_t bytes_ = 0;
-    std::shared_ptr<const TokenOrder> tokens_;  // made when first wanted
+    std::shared_ptr<const TokenSheet> tokens_;  // made when first wanted
 };
 
 }  // namespace weft

@@ -170,6 +170,12 @@ std::vector<Token> LoadedModel::with_specials(std::vector<Token> tokens) const {
     return tokens;
 }
 
+std::vector<Token> LoadedModel::beginning() const {
+    for (const auto token : {llama_vocab_bos(vocab_), llama_vocab_eos(vocab_), llama_vocab_eot(vocab_)})
+        if (is_token(token)) return {token};
+    return {};
+}
+
 std::string LoadedModel::detokenize(const std::vector<Token>& tokens, bool special) const {
     std::string text;
     for (const auto token : tokens) {

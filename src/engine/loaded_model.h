@@ -50,6 +50,8 @@ class LoadedModel final : public Vocabulary {
     // With BOS in front, exactly once, if the vocabulary asks for it; with EOS behind when `closed` and asked for.
     [[nodiscard]] std::vector<Token> with_bos(std::vector<Token> tokens) const;
     [[nodiscard]] std::vector<Token> with_specials(std::vector<Token> tokens) const;
+    // What a text begins with that nobody has begun: BOS, or the end of the one before. No token where there is neither.
+    [[nodiscard]] std::vector<Token> beginning() const;
     // Bytes of the tokens joined, special tokens as their text if asked.
     [[nodiscard]] std::string detokenize(const std::vector<Token>& tokens, bool special) const;
     // The text that the tokens stand for, special ones as theirs: what tokenize() made of a text gives that text, without

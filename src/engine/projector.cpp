@@ -2,6 +2,7 @@
 
 #include <mtmd-helper.h>
 #include <mtmd.h>
+#include <webp/decode.h>
 
 #include <algorithm>
 #include <boost/hash2/sha2.hpp>
@@ -57,6 +58,8 @@ std::vector<Token> names_of(const std::string& key, std::uint64_t ordinal, std::
 }
 
 std::unexpected<Error> bad_image(const ChatImage& image, const std::string& why) {
+    if (image.sound)
+        return fail_field(ErrorCode::invalid_request, image.field, "'" + image.field + "' is a recording that cannot be prepared for this model");
     return fail_field(ErrorCode::invalid_request, image.field, "'" + image.field + "' " + why, ErrorReason::invalid_image);
 }
 
@@ -67,13 +70,43 @@ Bitmap read_bitmap(const mtmd_context* context, const std::string& bytes, bool o
     return Bitmap(made.bitmap);
 }
 
+Result<Bitmap> decode_audio(const mtmd_context* context, const ChatImage& recording) {
+    if (!mtmd_support_audio(context)) return fail_field(ErrorCode::unsupported, recording.field, "the model does not support audio input");
+    auto bitmap = read_bitmap(context, recording.bytes, false);
+    if (!bitmap || !mtmd_bitmap_is_audio(bitmap.get()) || mtmd_bitmap_get_n_bytes(bitmap.get()) == 0)
+        return fail_field(ErrorCode::invalid_request, recording.field, "'" + recording.field + "' is a recording that cannot be decoded");
+    return bitmap;
+}
+
+Result<void> check_size(const ChatImage& image, std::uint64_t width, std::uint64_t height) {
+    if (width > max_image_side || height > max_image_side || width * height > max_image_pixels)
+        return bad_image(image, "is an image that is too large");
+    return {};
+}
+
+// libmtmd leaves these to a program that may not be there.
+Result<Bitmap> decode_webp(const ChatImage& image) {
+    const auto* bytes = reinterpret_cast<const std::uint8_t*>(image.bytes.data());
+    WebPBitstreamFeatures features{};
+    if (WebPGetFeatures(bytes, image.bytes.size(), &features) != VP8_STATUS_OK || features.width <= 0 || features.height <= 0)
+        return bad_image(image, "is an image that cannot be decoded");
+    const auto width = static_cast<std::uint32_t>(features.width), height = static_cast<std::uint32_t>(features.height);
+    WEFT_CHECK(check_size(image, width, height));
+    std::vector<std::uint8_t> pixels(std::size_t{3} * width * height);
+    if (WebPDecodeRGBInto(bytes, image.bytes.size(), pixels.data(), pixels.size(), static_cast<int>(3 * width)) == nullptr)
+        return bad_image(image, "is an image that cannot be decoded");
+    return Bitmap(mtmd_bitmap_init(width, height, pixels.data()));
+}
+
 // What the decoder itself takes the size to be decides how much memory it wants.
 Result<Bitmap> decode(const mtmd_context* context, const ChatImage& image) {
+    using namespace std::string_view_literals;
+    if (image.sound) return decode_audio(context, image);
+    if (!mtmd_support_vision(context)) return fail_field(ErrorCode::unsupported, image.field, "the model does not support image input");
+    if (std::string_view(image.bytes).starts_with("RIFF"sv)) return decode_webp(image);
     const auto probe = read_bitmap(context, image.bytes, true);
     if (!probe || mtmd_bitmap_is_audio(probe.get())) return bad_image(image, "is an image that cannot be decoded");
-    const auto width = mtmd_bitmap_get_nx(probe.get()), height = mtmd_bitmap_get_ny(probe.get());
-    if (width > max_image_side || height > max_image_side || std::uint64_t{width} * height > max_image_pixels)
-        return bad_image(image, "is an image that is too large");
+    WEFT_CHECK(check_size(image, mtmd_bitmap_get_nx(probe.get()), mtmd_bitmap_get_ny(probe.get())));
     auto bitmap = read_bitmap(context, image.bytes, false);
     if (!bitmap || mtmd_bitmap_get_nx(bitmap.get()) == 0 || mtmd_bitmap_get_ny(bitmap.get()) == 0)
         return bad_image(image, "is an image that cannot be decoded");
@@ -82,6 +115,13 @@ Result<Bitmap> decode(const mtmd_context* context, const ChatImage& image) {
 
 // M-RoPE wants positions in several dimensions; how they run is the model's own.
 std::function<void(std::int32_t, std::span<std::int32_t>)> positions_of(const mtmd_input_chunk* chunk) {
+    if (mtmd_input_chunk_get_type(chunk) == MTMD_INPUT_CHUNK_TYPE_AUDIO)
+        return [rows = mtmd_input_chunk_get_n_tokens(chunk)](std::int32_t at, std::span<std::int32_t> out) {
+            for (std::size_t i = 0; i < rows; ++i) {
+                for (std::size_t dimension = 0; dimension < 3; ++dimension) out[dimension * rows + i] = at + static_cast<std::int32_t>(i);
+                out[3 * rows + i] = 0;
+            }
+        };
     const std::shared_ptr<mtmd_input_chunk> kept(mtmd_input_chunk_get_placeholder(chunk), mtmd_input_chunk_free);
     return [kept](std::int32_t at, std::span<std::int32_t> out) {
         const auto rows = mtmd_input_chunk_get_n_tokens(kept.get());
@@ -121,7 +161,8 @@ Result<std::unique_ptr<Projector>> Projector::open(const LoadMessage& message, c
         log_warn("projector_broken", {{"reason", error.what()}});
     }
     if (!context) return fail(ErrorCode::model_load_failed, "the projector could not be loaded: it is broken or not this model's");
-    if (!mtmd_support_vision(context.get())) return fail(ErrorCode::model_load_failed, "the projector is not one for images");
+    if (!mtmd_support_vision(context.get()) && !mtmd_support_audio(context.get()))
+        return fail(ErrorCode::model_load_failed, "the projector is neither for images nor for audio");
     return std::unique_ptr<Projector>(new Projector(std::move(context), llama_model_n_embd_inp(model.handle())));
 }
 
@@ -164,7 +205,7 @@ Result<EncodedImage> Projector::compute(const ChatImage& image, const std::strin
             continue;
         }
         if (mtmd_encode_chunk(context_.get(), chunk) != 0)
-            return fail(ErrorCode::engine_failed, "the model failed to look at the image");
+            return fail(ErrorCode::engine_failed, "the model failed to take the image or recording in");
         const auto rows = mtmd_input_chunk_get_n_tokens(chunk);
         const float* embeddings = mtmd_get_output_embd(context_.get());
         ImageRun run{.names = names_of(key, i, rows),

@@ -21,7 +21,7 @@ struct EncodedImage {
     std::vector<std::variant<std::vector<Token>, std::shared_ptr<const ImageRun>>> pieces;
 };
 
-// Turns images into embeddings, with the vision part of a model (libmtmd). The newest are kept: a conversation sends its
+// Turns images and recordings into embeddings, with the parts of a model that see and hear (libmtmd). The newest are kept: a conversation sends its
 // images again with every turn. Thread: any; locks mutex_, one image at a time.
 class Projector {
   public:

@@ -292,7 +292,7 @@ Result<PreparedPrompt> prepare_prompt(const LoadedModel& model, const GenerateRe
         WEFT_TRY(prompt.tokens, text_tokens(model, request, window));
     }
     if (!request.context_before.empty()) prompt = joined(model, request.context_before, std::move(prompt));
-    if (prompt.tokens.empty()) prompt.tokens = model.with_bos({});
+    if (prompt.tokens.empty()) prompt.tokens = model.beginning();
     if (prompt.tokens.empty()) return fail_field(ErrorCode::invalid_request, "prompt", "the prompt is empty");
     if (prompt.tokens.size() >= static_cast<std::size_t>(window)) {
         const auto size = prompt.tokens.size();

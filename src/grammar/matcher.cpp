@@ -194,23 +194,23 @@ void GrammarMatcher::for_each_allowed(const TokenOrder& tokens, const std::funct
     };
     std::vector<Level> levels;  // after that many bytes of the current token
     levels.push_back({states_, mark()});
-    std::size_t depth = 0;
-    std::size_t refused_at = 0;  // a prefix of this length is refused; 0: none
-    for (const auto& [bytes, token, shared] : tokens.entries()) {
-        if (refused_at > 0 && shared >= refused_at) continue;
-        refused_at = 0;
-        depth = std::min<std::size_t>(depth, shared);
+    const auto& entries = tokens.entries();
+    for (std::size_t i = 0; i < entries.size();) {
+        const auto& [bytes, token, shared] = entries[i];
+        std::size_t depth = shared;  // so far it was allowed, or this entry would have been passed over
+        std::size_t next = i + 1;
         forget(levels[depth].mark);
         while (depth < bytes.size()) {
             if (levels.size() <= depth + 1) levels.emplace_back();
             bool can_end = false;
             if (!step(levels[depth].states, static_cast<unsigned char>(bytes[depth]), levels[depth + 1].states, can_end)) {
-                refused_at = depth + 1;
+                next = tokens.behind(i, depth + 1);
                 break;
             }
             levels[++depth].mark = mark();
         }
-        if (refused_at == 0) found(token);
+        if (depth == bytes.size()) found(token);
+        i = next;
     }
     forget(levels.front().mark);
 }

@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <cstdlib>
+#include <unordered_set>
 #include <utility>
 
 #include "grammar/json_strings.h"
@@ -17,25 +18,7 @@ constexpr std::array<std::string_view, 13> unenforceable_keywords{
     "uniqueItems",   "dependentRequired", "dependentSchemas", "dependencies", "$dynamicRef", "$recursiveRef",
 };
 
-// What says something about values of one type only, so that a schema without `type` speaks of that type.
-struct TypeWord {
-    std::string_view keyword;
-    std::string_view type;
-};
-constexpr std::array type_words{
-    TypeWord{"properties", "object"},       TypeWord{"required", "object"},        TypeWord{"additionalProperties", "object"},
-    TypeWord{"patternProperties", "object"}, TypeWord{"propertyNames", "object"},  TypeWord{"minProperties", "object"},
-    TypeWord{"maxProperties", "object"},    TypeWord{"unevaluatedProperties", "object"},
-    TypeWord{"items", "array"},             TypeWord{"prefixItems", "array"},      TypeWord{"minItems", "array"},
-    TypeWord{"maxItems", "array"},          TypeWord{"additionalItems", "array"},  TypeWord{"unevaluatedItems", "array"},
-    TypeWord{"minLength", "string"},        TypeWord{"maxLength", "string"},       TypeWord{"pattern", "string"},
-    TypeWord{"minimum", "number"},          TypeWord{"maximum", "number"},         TypeWord{"exclusiveMinimum", "number"},
-    TypeWord{"exclusiveMaximum", "number"}, TypeWord{"multipleOf", "number"},
-};
-
 constexpr std::array<std::string_view, 7> all_types{"object", "array", "string", "number", "integer", "boolean", "null"};
-
-bool is_true(const SchemaJson* value) { return value && value->is_boolean() && value->get<bool>(); }
 
 // Reads "#/a~1b/c%20d" backwards into its steps.
 std::string unescaped(std::string_view part) {
@@ -75,14 +58,6 @@ const SchemaJson* find_anchor(const SchemaJson& value, const std::string& name, 
     for (const auto& [key, inner] : value.get_object())
         if (const auto* found = find_anchor(inner, name, depth + 1)) return found;
     return nullptr;
-}
-
-// Whether a JSON value has a type that a schema names.
-bool has_type(const SchemaJson& value, std::string_view type) {
-    if (type == "integer") return value.is_number() && std::floor(value.as<double>()) == value.as<double>();
-    return (type == "object" && value.is_object()) || (type == "array" && value.is_array()) ||
-           (type == "string" && value.is_string()) || (type == "number" && value.is_number()) ||
-           (type == "boolean" && value.is_boolean()) || (type == "null" && value.is_null());
 }
 
 }  // namespace
@@ -201,31 +176,44 @@ Result<SchemaCompiler::Rule> SchemaCompiler::body_of(const SchemaJson& schema, P
         return rule_for(flat, path, name);
     }
     WEFT_CHECK(check_keywords(schema, path));
-    for (const std::string_view keyword : {"anyOf", "oneOf"})
+    for (const std::string keyword : {"anyOf", "oneOf"})
         if (member(schema, keyword)) return union_of(schema, keyword, path, name);
     if (member(schema, "enum") || member(schema, "const")) return listed(schema, path);
     return typed(schema, path, name);
 }
 
-Result<SchemaCompiler::Rule> SchemaCompiler::union_of(const SchemaJson& schema, std::string_view keyword, Path path,
-                                                      std::string_view name) {
+Result<std::vector<SchemaJson>> SchemaCompiler::merged_branches(const SchemaJson& schema, const std::string& keyword, Path path) {
     const auto& branches = *member(schema, keyword);
     if (!branches.is_array() || branches.get_array().empty())
-        return wrong(path, "has an '" + std::string(keyword) + "' that is not a list of schemas");
+        return wrong(path, "has an '" + keyword + "' that is not a list of schemas");
     if (branches.get_array().size() > max_union_branches)
-        return wrong(path, "has an '" + std::string(keyword) + "' of more than " + std::to_string(max_union_branches) + " schemas");
+        return wrong(path, "has an '" + keyword + "' of more than " + std::to_string(max_union_branches) + " schemas");
     SchemaJson rest = schema;
-    rest.get_object().erase(std::string(keyword));
-    std::vector<std::string> rules;
+    rest.get_object().erase(keyword);
+    std::vector<SchemaJson> merged;
     for (std::size_t i = 0; i < branches.get_array().size(); ++i) {
-        const auto inner = path + "." + std::string(keyword) + "[" + std::to_string(i) + "]";
-        WEFT_TRY(const auto branch, merge(rest, branches.get_array()[i], inner));
-        WEFT_TRY(auto rule, rule_for(branch, inner, name));
-        if (rule && std::ranges::find(rules, *rule) == rules.end()) rules.push_back(*std::move(rule));
+        WEFT_TRY(auto branch, merge(rest, branches.get_array()[i], path + "." + keyword + "[" + std::to_string(i) + "]"));
+        merged.push_back(std::move(branch));
     }
-    if (rules.empty()) return std::nullopt;
+    return merged;
+}
+
+Result<SchemaCompiler::Rule> SchemaCompiler::union_of(const SchemaJson& schema, const std::string& keyword, Path path,
+                                                      std::string_view name) {
+    WEFT_TRY(const auto branches, merged_branches(schema, keyword, path));
     std::string body;
-    for (const auto& rule : rules) body += (body.empty() ? "" : " | ") + rule;
+    std::unordered_set<std::string> rules;
+    for (std::size_t i = 0; i < branches.size(); ++i) {
+        std::vector<SchemaJson> alternatives{branches[i]};
+        if (keyword == "oneOf") {
+            WEFT_TRY(alternatives, exclusive(branches, i, path));
+        }
+        for (const auto& alternative : alternatives) {
+            WEFT_TRY(auto rule, rule_for(alternative, path + "." + keyword + "[" + std::to_string(i) + "]", name));
+            if (rule && rules.insert(*rule).second) body += (body.empty() ? "" : " | ") + *rule;
+        }
+    }
+    if (body.empty()) return std::nullopt;
     return body;
 }
 
@@ -266,14 +254,16 @@ Result<std::vector<std::string>> SchemaCompiler::types_of(const SchemaJson& sche
     } else if (type) {
         WEFT_CHECK(add(*type));
     } else {
-        for (const auto& [keyword, implied] : type_words)
-            if (member(schema, keyword) && std::ranges::find(types, implied) == types.end()) types.emplace_back(implied);
+        for (const auto& [keyword, implied] : schema.get_object()) {
+            const auto speaks_of = type_of_keyword(keyword);
+            if (!speaks_of.empty() && std::ranges::find(types, speaks_of) == types.end()) types.emplace_back(speaks_of);
+        }
         const auto* format = member(schema, "format");
         const bool enforced = format && format->is_string() && find_format(format->get<std::string>());
         if (types.empty() && enforced) types.emplace_back("string");
         if (types.empty() || member(schema, "enum") || member(schema, "const")) types.assign(all_types.begin(), all_types.end());
     }
-    if (is_true(member(schema, "nullable")) && std::ranges::find(types, "null") == types.end()) types.emplace_back("null");
+    if (const auto* nullable = member(schema, "nullable"); nullable && is_true(*nullable) && std::ranges::find(types, "null") == types.end()) types.emplace_back("null");
     if (std::ranges::find(types, "number") != types.end()) std::erase(types, "integer");
     return types;
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -10,6 +11,7 @@
 
 #include "base/error.h"
 #include "grammar/gbnf_builder.h"
+#include "grammar/number_ranges.h"
 #include "grammar/schema_json.h"
 
 namespace weft {
@@ -37,7 +39,9 @@ class SchemaCompiler {
     [[nodiscard]] Result<Rule> body_of(const SchemaJson& schema, Path path, std::string_view name);
     [[nodiscard]] Result<void> check_keywords(const SchemaJson& schema, Path path);
     [[nodiscard]] Result<const SchemaJson*> resolve(const SchemaJson& reference, Path path) const;
-    [[nodiscard]] Result<Rule> union_of(const SchemaJson& schema, std::string_view keyword, Path path, std::string_view name);
+    // The schemas of anyOf or oneOf, each together with what stands beside them.
+    [[nodiscard]] Result<std::vector<SchemaJson>> merged_branches(const SchemaJson& schema, const std::string& keyword, Path path);
+    [[nodiscard]] Result<Rule> union_of(const SchemaJson& schema, const std::string& keyword, Path path, std::string_view name);
     [[nodiscard]] Result<Rule> listed(const SchemaJson& schema, Path path);
     // Whether one of the values of an enum keeps to the other keywords beside it.
     [[nodiscard]] Result<bool> allows(const SchemaJson& schema, const SchemaJson& value, Path path) const;
@@ -59,10 +63,32 @@ class SchemaCompiler {
     [[nodiscard]] Result<void> merge_items(SchemaJson& into, const SchemaJson& a, const SchemaJson& b, Path path);
     [[nodiscard]] Result<SchemaJson> merge_branches(const SchemaJson& a, const SchemaJson& b, Path path);
 
+    // ---- schema_exclusive.cpp ----
+    // Schemas whose texts are valid for branches[i] and for no other branch.
+    [[nodiscard]] Result<std::vector<SchemaJson>> exclusive(const std::vector<SchemaJson>& branches, std::size_t i, Path path);
+    // Schemas whose texts are those of the first one (or some of them) that are not valid for the other. None: each is
+    // valid for both. Nothing: it cannot be told.
+    using Alternatives = std::optional<std::vector<SchemaJson>>;
+    [[nodiscard]] Result<Alternatives> without(const SchemaJson& schema, const SchemaJson& other, Path path);
+    [[nodiscard]] Result<Alternatives> without_flat(const SchemaJson& schema, const SchemaJson& other, Path path);
+    [[nodiscard]] Result<Alternatives> without_union(const SchemaJson& a, const SchemaJson& b, const std::string& keyword, Path path);
+    [[nodiscard]] Result<Alternatives> union_without(const SchemaJson& a, const std::string& keyword, const SchemaJson& b, Path path);
+    [[nodiscard]] Result<Alternatives> without_values(const SchemaJson& a, const std::vector<SchemaJson>& values, const SchemaJson& b, Path path);
+    [[nodiscard]] Result<Alternatives> without_typed(const SchemaJson& a, std::string_view type, const SchemaJson& b, Path path);
+    [[nodiscard]] Result<Alternatives> without_object(const SchemaJson& a, const SchemaJson& b, Path path);
+    [[nodiscard]] Result<Alternatives> without_array(const SchemaJson& a, const SchemaJson& b, Path path);
+    // Whether a value is valid for a schema.
+    enum class Verdict : std::uint8_t { no, unknown, yes };
+    [[nodiscard]] Result<Verdict> holds(const SchemaJson& value, const SchemaJson& schema, Path path);
+    [[nodiscard]] Result<Verdict> holds_keyword(const SchemaJson& value, const SchemaJson& schema, const std::string& keyword,
+                                                const SchemaJson& expected, Path path);
+    [[nodiscard]] Result<Verdict> holds_properties(const SchemaJson& value, const SchemaJson& properties, Path path);
+    [[nodiscard]] Result<Verdict> holds_union(const SchemaJson& value, const std::string& keyword, const SchemaJson& branches, Path path);
+
     // ---- schema_objects.cpp ----
     struct Property {
         std::string name;
-        std::string rule;  // key, colon and value
+        std::string rule;  // key, colon and value; empty: it has no value, and no other member takes its name
         bool required;
     };
     struct Additional {
@@ -87,6 +113,7 @@ class SchemaCompiler {
     [[nodiscard]] Result<Rule> array(const SchemaJson& schema, Path path, std::string_view name);
     [[nodiscard]] Result<Rule> string(const SchemaJson& schema, Path path, std::string_view name);
     [[nodiscard]] Result<Rule> number(const SchemaJson& schema, bool whole, Path path);
+    [[nodiscard]] static Result<NumberBounds> bounds_of(const SchemaJson& schema, Path path);
 
     GbnfBuilder& builder_;
     const SchemaJson& root_;
@@ -95,6 +122,8 @@ class SchemaCompiler {
     std::size_t steps_ = 0;
     int depth_ = 0;
     int merge_depth_ = 0;
+    int exclusion_depth_ = 0;
+    std::size_t compared_ = 0;  // pairs of alternatives
 };
 
 }  // namespace weft

@@ -1,7 +1,10 @@
 #include "grammar/schema_json.h"
 
 #include <algorithm>
+#include <array>
+#include <cmath>
 #include <glaze/json.hpp>
+#include <utility>
 #include <vector>
 
 #include "grammar/gbnf_builder.h"
@@ -35,6 +38,27 @@ Result<void> check_shape(std::string_view text) {
     }
     return {};
 }
+
+// What says something about values of one type only, so that a schema without `type` speaks of that type.
+struct TypeWord {
+    std::string_view keyword;
+    std::string_view type;
+};
+constexpr std::array type_words{
+    TypeWord{"properties", "object"},       TypeWord{"required", "object"},        TypeWord{"additionalProperties", "object"},
+    TypeWord{"patternProperties", "object"}, TypeWord{"propertyNames", "object"},  TypeWord{"minProperties", "object"},
+    TypeWord{"maxProperties", "object"},    TypeWord{"unevaluatedProperties", "object"},
+    TypeWord{"items", "array"},             TypeWord{"prefixItems", "array"},      TypeWord{"minItems", "array"},
+    TypeWord{"maxItems", "array"},          TypeWord{"additionalItems", "array"},  TypeWord{"unevaluatedItems", "array"},
+    TypeWord{"minLength", "string"},        TypeWord{"maxLength", "string"},       TypeWord{"pattern", "string"},
+    TypeWord{"minimum", "number"},          TypeWord{"maximum", "number"},         TypeWord{"exclusiveMinimum", "number"},
+    TypeWord{"exclusiveMaximum", "number"}, TypeWord{"multipleOf", "number"},
+};
+
+// Say nothing about values.
+constexpr std::array<std::string_view, 16> annotations{
+    "title",   "description", "default",    "examples", "example",    "deprecated",  "readOnly",        "writeOnly",
+    "$schema", "$id",         "$comment",   "$defs",    "definitions", "$anchor", "contentEncoding", "contentMediaType"};
 
 }  // namespace
 
@@ -70,6 +94,38 @@ const SchemaJson* member(const SchemaJson& value, std::string_view key) {
     const auto& members = value.get_object();
     const auto found = members.find(key);
     return found == members.end() ? nullptr : &found->second;
+}
+
+SchemaJson json_of(bool value) {
+    SchemaJson json;
+    json.data = value;
+    return json;
+}
+
+SchemaJson empty_object() {
+    SchemaJson value;
+    value.data = SchemaJson::object_t{};
+    return value;
+}
+
+SchemaJson list_of(std::vector<SchemaJson> elements) {
+    SchemaJson value;
+    value.data = std::move(elements);
+    return value;
+}
+
+bool has_type(const SchemaJson& value, std::string_view type) {
+    if (type == "integer") return value.is_number() && std::floor(value.as<double>()) == value.as<double>();
+    return (type == "object" && value.is_object()) || (type == "array" && value.is_array()) ||
+           (type == "string" && value.is_string()) || (type == "number" && value.is_number()) ||
+           (type == "boolean" && value.is_boolean()) || (type == "null" && value.is_null());
+}
+
+bool is_annotation(std::string_view keyword) { return std::ranges::find(annotations, keyword) != annotations.end(); }
+
+std::string_view type_of_keyword(std::string_view keyword) {
+    const auto found = std::ranges::find(type_words, keyword, &TypeWord::keyword);
+    return found == type_words.end() ? std::string_view() : found->type;
 }
 
 }  // namespace weft

@@ -4,6 +4,7 @@
 #include <glaze/json/generic.hpp>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/error.h"
 
@@ -22,5 +23,19 @@ inline constexpr std::size_t max_schema_members = 2048;  // of one object
 
 // The member of an object, null when there is none or `value` is no object.
 [[nodiscard]] const SchemaJson* member(const SchemaJson& value, std::string_view key);
+
+[[nodiscard]] SchemaJson json_of(bool value);
+[[nodiscard]] SchemaJson empty_object();
+[[nodiscard]] SchemaJson list_of(std::vector<SchemaJson> elements);
+[[nodiscard]] inline bool is_true(const SchemaJson& value) { return value.is_boolean() && value.get<bool>(); }
+[[nodiscard]] inline bool is_false(const SchemaJson& value) { return value.is_boolean() && !value.get<bool>(); }
+
+// Whether a value has a type that a schema names.
+[[nodiscard]] bool has_type(const SchemaJson& value, std::string_view type);
+
+// A keyword that says nothing about values: title, description, ...
+[[nodiscard]] bool is_annotation(std::string_view keyword);
+// The one type that a keyword speaks of ("object" for "properties"); empty for the others.
+[[nodiscard]] std::string_view type_of_keyword(std::string_view keyword);
 
 }  // namespace weft

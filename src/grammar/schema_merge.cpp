@@ -1,36 +1,9 @@
 #include <algorithm>
-#include <array>
 
 #include "grammar/schema_compiler.h"
 
 namespace weft {
 namespace {
-
-// Say nothing about values: not worth carrying into merged schemas.
-constexpr std::array<std::string_view, 16> annotations{
-    "title",   "description", "default",    "examples", "example",    "deprecated",  "readOnly",        "writeOnly",
-    "$schema", "$id",         "$comment",   "$defs",    "definitions", "$anchor", "contentEncoding", "contentMediaType"};
-
-bool is_annotation(std::string_view key) { return std::ranges::find(annotations, key) != annotations.end(); }
-
-bool is_false(const SchemaJson& value) { return value.is_boolean() && !value.get<bool>(); }
-bool is_true(const SchemaJson& value) { return value.is_boolean() && value.get<bool>(); }
-
-SchemaJson empty_object() {
-    SchemaJson value;
-    value.data = SchemaJson::object_t{};
-    return value;
-}
-SchemaJson no_value() {
-    SchemaJson value;
-    value.data = false;
-    return value;
-}
-SchemaJson list_of(std::vector<SchemaJson> elements) {
-    SchemaJson value;
-    value.data = std::move(elements);
-    return value;
-}
 
 bool contains(const std::vector<SchemaJson>& list, const SchemaJson& value) {
     const auto text = compact_json(value);
@@ -98,7 +71,7 @@ Result<SchemaJson> SchemaCompiler::merge(const SchemaJson& first, const SchemaJs
     WEFT_TRY(const auto a, flattened(first, path));
     WEFT_TRY(const auto b, flattened(second, path));
     --merge_depth_;
-    if (is_false(a) || is_false(b)) return no_value();
+    if (is_false(a) || is_false(b)) return json_of(false);
     if (is_true(a)) return b;
     if (is_true(b)) return a;
     if (!a.is_object() || !b.is_object()) return wrong(path, "must be an object, true or false");
@@ -123,16 +96,16 @@ Result<void> SchemaCompiler::merge_keyword(SchemaJson& into, const std::string& 
     if (equal) return {};
     if (key == "type") {
         auto types = common_types(mine, value);
-        if (types.empty()) into = no_value();
+        if (types.empty()) into = json_of(false);
         else into[key] = list_of(std::move(types));
     } else if (key == "required" && mine.is_array() && value.is_array()) {
         for (const auto& name : value.get_array())
             if (!contains(mine.get_array(), name)) mine.get_array().push_back(name);
     } else if (key == "enum" && mine.is_array() && value.is_array()) {
         std::erase_if(mine.get_array(), [&](const SchemaJson& one) { return !contains(value.get_array(), one); });
-        if (mine.get_array().empty()) into = no_value();
+        if (mine.get_array().empty()) into = json_of(false);
     } else if (key == "const") {
-        into = no_value();
+        into = json_of(false);
     } else if (key == "anyOf" || key == "oneOf") {
         WEFT_TRY(auto branches, merge_branches(mine, value, path));
         into[key] = std::move(branches);
@@ -222,7 +195,7 @@ Result<SchemaJson> SchemaCompiler::merge_branches(const SchemaJson& a, const Sch
             WEFT_TRY(auto both, merge(x, y, path));
             if (!is_false(both)) branches.push_back(std::move(both));
         }
-    if (branches.empty()) branches.push_back(no_value());
+    if (branches.empty()) branches.push_back(json_of(false));
     return list_of(std::move(branches));
 }
 

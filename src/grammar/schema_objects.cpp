@@ -12,12 +12,6 @@ namespace {
 // Keys that a schema does not spell out are no longer than this.
 constexpr std::string_view longest_key = "{0,100}";
 
-SchemaJson json_of(bool value) {
-    SchemaJson json;
-    json.data = value;
-    return json;
-}
-
 std::string key_literal(const std::string& name) {
     SchemaJson json;
     json.data = name;
@@ -124,7 +118,8 @@ Result<std::optional<std::vector<SchemaCompiler::Property>>> SchemaCompiler::pro
         WEFT_TRY(const auto value, rule_for(value_schema, where, name));
         const bool needed = required.contains(name);
         if (!value && needed) return std::nullopt;
-        if (value) properties.push_back({.name = name, .rule = key_literal(name) + " " + space + " " + *value, .required = needed});
+        auto rule = value ? key_literal(name) + " " + space + " " + *value : std::string();
+        properties.push_back({.name = name, .rule = std::move(rule), .required = needed});
     }
     return properties;
 }
@@ -203,7 +198,7 @@ Result<SchemaCompiler::Additional> SchemaCompiler::additional_of(const SchemaJso
     } else {
         const auto* inner = member(schema, "additionalProperties");
         // Where nothing at all is declared, an object without members is not what was meant.
-        const bool open = inner || properties.empty();
+        const bool open = inner || std::ranges::all_of(properties, [](const Property& property) { return property.rule.empty(); });
         if (!open || (inner && inner->is_boolean() && !inner->get<bool>())) return additional;
         WEFT_TRY(const auto value, rule_for(inner ? *inner : json_of(true), path + ".additionalProperties", "member"));
         WEFT_TRY(const auto key, member_key(schema, properties, path));
@@ -271,9 +266,10 @@ std::string SchemaCompiler::members(const std::vector<Property>& properties, con
 }
 
 Result<SchemaCompiler::Rule> SchemaCompiler::object(const SchemaJson& schema, Path path, std::string_view name) {
-    WEFT_TRY(const auto properties, properties_of(schema, path));
+    WEFT_TRY(auto properties, properties_of(schema, path));
     if (!properties) return std::nullopt;
     WEFT_TRY(auto additional, additional_of(schema, *properties, path));
+    std::erase_if(*properties, [](const Property& property) { return property.rule.empty(); });
     bool not_empty = false;
     WEFT_CHECK(check_counts(schema, *properties, additional, not_empty, path));
     const auto inside = members(*properties, additional, not_empty, name);

@@ -100,7 +100,7 @@ Result<SchemaCompiler::Rule> SchemaCompiler::string(const SchemaJson& schema, Pa
     return "\"\\\"\" " + c + "{" + std::to_string(wanted.least) + "," + (most ? std::to_string(*most) : "") + "} \"\\\"\"";
 }
 
-Result<SchemaCompiler::Rule> SchemaCompiler::number(const SchemaJson& schema, bool whole, Path path) {
+Result<NumberBounds> SchemaCompiler::bounds_of(const SchemaJson& schema, Path path) {
     for (const std::string_view key : {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}) {
         const auto* value = member(schema, key);
         if (!value || value->is_number()) continue;
@@ -109,6 +109,11 @@ Result<SchemaCompiler::Rule> SchemaCompiler::number(const SchemaJson& schema, bo
     NumberBounds bounds;
     bind(bounds.least, bounds.above_least, member(schema, "minimum"), member(schema, "exclusiveMinimum"), 1);
     bind(bounds.most, bounds.below_most, member(schema, "maximum"), member(schema, "exclusiveMaximum"), -1);
+    return bounds;
+}
+
+Result<SchemaCompiler::Rule> SchemaCompiler::number(const SchemaJson& schema, bool whole, Path path) {
+    WEFT_TRY(const auto bounds, bounds_of(schema, path));
     const auto* multiple = member(schema, "multipleOf");
     if (!multiple) return whole ? add_integer(builder_, bounds) : add_number(builder_, bounds);
     const double step = multiple->as<double>();

@@ -6,8 +6,8 @@
 
 namespace weft {
 
-// The tokens of a vocabulary by their bytes, so that those with a common beginning are looked at together. Constant;
-// borrows the bytes.
+// The tokens of a vocabulary by their bytes, so that those with a common beginning are looked at together, or passed over
+// together. Constant; borrows the bytes.
 class TokenOrder {
   public:
     struct Entry {
@@ -19,9 +19,15 @@ class TokenOrder {
     explicit TokenOrder(const std::vector<std::string_view>& bytes);
 
     [[nodiscard]] const std::vector<Entry>& entries() const { return entries_; }
+    // The first entry behind this one that does not begin with its first n bytes. shared < n <= size of its bytes.
+    [[nodiscard]] std::size_t behind(std::size_t entry, std::size_t n) const {
+        return ends_[first_end_[entry] + n - entries_[entry].shared - 1];
+    }
 
   private:
     std::vector<Entry> entries_;
+    std::vector<std::uint32_t> ends_;       // of each beginning that an entry is the first to have, by length
+    std::vector<std::uint32_t> first_end_;  // of each entry, into ends_
 };
 
 }  // namespace weft

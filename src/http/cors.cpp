@@ -25,7 +25,8 @@ constexpr auto allowed_headers = std::to_array<std::string_view>({
     "anthropic-version", "anthropic-beta", "anthropic-dangerous-direct-browser-access", "x-stainless-arch",
     "x-stainless-async", "x-stainless-custom-poll-interval", "x-stainless-helper-method", "x-stainless-lang",
     "x-stainless-os", "x-stainless-package-version", "x-stainless-poll-helper", "x-stainless-retry-count",
-    "x-stainless-runtime", "x-stainless-runtime-version", "x-stainless-timeout",
+    "x-stainless-runtime", "x-stainless-runtime-version", "x-stainless-timeout", "x-weft-cache", "x-weft-deadline-ms",
+    "x-weft-priority",
 });
 
 constexpr std::string_view exposed_headers =

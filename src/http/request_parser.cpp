@@ -166,6 +166,13 @@ RequestParser::RequestParser(HeadScanner::Limits limits, std::size_t max_body_by
 RequestParser::~RequestParser() = default;
 
 std::expected<std::size_t, Refusal> RequestParser::feed_head(std::string_view received) {
+    auto taken = read_head(received);
+    // The path decides how the error is told.
+    if (!taken && impl_->request.path.empty()) impl_->request.path = readable_path(received);
+    return taken;
+}
+
+std::expected<std::size_t, Refusal> RequestParser::read_head(std::string_view received) {
     switch (impl_->scanner.scan(received)) {
         case HeadScanner::Verdict::incomplete: return 0;
         case HeadScanner::Verdict::complete: break;

@@ -45,6 +45,8 @@ class RequestParser {
     void discard_body();
 
   private:
+    [[nodiscard]] std::expected<std::size_t, Refusal> read_head(std::string_view received);
+
     class Impl;
     std::unique_ptr<Impl> impl_;
 };

@@ -121,6 +121,16 @@ std::expected<RequestTarget, std::string> parse_request_target(std::string_view 
     return parsed;
 }
 
+std::string readable_path(std::string_view head) {
+    constexpr std::size_t enough = 64;
+    const auto space = head.substr(0, head.find('\n')).find(' ');
+    if (space == std::string_view::npos) return {};
+    const auto target = head.substr(space + 1, enough);
+    const auto plain = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '/' || c == '_' || c == '-'; };
+    const auto end = std::ranges::find_if_not(target, plain);
+    return target.starts_with('/') ? std::string(target.begin(), end) : std::string();
+}
+
 bool is_valid_authority(std::string_view authority) {
     if (authority.empty()) return true;
     std::string_view port;

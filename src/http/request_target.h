@@ -19,6 +19,10 @@ struct RequestTarget {
 [[nodiscard]] std::expected<RequestTarget, std::string> parse_request_target(std::string_view method,
                                                                              std::string_view target);
 
+// The beginning of the path of a request that cannot be read, as far as its first line can be told: enough to know whom it
+// was meant for. Empty when there is none.
+[[nodiscard]] std::string readable_path(std::string_view head);
+
 // "host", "host:port", "[v6]:port" without anything that does not belong there; empty is valid.
 [[nodiscard]] bool is_valid_authority(std::string_view authority);
 

@@ -199,12 +199,24 @@ Result<void> check_language_model(const GgufHeader& header) {
 
 // ---- projectors -----------------------------------------------------------------------------------------------------
 
+namespace {
+
+bool says(const GgufHeader& header, const char* key) {
+    const auto* entry = header.find(key);
+    const auto* value = entry == nullptr ? nullptr : std::get_if<GgufScalar>(&entry->value);
+    const auto* flag = value == nullptr ? nullptr : std::get_if<bool>(value);
+    return flag != nullptr && *flag;
+}
+
+}  // namespace
+
+bool projects_images(const GgufHeader& projector) { return says(projector, "clip.has_vision_encoder"); }
+bool projects_audio(const GgufHeader& projector) { return says(projector, "clip.has_audio_encoder"); }
+
 Result<void> check_projector(const GgufHeader& projector) {
     if (projector.string("general.architecture") != "clip") return refuse("general.architecture", "this is no projector");
-    const auto* vision = projector.find("clip.has_vision_encoder");
-    const auto* value = vision == nullptr ? nullptr : std::get_if<GgufScalar>(&vision->value);
-    const auto* has_vision = value == nullptr ? nullptr : std::get_if<bool>(value);
-    if (has_vision == nullptr || !*has_vision) return refuse("clip.has_vision_encoder", "this projector is not for images");
+    if (!projects_images(projector) && !projects_audio(projector))
+        return refuse("clip.has_vision_encoder", "this projector is neither for images nor for audio");
     return {};
 }
 

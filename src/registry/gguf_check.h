@@ -14,8 +14,10 @@ namespace weft {
 // model's tensors. model_load_failed; the message names the key or tensor.
 [[nodiscard]] Result<void> check_adapter(const GgufHeader& adapter, const GgufHeader& model);
 
-// Whether this file is a projector of images, which libmtmd can be given. Whether it fits its model is told when both are
+// Whether this file is a projector of images or recordings, which libmtmd can be given. Whether it fits its model is told when both are
 // loaded. model_load_failed; the message names the key.
 [[nodiscard]] Result<void> check_projector(const GgufHeader& projector);
+[[nodiscard]] bool projects_images(const GgufHeader& projector);
+[[nodiscard]] bool projects_audio(const GgufHeader& projector);
 
 }  // namespace weft

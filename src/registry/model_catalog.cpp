@@ -119,7 +119,8 @@ class Scan {
             }
             info->projector = projector;
             info->projector_bytes = header->file_bytes;
-            info->capabilities.emplace_back("vision");
+            if (projects_images(*header)) info->capabilities.emplace_back("vision");
+            if (projects_audio(*header)) info->capabilities.emplace_back("audio");
             info->digest = mixed(info->digest, header->digest, 1);
         }
         entry.model = std::move(info);
@@ -127,7 +128,7 @@ class Scan {
 
     static void forget_projector(ModelCatalog::Entry& entry, ModelInfo& info) {
         std::erase_if(entry.files, [&](const Mark& file) { return !info.projector.empty() && file.path == info.projector; });
-        std::erase(info.capabilities, "vision");
+        for (const auto* sense : {"vision", "audio"}) std::erase(info.capabilities, sense);
         info.projector.clear();
         info.projector_bytes = 0;
     }

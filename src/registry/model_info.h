@@ -39,7 +39,7 @@ struct ModelInfo {
     std::uint32_t embedding_length = 0;
     std::uint32_t vocabulary = 0;
     std::string chat_template;            // Jinja, as in the file; empty when there is none
-    std::vector<std::string> capabilities;  // completion, tools, insert, thinking, embedding, rerank, vision
+    std::vector<std::string> capabilities;  // completion, tools, insert, thinking, embedding, rerank, vision, audio
     std::shared_ptr<const GgufHeader> header;
 
     // From the configuration.

@@ -25,12 +25,13 @@ struct ToolCall {
     std::string arguments_json;  // an object, as JSON text; key order is the client's
 };
 
-// A picture in a message, as its file is. Gateways check its kind and size (see api::read_image()); it is decoded in the
-// engine process only.
+// A picture or a recording in a message, as its file is. Gateways check its kind and size (see api::read_image(),
+// api::read_audio()); it is decoded in the engine process only.
 struct ChatImage {
     std::size_t at = 0;   // where it stands in the message's content: before this byte
-    std::string bytes{};  // PNG, JPEG, GIF or BMP
+    std::string bytes{};  // PNG, JPEG, WebP, GIF or BMP
     std::string field{};  // where the client wrote it, for errors
+    bool sound = false;   // a recording: WAV or MP3
 };
 
 struct ChatMessage {
@@ -121,7 +122,8 @@ enum class OutputFormat : std::uint8_t {
     regex,        // text that matches a regular expression as a whole
 };
 
-inline constexpr std::uint32_t max_choices = 16;
+inline constexpr std::uint32_t max_choices = 16;      // that are answered
+inline constexpr std::uint32_t max_candidates = 20;   // of which the best are answered
 inline constexpr std::uint32_t max_top_logprobs = 20;
 inline constexpr std::size_t max_stop_strings = 64;
 inline constexpr std::size_t max_stop_string_bytes = 1024;
@@ -129,6 +131,9 @@ inline constexpr std::size_t max_images = 64;                       // of one re
 inline constexpr std::size_t max_image_bytes = 20U << 20;           // of one image's file
 inline constexpr std::uint64_t max_image_pixels = 36'000'000;       // of one image; 3 bytes each once it is decoded
 inline constexpr std::uint32_t max_image_side = 16'384;
+inline constexpr std::size_t max_wav_bytes = 20U << 20;             // of one recording's file
+inline constexpr std::size_t max_mp3_bytes = 4U << 20;              // the same; decoded it is up to sixty times as long
+inline constexpr std::uint32_t max_audio_seconds = 1'800;
 
 struct GenerateRequest {
     Prompt prompt;
@@ -136,7 +141,7 @@ struct GenerateRequest {
     SamplingParams sampling{};
     std::vector<std::string> stop{};          // stop strings; never part of the text that is sent
     std::optional<std::uint32_t> max_tokens{};  // absent = until the model stops or the window is full
-    std::uint32_t choices = 1;                // 1..max_choices sequences that share one prefill
+    std::uint32_t choices = 1;                // 1..max_candidates sequences that share one prefill
     OutputFormat format = OutputFormat::text;
     std::string format_definition{};          // json_schema: the schema as JSON text; gbnf, regex: the text
     std::string format_field{"format"};       // where the client wrote it, for errors

@@ -5,6 +5,7 @@
 // Frames beyond max_frame_bytes and other versions are refused by both sides.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -78,6 +79,7 @@ struct TokenizeMessage {
     std::string text;
     bool add_special = false;
     bool parse_special = true;
+    std::optional<ChatPrompt> chat{};  // instead of the text
 };
 struct DetokenizeMessage {
     std::uint64_t id = 0;

@@ -50,6 +50,8 @@ class Runner {
     // add_special: BOS/EOS as the vocabulary asks. parse_special: "<|im_start|>" in the text is that token.
     virtual void tokenize(std::string text, bool add_special, bool parse_special,
                           std::function<void(Result<std::vector<Token>>)> done) = 0;
+    // The tokens of a chat prompt without images, as a generation would begin with them.
+    virtual void tokenize_chat(ChatPrompt prompt, bool add_special, std::function<void(Result<std::vector<Token>>)> done) = 0;
     virtual void detokenize(std::vector<Token> tokens, std::function<void(Result<std::string>)> done) = 0;
     // The bytes of each token, special ones as their text.
     virtual void pieces(std::vector<Token> tokens, std::function<void(Result<std::vector<std::string>>)> done) = 0;

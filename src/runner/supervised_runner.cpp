@@ -267,6 +267,11 @@ void SupervisedRunner::tokenize(std::string text, bool add_special, bool parse_s
     ask(tokenizes_, id, TokenizeMessage{id, std::move(text), add_special, parse_special}, std::move(done));
 }
 
+void SupervisedRunner::tokenize_chat(ChatPrompt prompt, bool add_special, std::function<void(Result<std::vector<Token>>)> done) {
+    const auto id = next_id_++;
+    ask(tokenizes_, id, TokenizeMessage{.id = id, .text = {}, .add_special = add_special, .chat = std::move(prompt)}, std::move(done));
+}
+
 void SupervisedRunner::detokenize(std::vector<Token> tokens, std::function<void(Result<std::string>)> done) {
     const auto id = next_id_++;
     ask(texts_, id, DetokenizeMessage{id, std::move(tokens)}, std::move(done));

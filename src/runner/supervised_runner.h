@@ -42,6 +42,7 @@ class SupervisedRunner final : public Runner, public std::enable_shared_from_thi
     std::function<void()> embed(EmbedRequest request, std::function<void(Result<EmbedResult>)> done) override;
     void tokenize(std::string text, bool add_special, bool parse_special,
                   std::function<void(Result<std::vector<Token>>)> done) override;
+    void tokenize_chat(ChatPrompt prompt, bool add_special, std::function<void(Result<std::vector<Token>>)> done) override;
     void detokenize(std::vector<Token> tokens, std::function<void(Result<std::string>)> done) override;
     void pieces(std::vector<Token> tokens, std::function<void(Result<std::vector<std::string>>)> done) override;
     void render(ChatPrompt prompt, std::function<void(Result<std::string>)> done) override;

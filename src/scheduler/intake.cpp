@@ -10,8 +10,9 @@ namespace {
 
 // Requests are bounded by the gate; this bounds the questions (tokenize, render) beside them.
 constexpr std::size_t max_queued = 4096;
-// Of the files of images that wait to be looked at, of all requests together.
+// Of the files of images that wait to be looked at, of all requests together, and of those of one tenant.
 constexpr std::size_t max_waiting_image_bytes = 512U << 20;
+constexpr std::size_t max_waiting_image_bytes_of_one = max_waiting_image_bytes / 2;
 // Of one question; some seconds of work.
 constexpr std::size_t max_tokenized_bytes = std::size_t{4} << 20;
 
@@ -35,16 +36,28 @@ std::vector<std::int32_t> message_borders(const LoadedModel& model, const std::v
     return borders;
 }
 
-// Of the images in a message to the engine; 0 when it has none.
-std::size_t image_bytes(const ToEngine& message) {
+// The images in a message to the engine, in their order.
+std::vector<const ChatImage*> images_in(const ToEngine& message) {
     const auto* count = std::get_if<CountMessage>(&message);
     const auto* generate = std::get_if<GenerateMessage>(&message);
     const auto* chat = count != nullptr ? &count->prompt : generate != nullptr ? std::get_if<ChatPrompt>(&generate->request.prompt) : nullptr;
-    std::size_t bytes = 0;
+    std::vector<const ChatImage*> images;
     if (chat != nullptr)
         for (const auto& turn : chat->messages)
-            for (const auto& image : turn.images) bytes += image.bytes.size();
+            for (const auto& image : turn.images) images.push_back(&image);
+    return images;
+}
+
+std::size_t image_bytes(const ToEngine& message) {
+    std::size_t bytes = 0;
+    for (const auto* image : images_in(message)) bytes += image->bytes.size();
     return bytes;
+}
+
+// Who takes turns with whom. Nobody's name is that of those who only count.
+std::string owner_of(const ToEngine& message) {
+    const auto* generate = std::get_if<GenerateMessage>(&message);
+    return generate != nullptr ? "tenant " + generate->request.tenant : "count";
 }
 
 // What is behind an image would move to other positions.
@@ -59,8 +72,8 @@ bool offers_tools(const Prompt& prompt) {
 
 Intake::Intake(Parts parts, std::size_t threads)
     : parts_(std::move(parts)), constraints_(*parts_.model), queue_(max_queued), image_queue_(max_queued) {
-    for (std::size_t i = 0; i < threads; ++i) threads_.emplace_back([this] { work(queue_); });
-    if (parts_.eyes.projector != nullptr) threads_.emplace_back([this] { work(image_queue_); });
+    for (std::size_t i = 0; i < threads; ++i) threads_.emplace_back([this] { work(); });
+    if (parts_.eyes.projector != nullptr) threads_.emplace_back([this] { work_on_images(); });
 }
 
 Intake::~Intake() {
@@ -75,10 +88,12 @@ void Intake::submit(ToEngine message) {
         return refuse(message, {.code = ErrorCode::overloaded, .message = "the model's queue is full, please try again"});
     if (generates != nullptr) board_.enter(id);
     const auto bytes = image_bytes(message);
-    auto& queue = parts_.eyes.projector != nullptr && bytes > 0 ? image_queue_ : queue_;
-    const bool fits = waiting_image_bytes_.fetch_add(bytes) + bytes <= max_waiting_image_bytes || bytes == 0;
-    if (fits && queue.try_push(std::move(message))) return;
-    waiting_image_bytes_ -= bytes;
+    const auto owner = bytes > 0 ? owner_of(message) : std::string();
+    if (bytes == 0 && queue_.try_push(std::move(message))) return;
+    if (bytes > 0 && fits(owner, bytes)) {
+        if (parts_.eyes.projector == nullptr ? queue_.try_push(std::move(message)) : submit_look(owner, message)) return;
+        release(owner, bytes);
+    }
     if (generates != nullptr) {
         board_.leave(id);
         parts_.gate.leave();
@@ -86,17 +101,68 @@ void Intake::submit(ToEngine message) {
     refuse(message, {.code = ErrorCode::overloaded, .message = "the model is busy, please try again"});
 }
 
-void Intake::work(Channel<ToEngine>& queue) {
-    while (auto message = queue.pop()) {
+bool Intake::submit_look(const std::string& owner, ToEngine& message) {
+    Look look{.message = std::move(message)};
+    if (image_queue_.try_push(owner, std::move(look))) return true;
+    message = std::move(look.message);
+    return false;
+}
+
+// Counted at once, so that what is refused is refused before it waits.
+bool Intake::fits(const std::string& owner, std::size_t bytes) {
+    const std::lock_guard lock(bytes_mutex_);
+    const auto own = image_bytes_.find(owner);
+    if (own != image_bytes_.end() && own->second + bytes > max_waiting_image_bytes_of_one) return false;
+    if (image_bytes_[""] + bytes > max_waiting_image_bytes) return false;
+    image_bytes_[""] += bytes;
+    image_bytes_[owner] += bytes;
+    return true;
+}
+
+void Intake::release(const std::string& owner, std::size_t bytes) {
+    const std::lock_guard lock(bytes_mutex_);
+    image_bytes_[""] -= bytes;
+    const auto own = image_bytes_.find(owner);
+    if ((own->second -= bytes) == 0) image_bytes_.erase(own);
+}
+
+void Intake::work() {
+    while (auto message = queue_.pop()) {
         const auto bytes = image_bytes(*message);
-        if (auto* generate = std::get_if<GenerateMessage>(&*message)) prepare(*generate);
-        else if (const auto* tokenize = std::get_if<TokenizeMessage>(&*message)) answer(*tokenize);
-        else if (const auto* detokenize = std::get_if<DetokenizeMessage>(&*message)) answer(*detokenize);
-        else if (const auto* render = std::get_if<RenderMessage>(&*message)) answer(*render);
-        else if (const auto* pieces = std::get_if<PiecesMessage>(&*message)) answer(*pieces);
-        else if (const auto* count = std::get_if<CountMessage>(&*message)) answer(*count);
-        waiting_image_bytes_ -= bytes;
+        const auto owner = owner_of(*message);
+        handle(*message);
+        if (bytes > 0) release(owner, bytes);
     }
+}
+
+void Intake::work_on_images() {
+    while (auto next = image_queue_.pop()) look_at(next->first, std::move(next->second));
+}
+
+// One image, which the projector keeps; when it has seen all of them, the message itself.
+void Intake::look_at(const std::string& owner, Look look) {
+    const auto images = images_in(look.message);
+    const auto* generate = std::get_if<GenerateMessage>(&look.message);
+    const bool cancelled = generate != nullptr && board_.cancelled(generate->id);
+    if (!cancelled && look.images_seen + 1 < images.size()) {
+        // What is wrong with it is told when the prompt is put together.
+        if (parts_.eyes.projector->encode(*images[look.images_seen], parts_.eyes.most_rows)) {
+            ++look.images_seen;
+            return image_queue_.put_back(owner, std::move(look));
+        }
+    }
+    const auto bytes = image_bytes(look.message);
+    handle(look.message);
+    release(owner, bytes);
+}
+
+void Intake::handle(ToEngine& message) {
+    if (auto* generate = std::get_if<GenerateMessage>(&message)) prepare(*generate);
+    else if (const auto* tokenize = std::get_if<TokenizeMessage>(&message)) answer(*tokenize);
+    else if (const auto* detokenize = std::get_if<DetokenizeMessage>(&message)) answer(*detokenize);
+    else if (const auto* render = std::get_if<RenderMessage>(&message)) answer(*render);
+    else if (const auto* pieces = std::get_if<PiecesMessage>(&message)) answer(*pieces);
+    else if (const auto* count = std::get_if<CountMessage>(&message)) answer(*count);
 }
 
 void Intake::prepare(GenerateMessage& message) {
@@ -204,14 +270,31 @@ void Intake::refuse(const ToEngine& message, const Error& error) {
 }
 
 void Intake::answer(const TokenizeMessage& message) {
-    if (message.text.size() > max_tokenized_bytes)
-        return refuse(ToEngine(TokenizeMessage{.id = message.id, .text = {}}),
-                      {.code = ErrorCode::too_large,
-                       .message = "the text is longer than " + std::to_string(max_tokenized_bytes) + " bytes",
-                       .field = "content"});
-    auto tokens = parts_.model->tokenize(message.text, message.parse_special);
-    if (message.add_special) tokens = parts_.model->with_specials(std::move(tokens));
-    (void)parts_.link.write(encode(FromEngine(TokenizeReply{message.id, std::move(tokens)})));
+    auto tokens = tokens_of(message);
+    if (!tokens) return refuse(ToEngine(TokenizeMessage{.id = message.id, .text = {}}), tokens.error());
+    (void)parts_.link.write(encode(FromEngine(TokenizeReply{message.id, std::move(*tokens)})));
+}
+
+Result<std::vector<Token>> Intake::tokens_of(const TokenizeMessage& message) const {
+    std::vector<Token> tokens;
+    const auto too_long = [] { return fail_field(ErrorCode::too_large, "content", "the text is longer than " + std::to_string(max_tokenized_bytes) + " bytes"); };
+    if (message.chat) {
+        std::size_t bytes = 0;
+        for (const auto& turn : message.chat->messages) {
+            bytes += turn.content.size() + turn.thinking.size();
+            if (bytes > max_tokenized_bytes) return too_long();
+            if (!turn.images.empty())
+                return fail_field(ErrorCode::unsupported, turn.images.front().field, "an image is no tokens of the vocabulary: only text can be tokenized");
+        }
+        // As a generation puts it together, so that what a client wrote counts as text here, too.
+        WEFT_TRY(auto prepared, chat_tokens(*parts_.model, *message.chat, parts_.eyes));
+        tokens = std::move(prepared.tokens);
+    } else if (message.text.size() > max_tokenized_bytes) {
+        return too_long();
+    } else {
+        tokens = parts_.model->tokenize(message.text, message.parse_special);
+    }
+    return message.add_special ? parts_.model->with_specials(std::move(tokens)) : tokens;
 }
 
 void Intake::answer(const DetokenizeMessage& message) {

@@ -1,8 +1,10 @@
 #pragma once
 
-#include <atomic>
 #include <memory>
+#include <mutex>
+#include <string>
 #include <thread>
+#include <unordered_map>
 #include <vector>
 
 #include "base/channel.h"
@@ -13,6 +15,7 @@
 #include "runner/messages.h"
 #include "scheduler/cancel_board.h"
 #include "scheduler/event_sink.h"
+#include "scheduler/fair_channel.h"
 #include "scheduler/inbox.h"
 
 namespace weft {
@@ -57,11 +60,23 @@ class Intake {
     [[nodiscard]] bool cancel(std::uint64_t id) { return board_.cancel(id); }
 
   private:
-    void work(Channel<ToEngine>& queue);
+    // A message with images, and how many of them the projector has looked at.
+    struct Look {
+        ToEngine message;
+        std::size_t images_seen = 0;
+    };
+    void work();
+    void work_on_images();
+    void look_at(const std::string& owner, Look look);
+    void handle(ToEngine& message);
+    [[nodiscard]] bool submit_look(const std::string& owner, ToEngine& message);
+    [[nodiscard]] bool fits(const std::string& owner, std::size_t bytes);
+    void release(const std::string& owner, std::size_t bytes);
     void prepare(GenerateMessage& message);
     void forget(std::uint64_t id);  // of a GenerateMessage that goes no further
     void refuse(const ToEngine& message, const Error& error);
     void answer(const TokenizeMessage& message);
+    [[nodiscard]] Result<std::vector<Token>> tokens_of(const TokenizeMessage& message) const;
     void answer(const DetokenizeMessage& message);
     void answer(const RenderMessage& message);
     void answer(const PiecesMessage& message);
@@ -75,8 +90,10 @@ class Intake {
     ConstraintCache constraints_;
     CancelBoard board_;  // of the GenerateMessages in here
     Channel<ToEngine> queue_;
-    Channel<ToEngine> image_queue_;  // whatever has images: looking at one takes as long as a thousand texts
-    std::atomic<std::size_t> waiting_image_bytes_{0};  // in both queues
+    // Whatever has images: looking at one takes as long as a thousand texts. Tenants take turns, image by image.
+    FairChannel<Look> image_queue_;
+    std::mutex bytes_mutex_;  // guards the next one
+    std::unordered_map<std::string, std::size_t> image_bytes_;  // in both queues, by tenant; "": all of them
     std::vector<std::jthread> threads_;
 };
 

@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -31,6 +32,8 @@ struct AddedJob {
     std::int64_t number = 0;
     std::string existing_id{};  // of the job that has the key already; then nothing was added
     bool same_body = true;      // as that job's
+    bool waits = false;         // it was to start at once, but others come first: it is pending
+    std::size_t queue_position = 0;  // see FoundJob
 };
 
 struct JobEnd {
@@ -50,8 +53,28 @@ struct JobEnd {
     std::vector<SessionTurn> turns{};
 };
 
+// What becomes of the row of a job that ends.
+inline void apply_end(JobRow& row, JobEnd end) {
+    row.status = end.status;
+    row.output = std::move(end.output);
+    row.thinking = std::move(end.thinking);
+    row.tool_calls = std::move(end.tool_calls);
+    row.sources = std::move(end.sources);
+    row.trace = std::move(end.trace);
+    row.error_stage = std::move(end.error_stage);
+    row.error_code = std::move(end.error_code);
+    row.error_message = std::move(end.error_message);
+    row.prompt_tokens = end.prompt_tokens;
+    row.cached_tokens = end.cached_tokens;
+    row.completion_tokens = end.completion_tokens;
+    row.finished_ms = end.finished_ms;
+    row.expires_ms = end.expires_ms;
+}
+
 struct FoundJob {
     std::optional<JobRow> row{};
+    std::size_t first_chunk = 0;    // of the row's output: what was known already is left out
+    std::size_t queue_position = 0; // of a pending job that any node may start; 0 else
     std::string expired_tenant{};  // whose it was, when it is no more because its time is over
     bool expired = false;
 };
@@ -63,6 +86,8 @@ struct JobQuery {
     std::string after_id{};  // older than that one
     std::size_t limit = 20;
 };
+
+class SharedJobs;
 
 inline constexpr std::size_t max_page_bytes = 8 << 20;  // of texts; a page ends there even before its limit
 
@@ -84,8 +109,9 @@ class JobStore {
     virtual void add(NewJob job, Done<AddedJob> done) = 0;
     // pending or processing -> processing, with the mark's attempt, which must be new. False: the job is finished.
     virtual void start(JobMark mark, std::int64_t now_ms, Done<bool> done) = 0;
-    // What a running job has said since the last time. Forgotten with the job's end, which says it all.
-    virtual void keep_text(JobMark mark, std::size_t first_chunk, ChunkedText more) = 0;
+    // What a running job has said since the last time. Forgotten with the job's end, which says it all. How many chunks are
+    // kept by then; fewer than before when some got lost on the way. conflict: the job is finished, or at a newer attempt.
+    virtual void keep_text(JobMark mark, std::size_t first_chunk, ChunkedText more, Done<std::size_t> done) = 0;
     // To a final state. False: it is in one already, or at a newer attempt.
     virtual void finish(JobMark mark, JobEnd end, Done<bool> done) = 0;
     // A finished job. It is unknown from then on.
@@ -96,9 +122,9 @@ class JobStore {
     virtual void find(std::string id, Done<FoundJob> done) = 0;
     virtual void list(JobQuery query, Done<JobPage> done) = 0;  // newest first
     virtual void load_request(std::int64_t number, Done<std::string> done) = 0;
-    // Finished jobs whose callback is due by then.
+    // Finished jobs whose callback is due by then. Nodes that share a store do not get the same one for a while.
     virtual void due_callbacks(std::int64_t now_ms, std::size_t limit, Done<std::vector<JobRow>> done) = 0;
-    // Of this process's predecessor, oldest first. Before anything else is asked.
+    // Of this process's predecessor, oldest first; none where nodes take over each other's. Before anything else is asked.
     [[nodiscard]] virtual Result<std::vector<JobRow>> unfinished() = 0;
     // What an unfinished job said before the process ended.
     [[nodiscard]] virtual Result<ChunkedText> kept_text(JobMark mark) = 0;
@@ -109,6 +135,9 @@ class JobStore {
 
     // Forgets what is past its time, at most `limit` jobs at once; an id of an expired job is remembered until then.
     virtual void expire(std::int64_t now_ms, std::int64_t remember_until_ms, std::size_t limit, Done<std::size_t> done) = 0;
+
+    // Null: one process has the store for itself.
+    [[nodiscard]] virtual SharedJobs* shared() { return nullptr; }
 };
 
 }  // namespace weft

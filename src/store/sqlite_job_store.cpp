@@ -242,14 +242,21 @@ void SqliteJobStore::start(JobMark mark, std::int64_t now_ms, Done<bool> done) {
     file_.write(write, hand_over(started, std::move(done)));
 }
 
-void SqliteJobStore::keep_text(JobMark mark, std::size_t first_chunk, ChunkedText more) {
-    const auto write = [mark, first_chunk, more = std::make_shared<const ChunkedText>(std::move(more))](Database& database) -> Result<void> {
+void SqliteJobStore::keep_text(JobMark mark, std::size_t first_chunk, ChunkedText more, Done<std::size_t> done) {
+    const auto kept = std::make_shared<Result<std::size_t>>(first_chunk + more.sizes.size());
+    const auto write = [kept, mark, first_chunk, more = std::make_shared<const ChunkedText>(std::move(more))](Database& database) -> Result<void> {
         WEFT_TRY(auto insert, database.prepare("INSERT INTO kept_text(job, attempt, first_chunk, text, chunk_sizes) "
                                                "SELECT number, attempt, ?3, ?4, ?5 FROM jobs WHERE number=?1 AND attempt=?2 AND status < 2"));
         insert.bind(1, mark.number).bind(2, std::int64_t{mark.attempt}).bind(3, static_cast<std::int64_t>(first_chunk));
-        return insert.bind(4, more->text).bind_blob(5, packed(more->sizes)).run();
+        WEFT_CHECK(insert.bind(4, more->text).bind_blob(5, packed(more->sizes)).run());
+        // Not the write's failure: others may share its transaction.
+        if (database.changed_rows() == 0) *kept = fail(ErrorCode::conflict, "the job is not at that attempt");
+        return {};
     };
-    file_.write(write, ignore);
+    file_.write(write, [kept, done = std::move(done)](Result<void> written) {
+        if (!written) return done(std::unexpected(std::move(written).error()));
+        done(std::move(*kept));
+    });
 }
 
 void SqliteJobStore::finish(JobMark mark, JobEnd end, Done<bool> done) {

@@ -16,7 +16,7 @@ class SqliteJobStore final : public JobStore {
 
     void add(NewJob job, Done<AddedJob> done) override;
     void start(JobMark mark, std::int64_t now_ms, Done<bool> done) override;
-    void keep_text(JobMark mark, std::size_t first_chunk, ChunkedText more) override;
+    void keep_text(JobMark mark, std::size_t first_chunk, ChunkedText more, Done<std::size_t> done) override;
     void finish(JobMark mark, JobEnd end, Done<bool> done) override;
     void remove(std::int64_t number, Done<bool> done) override;
     void callback_tried(std::int64_t number, CallbackState state, std::uint32_t tries, std::int64_t next_ms) override;

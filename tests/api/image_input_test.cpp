@@ -37,6 +37,17 @@ std::string bmp(std::uint32_t width, std::uint32_t height) {
     return "BM" + std::string(12, '\0') + little(40, 4) + little(width, 4) + little(height, 4);
 }
 
+std::string riff(const std::string& chunk) { return "RIFF" + little(static_cast<std::uint32_t>(chunk.size()) + 4, 4) + "WEBP" + chunk; }
+std::string webp(std::uint32_t width, std::uint32_t height) {
+    return riff("VP8 " + little(10, 4) + "\x30\x01\0\x9d\x01\x2a"s + little(width | 0x4000U, 2) + little(height, 2));
+}
+std::string lossless_webp(std::uint32_t width, std::uint32_t height) {
+    return riff("VP8L" + little(5, 4) + "\x2f" + little((width - 1) | (height - 1) << 14U | 0x1000'0000U, 4));
+}
+std::string large_webp(std::uint32_t width, std::uint32_t height, char flags = 0x10) {
+    return riff("VP8X" + little(10, 4) + flags + std::string(3, '\0') + little(width - 1, 3) + little(height - 1, 3));
+}
+
 std::string base64(std::string_view bytes) {
     std::string out;
     append_base64(out, bytes);
@@ -52,7 +63,7 @@ std::string refusal(std::string_view url) {
 }  // namespace
 
 TEST_CASE("the size of an image is read from its header alone") {
-    for (const auto& file : {png(640, 480), jpeg(640, 480), gif(640, 480), bmp(640, 480)}) {
+    for (const auto& file : {png(640, 480), jpeg(640, 480), gif(640, 480), bmp(640, 480), webp(640, 480), lossless_webp(640, 480), large_webp(640, 480)}) {
         const auto header = read_image_header(file);
         REQUIRE(header);
         CHECK(header->width == 640);
@@ -60,7 +71,10 @@ TEST_CASE("the size of an image is read from its header alone") {
         for (std::size_t n = 0; n < 10; ++n) CHECK_FALSE(read_image_header(std::string_view(file).substr(0, n)));
     }
     CHECK(read_image_header(bmp(3, static_cast<std::uint32_t>(-5)))->height == 5);
-    CHECK(read_image_header("RIFF\x10\0\0\0WEBPVP8 "s)->kind == ImageKind::webp);
+    for (std::size_t n = 12; n < 24; ++n) CHECK_FALSE(read_image_header(webp(640, 480).substr(0, n)));
+    CHECK_FALSE(read_image_header(large_webp(640, 480))->animated);
+    CHECK(read_image_header(large_webp(640, 480, 0x02))->animated);
+    CHECK_FALSE(read_image_header(riff("ALPH" + std::string(40, '\0'))));
     CHECK_FALSE(read_image_header("RIFF\x10\0\0\0WAVEfmt "s));
     CHECK_FALSE(read_image_header("<svg/>"));
 }
@@ -90,12 +104,14 @@ TEST_CASE("what is no image, or too much of one, is refused before anything is d
     CHECK(refusal("data:image/png;base64").contains("data:image/png"));
     CHECK(refusal("data:image/png;base64,").contains("in base64"));
     CHECK(refusal("data:image/png;base64,%%%").contains("in base64"));
-    CHECK(refusal(base64("hello, world")).contains("PNG, JPEG, GIF or BMP"));
+    CHECK(refusal(base64("hello, world")).contains("PNG, JPEG, WebP, GIF or BMP"));
     CHECK(refusal(base64(png(0, 5))).contains("with pixels"));
     CHECK(refusal(base64(png(max_image_side + 1, 1))).contains("must have at most"));
     CHECK(refusal(base64(png(10'000, 10'000))).contains("must have at most"));
     CHECK(refusal(base64(png(0xFFFF'FFFFU, 0xFFFF'FFFFU))).contains("must have at most"));
-    CHECK(refusal(base64("RIFF\x10\0\0\0WEBPVP8 "s)).contains("WebP"));
+    CHECK(refusal(base64(webp(640, 480))).empty());
+    CHECK(refusal(base64(large_webp(640, 480, 0x02))).contains("animated WebP"));
+    CHECK(refusal(base64(large_webp(1U << 20U, 480))).contains("16384"));
     CHECK(refusal(std::string(2 * max_image_bytes + 4, 'A')).contains("of at most"));
     CHECK(refusal(base64(png(2, 2) + std::string(max_image_bytes, '\0'))).contains("of at most"));
 }

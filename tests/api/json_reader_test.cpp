@@ -33,6 +33,14 @@ TEST_CASE("a body is JSON, with or without a byte order mark and white space aro
     CHECK(parses(" \r\n\t{} \n"));
 }
 
+TEST_CASE("text that is no JSON says where it stops being JSON") {
+    const auto message = [](std::string_view text) { return parse_json(text).error().message; };
+    CHECK(message("{\"a\":").ends_with("it ends too early"));
+    CHECK(message("").ends_with("it ends too early"));
+    CHECK(message("{\n  \"a\": nope\n}").contains("line 2, column "));
+    CHECK(message("{\"a\":1} x").ends_with("line 1, column 9"));
+}
+
 TEST_CASE("what is not JSON is refused as malformed") {
     for (const std::string_view text : {"",           " ",          "nul",         "{",
                                         "[1,2",       "{} x",       "{'a':1}",     "{\"a\":1,}",

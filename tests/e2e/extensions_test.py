@@ -183,6 +183,20 @@ class Adapters(unittest.TestCase):
         self.assertEqual(plain[1], weak[1])
         self.assertNotEqual(plain, adapted)
 
+    def test_an_adapter_means_the_same_with_the_kernels_and_without(self):
+        if "ggml's own" in self.server.log_text():
+            self.skipTest("the project's kernels do not run here")
+        self.assertIn("cpu_kernels", self.server.log_text())
+        with Server("--config", str(pathlib.Path(self.files.name) / "weft.json"), models=[], env={"WEFT_KERNELS": "off"}) as other:
+            for model in ("adapted", "weak"):
+                ask = {"model": model, "prompt": "Once upon a time", "max_tokens": 1, "temperature": 0, "logprobs": 20, "echo": True}
+                mine, theirs = (s.post("/v1/completions", ask)[1]["choices"][0]["logprobs"] for s in (self.server, other))
+                self.assertEqual(mine["tokens"][:-1], theirs["tokens"][:-1])
+                # As far apart as without an adapter: products of eight bits.
+                for a, b in zip(mine["token_logprobs"][1:-1], theirs["token_logprobs"][1:-1]):
+                    self.assertAlmostEqual(a, b, delta=0.15)
+            self.assertIn("ggml's own", other.log_text())
+
     def test_adapters_change_embeddings_too(self):
         vectors = [self.server.post("/api/embed", {"model": name, "input": "a fox"})[1]["embeddings"][0] for name in ("plain", "adapted")]
         self.assertNotEqual(*vectors)

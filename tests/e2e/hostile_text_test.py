@@ -83,6 +83,17 @@ class HostileText(unittest.TestCase):
         counted = self.length("/v1/messages/count_tokens", body, ["input_tokens"])
         self.assertEqual(counted, self.length("/v1/messages", body, ["usage"]))
 
+    def test_tokenize_of_messages_gives_the_prompt_of_a_chat(self):
+        for content in ("Hi", BREAKOUT, "<|im_end|>" * 3, "</think>"):
+            chat = {"model": "weft-demo", "reasoning_effort": "none",
+                    "messages": [{"role": "system", "content": content}, {"role": "user", "content": content}]}
+            answer = self.server.post("/tokenize", {**chat, "return_token_strs": True})[1]
+            used = self.length("/v1/chat/completions", {**chat, "max_tokens": 1}, ["usage", "prompt_tokens"])
+            self.assertEqual((answer["count"], len(answer["tokens"])), (used, used), content)
+            self.assertEqual("".join(answer["token_strs"]), self.server.post("/apply-template", chat)[1]["prompt"])
+        status, answer = self.server.post("/tokenize", {"model": "weft-demo", "messages": [{"role": "user", "content": "x"}], "parse_special": False})
+        self.assertEqual((status, answer["error"]["param"]), (400, "parse_special"))
+
     def test_the_rendered_text_shows_no_marks(self):
         prompt = self.server.post("/apply-template", {"model": "weft-demo", "messages": [{"role": "user", "content": BREAKOUT}]})[1]["prompt"]
         self.assertIn(BREAKOUT, prompt)

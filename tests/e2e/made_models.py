@@ -221,6 +221,37 @@ def tiny_projector(model, path, width=32, hidden=64, side=32, patch=8, strength=
     write(writer)
 
 
+def tiny_listener(model, path, width=32, hidden=64, layers=1, mel=128, frames=1500):
+    """750 rows for every thirty seconds that it hears, as Qwen2-Audio's."""
+    source = gguf.GGUFReader(model)
+    embedding = int(source.fields[source.fields["general.architecture"].contents() + ".embedding_length"].contents())
+    random = numpy.random.default_rng(6)
+    writer = gguf.GGUFWriter(path, "clip")
+    writer.add_type("mmproj")
+    writer.add_bool("clip.has_audio_encoder", True)
+    writer.add_string("clip.projector_type", "qwen2a")
+    writer.add_bool("clip.use_gelu", True)
+    for key, value in {"num_mel_bins": mel, "embedding_length": width, "feed_forward_length": hidden, "block_count": layers,
+                       "attention.head_count": 2, "projection_dim": embedding}.items():
+        writer.add_uint32("clip.audio." + key, value)
+    writer.add_float32("clip.audio.attention.layer_norm_epsilon", 1e-5)
+    for i, inputs in ((1, mel), (2, width)):
+        writer.add_tensor(f"a.conv1d.{i}.weight", random.normal(0, 0.2, (width, inputs, 3)).astype(numpy.float16))
+        writer.add_tensor(f"a.conv1d.{i}.bias", numpy.zeros((width, 1), numpy.float32))
+    writer.add_tensor("a.position_embd.weight", random.normal(0, 0.1, (frames, width)).astype(numpy.float32))
+    shapes = {"a.post_ln": (width,)}
+    for i in range(layers):
+        shapes |= {f"a.blk.{i}.{name}": (width, width) for name in ("attn_q", "attn_k", "attn_v", "attn_out")}
+        shapes |= {f"a.blk.{i}.ln1": (width,), f"a.blk.{i}.ln2": (width,), f"a.blk.{i}.ffn_up": (hidden, width), f"a.blk.{i}.ffn_down": (width, hidden)}
+    for name, shape in shapes.items():
+        values = numpy.ones(shape) if len(shape) == 1 else random.normal(0, 0.3, shape)
+        writer.add_tensor(name + ".weight", values.astype(numpy.float32))
+        if not name.endswith("attn_k"):  # which has none in this family
+            writer.add_tensor(name + ".bias", numpy.zeros(shape[0], numpy.float32))
+    add_layer(writer, random, "mm.a.fc", embedding, width, 1.0)
+    write(writer)
+
+
 def tiny_qwen2(model, path, width=64, hidden=128, heads=4, layers=2, architecture="qwen2", adds_end=False):
     """A model with the demo model's vocabulary that has learnt nothing: whatever it reads changes what it says.
     adds_end: its vocabulary puts the end-of-sequence token behind every text."""

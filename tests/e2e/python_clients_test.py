@@ -69,6 +69,16 @@ class OllamaClient(unittest.TestCase):
         result = {"role": "tool", "tool_name": "get_weather", "content": WEATHER_RESULT}
         self.assertEqual(self.client.chat(messages=[*WEATHER, call, result], **ask).message.content, WEATHER_ANSWER)
 
+    def test_a_streamed_tool_call_thinking_and_form(self):
+        ask = {"model": "weft-demo", "options": {"temperature": 0}, "stream": True}
+        calls = [call.function for piece in self.client.chat(messages=WEATHER, tools=TOOLS, think=False, **ask) for call in piece.message.tool_calls or []]
+        self.assertEqual([(call.name, call.arguments) for call in calls], [("get_weather", {"city": "Paris"})])
+        pieces = [piece.message for piece in self.client.chat(messages=SUM, think=True, **ask)]
+        self.assertEqual("".join(p.thinking or "" for p in pieces), "5 plus 5 makes 10.")
+        self.assertEqual("".join(p.content or "" for p in pieces), "5 + 5 = 10.")
+        form = self.client.chat(messages=ANA, format=Person.model_json_schema(), think=False, **ask)
+        self.assertEqual(Person.model_validate_json("".join(p.message.content or "" for p in form)), ANA_PERSON)
+
     def test_structured_output(self):
         answer = self.client.chat("weft-demo", ANA, format=Person.model_json_schema(), options={"temperature": 0}, think=False)
         self.assertEqual(Person.model_validate_json(answer.message.content), ANA_PERSON)
@@ -127,6 +137,39 @@ class OpenAIClient(unittest.TestCase):
         result = {"role": "tool", "tool_call_id": message.tool_calls[0].id, "content": WEATHER_RESULT}
         answer = self.client.chat.completions.create(messages=[*WEATHER, message, result], **ask)
         self.assertEqual(answer.choices[0].message.content, WEATHER_ANSWER)
+
+    def test_a_streamed_tool_call(self):
+        with self.client.chat.completions.stream(model="weft-demo", messages=WEATHER, tools=TOOLS, temperature=0) as stream:
+            final = stream.get_final_completion().choices[0]
+        self.assertEqual(final.finish_reason, "tool_calls")
+        self.assertEqual(json.loads(final.message.tool_calls[0].function.arguments), {"city": "Paris"})
+
+    def test_thinking_whole_and_streamed(self):
+        ask = {"model": "weft-demo", "messages": SUM, "temperature": 0, "reasoning_effort": "low"}
+        message = self.client.chat.completions.create(**ask).choices[0].message
+        self.assertEqual((message.reasoning_content, message.content), ("5 plus 5 makes 10.", "5 + 5 = 10."))
+        deltas = [chunk.choices[0].delta for chunk in self.client.chat.completions.create(stream=True, **ask) if chunk.choices]
+        self.assertEqual("".join(getattr(delta, "reasoning_content", None) or "" for delta in deltas), message.reasoning_content)
+        self.assertEqual("".join(delta.content or "" for delta in deltas), message.content)
+
+    def test_a_form_is_kept_in_a_stream(self):
+        # Debian's client cannot parse as it goes: its helper wants a newer JSON library than is packaged beside it.
+        form = {"type": "json_schema", "json_schema": {"name": "person", "schema": Person.model_json_schema() | {"additionalProperties": False}, "strict": True}}
+        chunks = self.client.chat.completions.create(model="weft-demo", messages=ANA, temperature=0, response_format=form, stream=True)
+        text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
+        self.assertEqual(Person.model_validate_json(text), ANA_PERSON)
+
+    def test_responses_with_a_tool_and_thinking(self):
+        ask = {"model": "weft-demo", "temperature": 0}
+        tool = {"type": "function", **TOOLS[0]["function"], "strict": False}
+        first = self.client.responses.create(input=WEATHER, tools=[tool], **ask)
+        call = next(item for item in first.output if item.type == "function_call")
+        self.assertEqual(json.loads(call.arguments), {"city": "Paris"})
+        result = {"type": "function_call_output", "call_id": call.call_id, "output": WEATHER_RESULT}
+        self.assertEqual(self.client.responses.create(input=[result], previous_response_id=first.id, tools=[tool], **ask).output_text, WEATHER_ANSWER)
+        thought = self.client.responses.create(input=SUM, reasoning={"effort": "low", "summary": "auto"}, **ask)
+        reasoning = next(item for item in thought.output if item.type == "reasoning")
+        self.assertEqual(reasoning.summary[0].text, "5 plus 5 makes 10.")
 
     def test_the_parse_helper(self):
         parsed = self.client.chat.completions.parse(model="weft-demo", messages=ANA, temperature=0, response_format=Person)

@@ -1,3 +1,4 @@
+#include <random>
 #include <set>
 #include <string>
 #include <vector>
@@ -94,6 +95,40 @@ TEST_CASE("a budget stops what takes too long") {
     matcher.set_budget(100'000'000);
     CHECK(matcher.accept(std::string(400, 'a') + "!"));
     CHECK_FALSE(matcher.exhausted());
+}
+
+TEST_CASE("what does not begin like an entry stands behind it") {
+    const std::vector<std::string> texts{"b", "abc", "a", "abd", "abc", "ac", "", "abcde"};
+    const TokenOrder order({texts.begin(), texts.end()});
+    const auto& entries = order.entries();
+    REQUIRE(entries.size() == 7);
+    for (std::size_t i = 0; i < entries.size(); ++i)
+        for (std::size_t n = entries[i].shared + 1; n <= entries[i].bytes.size(); ++n) {
+            auto behind = i;
+            while (behind < entries.size() && entries[behind].bytes.starts_with(entries[i].bytes.substr(0, n))) ++behind;
+            CHECK(order.behind(i, n) == behind);
+        }
+}
+
+TEST_CASE("a large vocabulary is asked like each of its tokens") {
+    std::mt19937 random(7);
+    std::vector<std::string> texts;
+    for (int i = 0; i < 3000; ++i) {
+        std::string text;
+        for (auto n = 1 + random() % 5; n > 0; --n) text += "{}\":,aab01 \xC3\xA4"[random() % 13];
+        texts.push_back(text);
+    }
+    const TokenOrder order({texts.begin(), texts.end()});
+    auto matcher = matcher_for("root ::= \"{\" (pair (\",\" pair){0,2})? \"}\"\npair ::= \"\\\"\" [abä]{1,3} \"\\\":\" (root | [01]+)");
+    for (int step = 0; step < 60 && !matcher.ended(); ++step) {
+        std::set<std::int32_t> found, expected;
+        matcher.for_each_allowed(order, [&](std::int32_t token) { found.insert(token); });
+        for (std::size_t i = 0; i < texts.size(); ++i)
+            if (matcher.allows(texts[i])) expected.insert(static_cast<std::int32_t>(i));
+        CHECK(found == expected);
+        REQUIRE_FALSE(expected.empty());
+        REQUIRE(matcher.accept(texts[static_cast<std::size_t>(*std::next(expected.begin(), static_cast<std::ptrdiff_t>(random() % expected.size())))]));
+    }
 }
 
 TEST_CASE("a whole vocabulary is asked like each of its tokens") {

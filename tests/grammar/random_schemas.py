@@ -13,12 +13,18 @@ class RandomSchemas:
             node = {"type": "object", "properties": {"value": self.value(1), "next": {"anyOf": [{"type": "null"}, {"$ref": "#/$defs/node"}]}},
                     "required": ["value", "next"], "additionalProperties": False}
             return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$defs": {"node": node}, "$ref": "#/$defs/node"}
+        if self.recursive and self.random.random() < 0.1:
+            leaf = {"type": "object", "properties": {"op": {"const": "leaf"}, "value": self.value(3)}, "required": ["op", "value"]}
+            pair = {"type": "object", "properties": {"op": {"const": "pair"}, "left": {"$ref": "#/$defs/tree"}, "right": {"$ref": "#/$defs/tree"}},
+                    "required": ["left", "right", "op"]}
+            return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$defs": {"tree": {"oneOf": [leaf, {"type": "null"}, pair]}},
+                    "type": "object", "properties": {"tree": {"$ref": "#/$defs/tree"}}, "required": ["tree"]}
         return self.value(0)
 
     def value(self, depth):
         kinds = [self.string, self.integer, self.number, self.boolean, self.enum, self.const, self.formatted, self.patterned]
         if depth < 3:
-            kinds += [self.object, self.object, self.array, self.tuple, self.any_of, self.one_of, self.all_of, self.types, self.map]
+            kinds += [self.object, self.object, self.array, self.tuple, self.any_of, self.one_of, self.one_of_types, self.one_of_members, self.one_of_kinds, self.all_of, self.types, self.map]
         return self.random.choice(kinds)(depth)
 
     def string(self, depth):
@@ -119,6 +125,36 @@ class RandomSchemas:
         branches = []
         for kind in self.random.sample(["cat", "dog", "fish"], self.random.randint(1, 3)):
             branches.append({"type": "object", "properties": {"kind": {"const": kind}, "data": self.value(depth + 1)}, "required": ["kind", "data"]})
+        return {"oneOf": branches}
+
+    def one_of_types(self, depth):
+        """Alternatives of several types, some of which overlap in a type or a value."""
+        listed = lambda *values: {"enum": self.random.sample(values, self.random.randint(1, len(values)))}
+        kinds = [self.string(depth), self.boolean(depth), {"type": "null"}, {"type": ["null", "boolean"]}, listed(1, 2, "x"), listed(2.0, True, "y"),
+                 {"type": "array", "items": {"type": "integer"}, "maxItems": 2}, {"type": "array", "items": {"type": "string", "maxLength": 5}, "maxItems": 2},
+                 {"type": "integer", "maximum": 10, "minimum": -3}, {"type": "number", "exclusiveMinimum": 10, "maximum": 99}]
+        return {"oneOf": self.random.sample(kinds, self.random.randint(2, 4))}
+
+    def one_of_members(self, depth):
+        """Alternatives by which of the members are there."""
+        names = ["p", "q", "r"]
+        schema = {"type": "object", "properties": {name: self.value(depth + 1) for name in names}}
+        if self.random.random() < 0.3:
+            schema["additionalProperties"] = self.random.choice([False, {"type": "integer"}])
+        if self.random.random() < 0.3:
+            schema["patternProperties"] = {"^x[a-z]{0,3}$": {"type": "boolean"}}
+        schema["oneOf"] = [{"required": [name]} for name in self.random.sample(names, self.random.randint(2, 3))]
+        return schema
+
+    def one_of_kinds(self, depth):
+        """By a member that is a constant here and a list there, not always required; within an allOf now and then."""
+        kinds = [{"const": "a"}, {"enum": ["a", "b"]}, {"const": "c"}, {"enum": [1, None]}]
+        branches = []
+        for kind in self.random.sample(kinds, self.random.randint(2, 3)):
+            branches.append({"type": "object", "properties": {"kind": kind, "more": self.value(depth + 2)},
+                             "required": self.random.choice([["kind"], ["more", "kind"], []])})
+        if self.random.random() < 0.3:
+            return {"allOf": [{"oneOf": branches}, {"type": "object", "properties": {"id": {"type": "boolean"}}, "required": ["id"]}]}
         return {"oneOf": branches}
 
     def all_of(self, depth):

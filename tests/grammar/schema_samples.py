@@ -44,11 +44,14 @@ def main():
                              capture_output=True, text=True, check=True)
     answers = process.stdout.split("\n")[:-1]
     assert len(answers) == len(schemas), f"{len(answers)} answers to {len(schemas)} schemas: {process.stderr}"
-    wrong = refused = whole = unfinished = 0
+    wrong = refused = apart = whole = unfinished = 0
     for schema, answer in zip(schemas, answers):
         texts = json.loads(answer)
         if isinstance(texts, dict):
-            refused += 1
+            # Alternatives drawn at random cannot always be told apart: then that is what the error says.
+            overlap = "keyword 'oneOf'" in texts["error"] and "tell them apart" in texts["error"]
+            apart += overlap
+            refused += not overlap
             print("refused:", texts["error"], json.dumps(schema))
             continue
         validator = validator_for(schema)
@@ -62,10 +65,10 @@ def main():
             except (ValueError, jsonschema.ValidationError) as error:
                 wrong += 1
                 print("WRONG:", str(error).splitlines()[0], "\n  ", text[:300], "\n  ", json.dumps(schema))
-    print(f"{whole} texts of {len(schemas)} schemas, {wrong} wrong, {unfinished} more unfinished; {refused} schemas refused")
+    print(f"{whole} texts of {len(schemas)} schemas, {wrong} wrong, {unfinished} more unfinished; {refused} schemas refused, "
+          f"{apart} more for alternatives that overlap")
     # Some random schemas contradict themselves ("minItems" beyond what a tuple allows, ...); most do not.
-    assert wrong == 0 and refused * 20 <= len(schemas) and unfinished * 10 <= whole
-
+    assert wrong == 0 and refused * 20 <= len(schemas) and apart * 5 <= len(schemas) and unfinished * 10 <= whole
 
 
 if __name__ == "__main__":

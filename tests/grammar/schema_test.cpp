@@ -95,6 +95,82 @@ TEST_CASE("enum, const, anyOf, oneOf, allOf") {
     CHECK_FALSE(allows(base, R"({"id":1})"));
 }
 
+TEST_CASE("oneOf: what two alternatives would take is not written") {
+    // By required members: each alternative goes without what another one asks for.
+    const auto either = R"({"type":"object","properties":{"a":{"type":"integer"},"b":{"type":"integer"},"c":{"type":"integer"}},
+                            "oneOf":[{"required":["a"]},{"required":["b"]}]})";
+    CHECK(allows(either, R"({"a":1,"c":3})"));
+    CHECK(allows(either, R"({"b":2})"));
+    CHECK_FALSE(allows(either, R"({"a":1,"b":2})"));
+    CHECK_FALSE(allows(either, R"({"c":3})"));
+    // By a constant, also one that is not required, behind references and in members of members.
+    const auto kinds = R"({"$defs":{"cat":{"type":"object","properties":{"kind":{"enum":["cat","pet"]},"lives":{"type":"integer"}},"required":["kind"]},
+                           "dog":{"type":"object","properties":{"kind":{"enum":["dog","pet"]},"lives":{"type":"integer"}},"required":["kind"]}},
+                           "oneOf":[{"$ref":"#/$defs/cat"},{"$ref":"#/$defs/dog"}]})";
+    CHECK(allows(kinds, R"({"kind":"dog","lives":1})"));
+    CHECK(allows(kinds, R"({"kind":"cat","lives":9})"));
+    CHECK_FALSE(allows(kinds, R"({"kind":"pet"})"));  // valid for both
+    const auto loose = R"({"oneOf":[{"type":"object","properties":{"kind":{"const":"a"}}},{"type":"object","properties":{"kind":{"const":"b"}}}]})";
+    CHECK(allows(loose, R"({"kind":"a"})"));
+    CHECK(allows(loose, R"({"kind":"b"})"));
+    CHECK_FALSE(allows(loose, "{}"));
+    const auto deep = R"({"oneOf":[{"type":"object","properties":{"m":{"type":"object","properties":{"t":{"const":1}},"required":["t"]}},"required":["m"]},
+                          {"type":"object","properties":{"m":{"type":"object","properties":{"t":{"const":2}},"required":["t"]}},"required":["m"]}]})";
+    CHECK(allows(deep, R"({"m":{"t":2}})"));
+    // A member that is forbidden does not come back as an undeclared one, or by a pattern.
+    const auto open = R"({"oneOf":[{"type":"object","additionalProperties":{"type":"integer"}},{"type":"object","properties":{"x":{"type":"string"}},"required":["x"]}]})";
+    CHECK(allows(open, R"({"x":"y"})"));
+    CHECK(allows(open, R"({"y":1})"));
+    CHECK_FALSE(allows(open, R"({"x":1})"));
+    CHECK_FALSE(allows(open, R"({"y":1,"x":1})"));
+    const auto pattern = R"({"oneOf":[{"type":"object","patternProperties":{"^[a-z]$":{"type":"integer"}}},{"type":"object","properties":{"x":{"type":"string"}},"required":["x"]}]})";
+    CHECK(allows(pattern, R"({"x":"y"})"));
+    CHECK_FALSE(allows(pattern, R"({"x":1})"));
+    CHECK_FALSE(allows(R"({"type":"object","properties":{"a":false},"additionalProperties":true})", R"({"a":1})"));
+}
+
+TEST_CASE("oneOf: types, values, bounds and lists tell alternatives apart") {
+    CHECK(allows(R"({"oneOf":[{"type":["string","null"]},{"type":"null"},{"type":"integer"}]})", "7"));
+    CHECK_FALSE(allows(R"({"oneOf":[{"type":["string","null"]},{"type":"null"}]})", "null"));
+    CHECK(allows(R"({"oneOf":[{"enum":[1,2]},{"enum":[2.0,3]}]})", "1"));
+    CHECK(allows(R"({"oneOf":[{"enum":[1,2]},{"enum":[2.0,3]}]})", "3"));
+    CHECK_FALSE(allows(R"({"oneOf":[{"enum":[1,2]},{"enum":[2.0,3]}]})", "2"));
+    CHECK(allows(R"({"oneOf":[{"type":"boolean"},{"const":true}]})", "false"));
+    CHECK_FALSE(allows(R"({"oneOf":[{"type":"boolean"},{"const":true}]})", "true"));
+    CHECK(allows(R"({"type":"integer","oneOf":[{"maximum":3},{"exclusiveMinimum":3}]})", "4"));
+    CHECK(allows(R"({"type":"string","oneOf":[{"maxLength":3},{"minLength":4}]})", R"("abcd")"));
+    const auto lists = R"({"oneOf":[{"type":"array","items":{"type":"integer"}},{"type":"array","items":{"type":"string"}}]})";
+    CHECK(allows(lists, "[1]"));
+    CHECK(allows(lists, R"(["x","y"])"));
+    CHECK_FALSE(allows(lists, "[]"));  // a list of integers, and of strings
+    // Alternatives that have alternatives.
+    const auto nested = R"({"oneOf":[{"anyOf":[{"type":"integer"},{"type":"string"}]},{"oneOf":[{"type":"null"},{"type":"string"}]}]})";
+    CHECK(allows(nested, "1"));
+    CHECK(allows(nested, "null"));
+    CHECK_FALSE(allows(nested, R"("x")"));
+}
+
+TEST_CASE("oneOf: alternatives that cannot be told apart are refused, or let go where that is wanted") {
+    const auto overlap = R"({"type":"object","properties":{"n":{"oneOf":[{"type":"number","multipleOf":2},{"type":"integer"}]}}})";
+    CHECK(refusal(overlap) == "the keyword 'oneOf' at $.properties.n cannot be enforced (alternatives 0 and 1 may both be valid: tell them "
+                              "apart by type, by a constant member or by required members, or use anyOf)");
+    CHECK(gbnf_for(overlap, Unenforceable::ignore));
+    CHECK(refusal(R"({"oneOf":[{"type":"integer"},{"type":"integer"}]})") == "the schema allows no value at all");
+    CHECK_FALSE(refusal(R"({"oneOf":[{"type":"string"},{"type":"string","pattern":"^a"}]})").empty());
+    // Many alternatives by one constant are quick; hostile ones end.
+    std::string many = R"({"oneOf":[)";
+    for (int i = 0; i < 100; ++i)
+        many += std::string(i ? "," : "") + R"({"type":"object","properties":{"k":{"const":)" + std::to_string(i) + R"(},"v":{"type":"string"}},"required":["k","v"]})";
+    CHECK(allows(many + "]}", R"({"k":99,"v":"x"})"));
+    std::string hostile = R"({"oneOf":[)";
+    for (int i = 0; i < 40; ++i) {
+        hostile += std::string(i ? "," : "") + R"({"type":"object","properties":{)";
+        for (int j = 0; j < 12; ++j) hostile += std::string(j ? "," : "") + "\"p" + std::to_string(j) + R"(":{"$ref":"#"})";
+        hostile += R"(},"required":["p0","p1","p2","p3","p4","p5","p6","p7","p8","p9","p10","p11"],"minProperties":)" + std::to_string(i) + "}";
+    }
+    CHECK_FALSE(refusal(hostile + "]}").empty());
+}
+
 TEST_CASE("references, also to itself") {
     const auto tree = R"({"$defs":{"n":{"type":"object","properties":{"v":{"type":"integer"},"c":{"type":"array","items":{"$ref":"#/$defs/n"}}},
                           "required":["v","c"]}},"$ref":"#/$defs/n"})";

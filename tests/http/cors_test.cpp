@@ -123,7 +123,7 @@ TEST_CASE("a preflight is answered on every path, known or not") {
         for (const std::string name : {"Authorization", "Content-Type", "User-Agent", "Accept", "X-Requested-With",
                                        "OpenAI-Beta", "x-api-key", "anthropic-version", "anthropic-beta",
                                        "anthropic-dangerous-direct-browser-access", "x-stainless-retry-count",
-                                       "x-stainless-timeout", "X-Custom"})
+                                       "x-stainless-timeout", "x-weft-cache", "x-weft-priority", "x-weft-deadline-ms", "X-Custom"})
             CHECK(allowed.contains(name));
         CHECK_FALSE(allowed.contains("authorization"));
     }
@@ -134,7 +134,7 @@ TEST_CASE("what a page asks for in a preflight cannot break out of its header") 
     RawClient client(server.port());
     const auto response =
         client.ask(preflight("/", "Origin: http://localhost\r\nAccess-Control-Request-Headers: good, b@d, <x>, also bad\r\n"));
-    CHECK(response.headers.at("access-control-allow-headers").ends_with("x-stainless-timeout, good"));
+    CHECK(response.headers.at("access-control-allow-headers").ends_with("x-weft-priority, good"));
 }
 
 TEST_CASE("OPTIONS without an origin names the methods of the path") {

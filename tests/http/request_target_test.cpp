@@ -5,6 +5,15 @@
 
 namespace weft::http::test {
 
+TEST_CASE("of a request that cannot be read the beginning of its path is known") {
+    CHECK(readable_path("GET /v1/models/%zz HTTP/1.1\r\n") == "/v1/models/");
+    CHECK(readable_path("POST /v1/messages?a=b HTTP/1.1\r\nHost: a") == "/v1/messages");
+    CHECK(readable_path("GET /" + std::string(1000, 'a')).size() == 64);
+    CHECK(readable_path("GET\r\nX: /v1/models").empty());
+    CHECK(readable_path("GET http://a/v1 HTTP/1.1").empty());
+    CHECK(readable_path("").empty());
+}
+
 TEST_CASE("a request target becomes one path, however it was written") {
     struct Case {
         std::string target, path, query;

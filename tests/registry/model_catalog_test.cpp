@@ -264,14 +264,16 @@ TEST_CASE("adapters make another model of a file, and one that does not fit make
     CHECK(digest("adapted") != before);
 }
 
-TEST_CASE("a projector makes a model that sees, and what is none makes it one that cannot be loaded") {
+TEST_CASE("a projector makes a model that sees or hears, and what is none makes it one that cannot be loaded") {
     Scene scene;
     const auto file = scene.put("elsewhere/base/base.gguf");
     const auto eyes = GgufWriter().string("general.type", "mmproj").string("general.architecture", "clip").boolean("clip.has_vision_encoder", 1).tensor("v.a", {4});
     const auto ears = GgufWriter().string("general.architecture", "clip").boolean("clip.has_audio_encoder", 1).tensor("a.a", {4});
+    const auto nothing = GgufWriter().string("general.architecture", "clip").tensor("x.a", {4});
     const auto projector = scene.put("elsewhere/base/eyes.gguf", eyes);
     scene.sources.models = {{.name = "plain", .path = file}, {.name = "seer", .path = file, .projector = projector},
-                            {.name = "deaf", .path = file, .projector = scene.put("elsewhere/base/ears.gguf", ears)},
+                            {.name = "hearer", .path = file, .projector = scene.put("elsewhere/base/ears.gguf", ears)},
+                            {.name = "numb", .path = file, .projector = scene.put("elsewhere/base/nothing.gguf", nothing)},
                             {.name = "wrong", .path = file, .projector = file},
                             {.name = "missing", .path = file, .projector = "/nowhere.gguf"}};
     scene.scan();
@@ -282,7 +284,11 @@ TEST_CASE("a projector makes a model that sees, and what is none makes it one th
     const auto plain = scene.catalog.find("plain").value();
     CHECK_FALSE(plain->can("vision"));
     CHECK(plain->digest != seer->digest);
-    CHECK(scene.catalog.find("deaf").error().message == "model 'deaf:latest' cannot be loaded: projector: key 'clip.has_vision_encoder': this projector is not for images");
+    CHECK_FALSE(seer->can("audio"));
+    CHECK(scene.catalog.find("hearer").value()->can("audio"));
+    CHECK_FALSE(scene.catalog.find("hearer").value()->can("vision"));
+    CHECK(scene.catalog.find("numb").error().message ==
+          "model 'numb:latest' cannot be loaded: projector: key 'clip.has_vision_encoder': this projector is neither for images nor for audio");
     CHECK(scene.catalog.find("wrong").error().message == "model 'wrong:latest' cannot be loaded: projector: key 'general.architecture': this is no projector");
     CHECK_FALSE(scene.catalog.find("missing"));
 

@@ -1,6 +1,8 @@
 #include "services/responses/response_store.h"
 
+#include <algorithm>
 #include <catch2/catch_test_macros.hpp>
+#include <map>
 
 using namespace weft;
 using namespace std::chrono_literals;
@@ -21,7 +23,112 @@ StoredResponse response(const std::string& id, const std::string& previous = "")
             .output = {{.id = "out_" + id, .json = "[2]"}}};
 }
 
+// What a process leaves to the next one.
+class FakeArchive final : public ResponseArchive {
+  public:
+    void put(ArchivedResponse response, Done done) override {
+        if (full) return done(fail(ErrorCode::storage_full, "the disk is full"));
+        const auto key = response.tenant + "/" + response.id;
+        rows[key] = std::move(response);
+        done(true);
+    }
+    void touch(std::string tenant, std::string id, std::int64_t used_s) override { rows.at(tenant + "/" + id).used_s = used_s; }
+    void remove(std::string tenant, std::string id, Done done) override { done(rows.erase(tenant + "/" + id) > 0); }
+    Result<void> recover(const std::function<bool(ArchivedResponse)>& take) override {
+        std::vector<ArchivedResponse> all;
+        for (const auto& [key, row] : rows) all.push_back(row);
+        std::ranges::sort(all, std::ranges::greater(), &ArchivedResponse::used_s);
+        for (const auto& row : all)
+            if (!take(row)) rows.erase(row.tenant + "/" + row.id);
+        return {};
+    }
+
+    std::map<std::string, ArchivedResponse> rows;
+    bool full = false;
+};
+
+struct Process {
+    Process(FakeArchive& archive, const HandClock& clock, std::int64_t unix_s, ResponseStore::Limits limits = {})
+        : now_s(unix_s), store(clock, limits, {.archive = &archive, .unix_s = [this] { return now_s; }}) {
+        REQUIRE(store.recover());
+    }
+    std::int64_t now_s;
+    ResponseStore store;
+};
+
 }  // namespace
+
+TEST_CASE("the next process goes on from what this one stored") {
+    HandClock clock;
+    FakeArchive archive;
+    {
+        Process first(archive, clock, 1000);
+        auto one = response("a");
+        one.tenant = "t";
+        one.json = std::string("{\"bytes\":\"\0\"}", 13);
+        first.store.put(std::move(one));
+        auto two = response("b", "a");
+        two.tenant = "t";
+        first.store.put(std::move(two));
+        first.store.put(response("gone"));
+        CHECK(first.store.erase("", "gone"));
+    }
+    Process second(archive, clock, 1100);
+    CHECK(second.store.size() == 2);
+    const auto chain = second.store.chain("t", "b");
+    REQUIRE(chain.size() == 2);
+    CHECK(chain[0]->json == std::string("{\"bytes\":\"\0\"}", 13));
+    CHECK(chain[1]->output.at(0).json == "[2]");
+    CHECK(second.store.find_item("t", "in_a"));
+    CHECK_FALSE(second.store.find("", "a"));
+}
+
+TEST_CASE("what was forgotten, is too old, or is broken does not come back") {
+    HandClock clock;
+    FakeArchive archive;
+    {
+        Process first(archive, clock, 1000, {.responses = 2});
+        for (const auto* id : {"a", "b", "c"}) first.store.put(response(id));
+        CHECK(archive.rows.size() == 2);
+        first.now_s = 1000 + 3600;
+        clock.time += 1h;
+        CHECK(first.store.find("", "b"));  // the archive learns of it
+    }
+    archive.rows["/x"] = {.tenant = "", .id = "x", .used_s = 4600, .content = "not what was written"};
+    Process second(archive, clock, 1000 + 25 * 3600);
+    CHECK(second.store.size() == 1);
+    CHECK(second.store.find("", "b"));
+    CHECK(archive.rows.size() == 1);
+}
+
+TEST_CASE("the least recently used of another process make room first") {
+    HandClock clock;
+    FakeArchive archive;
+    {
+        Process first(archive, clock, 1000);
+        for (const auto* id : {"a", "b", "c"}) {
+            first.store.put(response(id));
+            ++first.now_s;
+        }
+    }
+    Process second(archive, clock, 2000, {.responses = 2});
+    CHECK_FALSE(second.store.find("", "a"));
+    second.store.put(response("d"));
+    CHECK(second.store.find("", "c"));
+    CHECK_FALSE(second.store.find("", "b"));
+    CHECK(archive.rows.size() == 2);
+}
+
+TEST_CASE("a response that cannot be written down is kept in memory, and says so") {
+    HandClock clock;
+    FakeArchive archive;
+    Process process(archive, clock, 1000);
+    archive.full = true;
+    Result<bool> outcome = true;
+    process.store.put(response("a"), [&](Result<bool> put) { outcome = std::move(put); });
+    CHECK(outcome.error().code == ErrorCode::storage_full);
+    CHECK(process.store.find("", "a"));
+}
 
 TEST_CASE("a stored response is found by its id and by the ids of its items until it is erased") {
     const HandClock clock;

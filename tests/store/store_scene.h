@@ -11,17 +11,14 @@
 
 namespace weft::test {
 
-// A store in a folder of its own, whose answers are taken one after the other on the test's thread.
-class StoreScene {
+// What tests of jobs say to a store, whatever it is made of. Answers are taken one after the other on the test's thread.
+class JobScene {
   public:
-    explicit StoreScene(SqliteFile::Limits limits = {}) : limits_(limits) { open(); }
+    virtual ~JobScene() = default;
 
     // As a process that ends and another one that starts.
-    void reopen() {
-        store.reset();
-        file.reset();
-        open();
-    }
+    virtual void reopen() = 0;
+    virtual JobStore& jobs() = 0;
 
     template <typename T, typename Ask>
     Result<T> get(Ask&& ask) {
@@ -32,17 +29,43 @@ class StoreScene {
     }
 
     Result<AddedJob> add(NewJob job) {
-        return get<AddedJob>([&](auto done) { store->add(std::move(job), done); });
+        return get<AddedJob>([&](auto done) { jobs().add(std::move(job), done); });
     }
     Result<bool> start(JobMark mark, std::int64_t now_ms = 1) {
-        return get<bool>([&](auto done) { store->start(mark, now_ms, done); });
+        return get<bool>([&](auto done) { jobs().start(mark, now_ms, done); });
+    }
+    Result<std::size_t> keep_text(JobMark mark, std::size_t first_chunk, ChunkedText more) {
+        return get<std::size_t>([&](auto done) { jobs().keep_text(mark, first_chunk, std::move(more), done); });
     }
     Result<bool> finish(JobMark mark, JobEnd end) {
-        return get<bool>([&](auto done) { store->finish(mark, std::move(end), done); });
+        return get<bool>([&](auto done) { jobs().finish(mark, std::move(end), done); });
     }
-    std::optional<JobRow> find(const std::string& id) {
-        return get<FoundJob>([&](auto done) { store->find(id, done); }).value().row;
+    Result<bool> remove(std::int64_t number) {
+        return get<bool>([&](auto done) { jobs().remove(number, done); });
     }
+    Result<FoundJob> look_up(const std::string& id) {
+        return get<FoundJob>([&](auto done) { jobs().find(id, done); });
+    }
+    std::optional<JobRow> find(const std::string& id) { return look_up(id).value().row; }
+    // What an unfinished job has said so far.
+    virtual ChunkedText kept(const std::string& id, JobMark mark) = 0;
+
+  protected:
+    virtual void run_one() = 0;
+};
+
+// A store in a folder of its own.
+class StoreScene final : public JobScene {
+  public:
+    explicit StoreScene(SqliteFile::Limits limits = {}) : limits_(limits) { open(); }
+
+    void reopen() override {
+        store.reset();
+        file.reset();
+        open();
+    }
+    JobStore& jobs() override { return *store; }
+    ChunkedText kept(const std::string&, JobMark mark) override { return store->kept_text(mark).value(); }
 
     TemporaryFolder folder;
     std::unique_ptr<SqliteFile> file;
@@ -58,7 +81,7 @@ class StoreScene {
         store = std::make_unique<SqliteJobStore>(*file);
     }
 
-    void run_one() {
+    void run_one() override {
         std::unique_lock lock(mutex_);
         filled_.wait(lock, [this] { return !work_.empty(); });
         auto work = std::move(work_.front());

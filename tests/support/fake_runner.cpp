@@ -209,10 +209,26 @@ std::function<void()> FakeRunner::embed(EmbedRequest request, std::function<void
     return [this] { ++cancelled_embeds; };
 }
 
+namespace {
+
+std::string plainly(const ChatPrompt& prompt) {
+    std::string text;
+    for (const auto& message : prompt.messages) text += message.role + ": " + message.content + "\n";
+    return text;
+}
+
+}  // namespace
+
 void FakeRunner::tokenize(std::string text, bool, bool, std::function<void(Result<std::vector<Token>>)> done) {
     std::vector<Token> tokens;
     for (const unsigned char c : text) tokens.push_back(c);
     asio::post(io_, [done = std::move(done), tokens = std::move(tokens)] { done(tokens); });
+}
+
+void FakeRunner::tokenize_chat(ChatPrompt prompt, bool, std::function<void(Result<std::vector<Token>>)> done) {
+    auto text = plainly(prompt);
+    rendered.push_back(std::move(prompt));
+    tokenize(std::move(text), false, true, std::move(done));
 }
 
 void FakeRunner::detokenize(std::vector<Token> tokens, std::function<void(Result<std::string>)> done) {
@@ -224,16 +240,6 @@ void FakeRunner::pieces(std::vector<Token> tokens, std::function<void(Result<std
     for (const auto token : tokens) texts.emplace_back(1, static_cast<char>(token));
     asio::post(io_, [done = std::move(done), texts = std::move(texts)] { done(texts); });
 }
-
-namespace {
-
-std::string plainly(const ChatPrompt& prompt) {
-    std::string text;
-    for (const auto& message : prompt.messages) text += message.role + ": " + message.content + "\n";
-    return text;
-}
-
-}  // namespace
 
 void FakeRunner::count(ChatPrompt prompt, std::function<void(Result<std::uint32_t>)> done) {
     const auto tokens = static_cast<std::uint32_t>(plainly(prompt).size());

@@ -29,6 +29,9 @@ constexpr Route routes[] = {
     {"POST", "/sessions", create_session},
     {"GET", "/sessions/:id", show_session},
     {"DELETE", "/sessions/:id", delete_session},
+};
+
+constexpr Route document_routes[] = {
     {"GET", "/documents", list_documents},
     {"POST", "/documents", add_document},
     {"GET", "/documents/:id", show_document},
@@ -44,12 +47,23 @@ Answered answer_if_there(http::Exchange& exchange, const Services& services, Ans
     co_await answer(exchange, services);
 }
 
+Answered answer_about_documents(http::Exchange& exchange, const Services& services, Answer answer) {
+    if (services.jobs != nullptr && services.documents == nullptr)
+        co_return co_await reply_error(exchange, {.code = ErrorCode::not_implemented,
+                                                  .message = "this server shares its jobs with others (jobs.store), and documents cannot be shared yet"});
+    co_await answer_if_there(exchange, services, answer);
+}
+
 }  // namespace
 
 void add_routes(http::Router& router, const Services& services) {
     for (const auto& route : routes)
         router.add(route.method, std::string("/api/v1") + route.pattern, [services, answer = route.answer](http::Exchange& exchange) {
             return answer_if_there(exchange, services, answer);
+        });
+    for (const auto& route : document_routes)
+        router.add(route.method, std::string("/api/v1") + route.pattern, [services, answer = route.answer](http::Exchange& exchange) {
+            return answer_about_documents(exchange, services, answer);
         });
 }
 

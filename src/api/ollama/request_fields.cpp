@@ -64,6 +64,7 @@ Result<std::optional<KeepAlive>> keep_alive_in(const JsonReader& body) {
     const auto value = body["keep_alive"];
     if (value.absent()) return std::nullopt;
     if (value.is_string()) return parse_keep_alive(value.json().get<std::string>());
+    if (!value.is_number()) return value.wrong_type("a duration such as \"10m\" or a number of seconds");
     WEFT_TRY(const auto seconds, value.number());
     return keep_alive_of_seconds(*seconds);
 }

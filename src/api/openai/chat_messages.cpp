@@ -3,6 +3,7 @@
 #include <map>
 #include <string>
 
+#include "api/audio_input.h"
 #include "api/image_input.h"
 #include "api/openai/request_fields.h"
 
@@ -23,7 +24,6 @@ Result<ChatImage> read_image_part(const JsonReader& part) {
 Result<std::string> read_text_part(const JsonReader& part, std::string_view type, std::string_view role) {
     if (type == "text" || type == "input_text" || type == "output_text") return required_string(part["text"]);
     if (type == "refusal" && role == "assistant") return required_string(part["refusal"]);
-    if (type == "input_audio") return not_supported_yet(part, "audio input");
     if (type == "file" || type == "input_file") return not_supported_yet(part, "file input");
     return part["type"].invalid("must be a type of content part that a message of role '" + std::string(role) +
                                 "' can have, not '" + std::string(type) + "'");
@@ -39,6 +39,11 @@ Result<void> read_part(const JsonReader& part, std::string_view role, ContentBui
     if (type == "image_url" || type == "input_image") {
         WEFT_TRY(auto image, read_image_part(part));
         content.add(std::move(image));
+        return {};
+    }
+    if (type == "input_audio") {
+        WEFT_TRY(auto recording, read_audio(part["input_audio"]));
+        content.add(std::move(recording));
         return {};
     }
     WEFT_TRY(const auto text, read_text_part(part, type, role));

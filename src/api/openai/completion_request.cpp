@@ -76,7 +76,7 @@ Result<void> read_choices(const JsonReader& body, CompletionCall& call) {
     WEFT_TRY(const auto n, body["n"].integer(1, max_choices));
     call.choices = static_cast<std::uint32_t>(n.value_or(1));
     const auto best_of = body["best_of"];
-    WEFT_TRY(const auto candidates, best_of.integer(1, max_choices));
+    WEFT_TRY(const auto candidates, best_of.integer(1, max_candidates));
     call.candidates = static_cast<std::uint32_t>(candidates.value_or(call.choices));
     if (call.candidates < call.choices) return best_of.invalid("must be at least 'n'", ErrorReason::below_minimum);
     if (call.candidates > call.choices && call.stream.stream)

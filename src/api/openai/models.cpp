@@ -15,6 +15,7 @@ Json list_of(const std::vector<std::string>& texts) {
 Json modalities_of(const ModelInfo& model) {
     std::vector<std::string> input{"text"};
     if (model.can("vision")) input.emplace_back("image");
+    if (model.can("audio")) input.emplace_back("audio");
     Json out;
     out["input_modalities"] = list_of(input);
     out["output_modalities"] = list_of({"text"});

@@ -24,7 +24,7 @@ Json props_of(const ModelInfo& model, const std::vector<ResidentModel>& resident
     settings["params"] = std::move(params);
     Json modalities = Json::object_t{};
     modalities["vision"] = model.can("vision");
-    modalities["audio"] = false;
+    modalities["audio"] = model.can("audio");
     Json props = Json::object_t{};
     props["default_generation_settings"] = std::move(settings);
     props["total_slots"] = running ? std::uint64_t{running->description.slots} : std::uint64_t{0};

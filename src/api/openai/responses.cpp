@@ -4,6 +4,7 @@
 #include "api/openai/request_fields.h"
 #include "api/openai/response_request.h"
 #include "api/openai/response_writer.h"
+#include "services/pending.h"
 
 namespace weft::api::openai {
 namespace asio = boost::asio;
@@ -29,12 +30,14 @@ class Keeper {
         : store_(call.store ? services.responses : nullptr),
           response_{.id = std::move(id), .json = {}, .tenant = call.request.generate.tenant, .previous_id = call.previous_id, .input = call.input} {}
 
-    void keep(const ResponseWriter& writer) {
-        if (!store_) return;
+    // Over when it is written down; one that cannot be is kept in memory alone.
+    asio::awaitable<void> keep(const ResponseWriter& writer, asio::any_io_executor io) {
+        if (!store_) co_return;
         response_.json = writer.object();
         response_.output = writer.output();
-        store_->put(std::move(response_));
-        store_.reset();
+        const Pending<bool> kept(std::move(io));
+        store_->put(std::move(response_), kept.setter());
+        (void)co_await kept.wait();
     }
 
   private:
@@ -63,11 +66,15 @@ asio::awaitable<void> answer_streamed(http::Exchange& exchange, const Services& 
     reply->rules.early_arguments = true;
     writer.use(std::move(reply->rules));
     // Kept before the client can know that it is complete.
+    std::string last;
     const auto add = [&](GenerationEvent event, std::string& out) {
-        writer.add(std::move(event), out);
-        if (writer.finished()) keeper.keep(writer);
+        std::string text;
+        writer.add(std::move(event), text);
+        (writer.finished() ? last : out) += text;
     };
-    if (co_await waiter.send_all(reply->events, add)) co_await exchange.finish_stream();
+    if (!co_await waiter.send_all(reply->events, add)) co_return;
+    co_await keeper.keep(writer, exchange.executor());
+    if (co_await waiter.write(last)) co_await exchange.finish_stream();
 }
 
 asio::awaitable<void> answer_whole(http::Exchange& exchange, const Services& services, ResponseCall call,
@@ -83,7 +90,7 @@ asio::awaitable<void> answer_whole(http::Exchange& exchange, const Services& ser
     };
     if (const auto all = co_await collect(exchange, reply->events, add); !all)
         co_return co_await reply_error(exchange, services, blame_prompt(all.error(), input_field));
-    keeper.keep(writer);
+    co_await keeper.keep(writer, exchange.executor());
     co_await reply_json(exchange, services, writer.object());
 }
 

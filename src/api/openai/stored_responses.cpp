@@ -6,6 +6,7 @@
 #include "api/openai/errors.h"
 #include "api/openai/handlers.h"
 #include "http/request_target.h"
+#include "services/pending.h"
 
 namespace weft::api::openai {
 namespace {
@@ -84,7 +85,11 @@ Answered show_response(http::Exchange& exchange, const Services& services) {
 
 Answered delete_response(http::Exchange& exchange, const Services& services) {
     const auto id = id_of(exchange);
-    if (!services.responses->erase(tenant_of(exchange), id)) co_return co_await reply_error(exchange, services, unknown(id));
+    const Pending<bool> erased(exchange.executor());
+    const bool known = services.responses->erase(tenant_of(exchange), id, erased.setter());
+    if (!known) co_return co_await reply_error(exchange, services, unknown(id));
+    const auto gone = co_await erased.wait();
+    if (!gone) co_return co_await reply_error(exchange, services, gone.error());
     std::string out = R"({"id":)";
     append_json_string(out, id);
     co_await reply_json(exchange, services, out + R"(,"object":"response","deleted":true})");

@@ -57,6 +57,7 @@ Result<TokenizeCall> read_tokenize_call(const Services& services, const Json& js
     // A rendered conversation brings its special tokens itself.
     WEFT_TRY(call.add_special, flag(body.first_of({"add_special", "add_special_tokens"}), call.vllm && !call.chat));
     WEFT_TRY(call.parse_special, flag(body["parse_special"], true));
+    if (call.chat && !call.parse_special) return body["parse_special"].invalid("cannot be false for messages: their special tokens are the template's");
     WEFT_TRY(call.with_pieces, flag(body.first_of({"with_pieces", "return_token_strs"}), false));
     return call;
 }
@@ -133,13 +134,14 @@ asio::awaitable<Result<std::string>> tokenize_body(const Services& services, Tok
     const auto io = co_await asio::this_coro::executor;
     const auto lease = co_await services.chat.load(call.model, call.keep_alive);
     if (!lease) co_return std::unexpected(lease.error());
-    if (call.chat) {
-        auto text = co_await render(*lease, *call.chat);
-        if (!text) co_return std::unexpected(std::move(text).error());
-        call.text = std::move(*text);
-    }
     const Pending<std::vector<Token>> tokenizing(io);
-    (*lease)->tokenize(call.text, call.add_special, call.parse_special, tokenizing.setter());
+    if (call.chat) {
+        auto generate = resolve(*call.chat, lease->model());
+        if (!generate) co_return std::unexpected(std::move(generate).error());
+        (*lease)->tokenize_chat(std::get<ChatPrompt>(std::move(generate->prompt)), call.add_special, tokenizing.setter());
+    } else {
+        (*lease)->tokenize(call.text, call.add_special, call.parse_special, tokenizing.setter());
+    }
     const auto tokens = co_await tokenizing.wait();
     if (!tokens) co_return std::unexpected(tokens.error());
     std::vector<std::string> pieces;

@@ -124,9 +124,13 @@ Result<Token> Sampler::sample(std::span<const float> logits, TokenFilter& filter
     if (first) masked[static_cast<std::size_t>(*first)] = -infinity;
     auto& candidates = workspace().candidates;
     gather_top(masked, std::min(asked_at_once, masked.size()), candidates);
-    for (const auto& candidate : candidates)
-        if (!filter.allows(candidate.token)) masked[static_cast<std::size_t>(candidate.token)] = -infinity;
-    const auto second = pick(masked);
+    bool some = false;
+    for (const auto& candidate : candidates) {
+        if (filter.allows(candidate.token)) some = true;
+        else masked[static_cast<std::size_t>(candidate.token)] = -infinity;
+    }
+    // Where none of them is allowed, hardly any other one is: a draw would be in vain.
+    const auto second = some ? pick(masked) : Result<Token>(std::unexpected(Error{}));
     if (second && filter.allows(*second)) return second;
     filter.keep_allowed(masked);
     return pick(masked);

@@ -25,7 +25,8 @@ Result<void> check_capabilities(const GenerateRequest& generate, const ModelInfo
     std::size_t images = 0;
     for (const auto& message : chat->messages) {
         images += message.images.size();
-        if (!message.images.empty() && !model.can("vision")) return cannot(model, "image input", message.images.front().field);
+        for (const auto& image : message.images)
+            if (!model.can(image.sound ? "audio" : "vision")) return cannot(model, image.sound ? "audio input" : "image input", image.field);
         if (images > max_images)
             return fail_field(ErrorCode::invalid_request, message.images.front().field,
                               "a request holds at most " + std::to_string(max_images) + " images");

@@ -7,6 +7,7 @@
 #include <functional>
 #include <list>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "store/job_row.h"
@@ -26,6 +27,15 @@ struct Job {
     unsigned engine_failures = 0;
     std::chrono::steady_clock::time_point ending_since{};
     bool ending = false;                                // its end is on the way to the store; nothing is added any more
+
+    // Of a job that this node does not run: the row is what the shared store said last.
+    struct Elsewhere {
+        std::size_t queue_position = 0;
+        std::chrono::steady_clock::time_point asked_at{};
+        bool asking = false;
+        bool ask_again = false;
+    };
+    std::optional<Elsewhere> elsewhere{};
 
     // Called whenever something about it has changed; what they call must not wait.
     std::list<std::function<void()>> watchers{};

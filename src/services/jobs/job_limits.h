@@ -32,6 +32,7 @@ struct JobLimits {
     std::chrono::milliseconds retry_write_after{1000};   // an end that did not fit on the disk is tried again
     std::chrono::milliseconds retry_busy_after{250};     // the model's queue was full
     std::chrono::milliseconds expire_every{60'000};
+    std::chrono::milliseconds share_every{1000};         // with a shared store: how often it is asked, beside when there is news
     unsigned engine_failures = 3;                // runs of one job that an engine's death may cost
 };
 

@@ -60,6 +60,7 @@ std::size_t bytes_of(const SharedGeneration& generation) {
 }  // namespace
 
 void JobService::start_next() {
+    if (shared_) return claim_more();
     while (may_start(normal_priority)) {
         auto job = queue_.take(may_start(low_priority) ? INT32_MAX : low_priority - 1);
         if (!job) return;
@@ -275,8 +276,13 @@ void JobService::keep_text(SharedGeneration& generation) {
         const auto first = output.sizes.begin() + static_cast<std::ptrdiff_t>(job->kept_chunks);
         std::size_t offset = 0;
         for (auto size = output.sizes.begin(); size != first; ++size) offset += *size;
-        parts_.store.keep_text({.number = job->row.number, .attempt = job->row.attempt}, job->kept_chunks,
-                               {.text = output.text.substr(offset), .sizes = {first, output.sizes.end()}});
+        const JobMark mark{.number = job->row.number, .attempt = job->row.attempt};
+        parts_.store.keep_text(mark, job->kept_chunks, {.text = output.text.substr(offset), .sizes = {first, output.sizes.end()}},
+                               [this, alive = alive_, job, mark, all = output.sizes.size()](const Result<std::size_t>& kept) {
+                                   if (!*alive || job->row.attempt != mark.attempt || !job->generation) return;
+                                   if (kept && *kept < all) job->kept_chunks = *kept;  // some are sent again
+                                   if (!kept && shared_ && kept.error().code == ErrorCode::conflict) lose(job);
+                               });
         job->kept_chunks = output.sizes.size();
     }
 }
@@ -301,17 +307,40 @@ asio::awaitable<bool> JobService::another_attempt(GenerationPtr generation) {
     if (!told) co_return true;
     const auto jobs = generation->jobs;  // some may leave meanwhile
     for (const auto& job : jobs) {
+        if (job->generation != generation) continue;
         job->row.output = {};
         job->kept_chunks = 0;
-        const Pending<bool> pending(parts_.io);
         ++metrics_.restarted;
-        parts_.store.start({.number = job->row.number, .attempt = ++job->row.attempt}, parts_.unix_ms(), pending.setter());
-        const auto started = co_await pending.wait();
-        if (!*alive || generation->abandoned) co_return false;
-        if (!started) log_warn("job_attempt_not_stored", {{"job", job->row.id}});
+        const JobMark mark{.number = job->row.number, .attempt = job->row.attempt + 1};
+        for (;;) {
+            const Pending<bool> pending(parts_.io);
+            parts_.store.start(mark, parts_.unix_ms(), [job, mark, answer = pending.setter()](Result<bool> started) {
+                if (started && *started) job->row.attempt = mark.attempt;
+                answer(std::move(started));
+            });
+            const auto started = co_await pending.wait();
+            if (!*alive || generation->abandoned) co_return false;
+            if (started && *started) break;
+            if (started && shared_) {
+                lose(job);
+                break;
+            }
+            if (!shared_) {
+                log_warn("job_attempt_not_stored", {{"job", job->row.id}});
+                job->row.attempt = mark.attempt;
+                break;
+            }
+            // Without its number in the store, another node could get the same one.
+            pause.expires_after(parts_.limits.retry_write_after);
+            generation->interrupt = [&pause] { pause.cancel(); };
+            co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+            if (!*alive) co_return false;
+            generation->interrupt = nullptr;
+            if (generation->abandoned || draining_) co_return false;
+        }
         job->notify();
     }
-    co_return true;
+    co_return !generation->abandoned;
 }
 
 void JobService::end_generation(const GenerationPtr& generation, const Result<GenerationDone>& outcome) {
@@ -363,7 +392,8 @@ void JobService::write_end(const JobPtr& job, std::shared_ptr<const JobEnd> end)
     const JobMark mark{.number = job->row.number, .attempt = job->row.attempt};
     parts_.store.finish(mark, *end, [this, alive = alive_, job, end](const Result<bool>& finished) {
         if (!*alive) return;
-        if (finished && !*finished) log_error("job_ended_elsewhere", {{"job", job->row.id}});
+        if (finished && !*finished) log_error("job_ended_elsewhere", {{"job", job->row.id}, {"attempt", std::to_string(job->row.attempt)}});
+        if (finished && !*finished && shared_) return give_up(job);
         if (finished) return settle(job, *end);
         auto timer = std::make_shared<asio::steady_timer>(parts_.io, parts_.limits.retry_write_after);
         timer->async_wait([this, alive, job, end, timer](const boost::system::error_code& error) {
@@ -374,20 +404,7 @@ void JobService::write_end(const JobPtr& job, std::shared_ptr<const JobEnd> end)
 
 void JobService::settle(const JobPtr& job, const JobEnd& end) {
     auto& row = job->row;
-    row.status = end.status;
-    row.output = end.output;
-    row.thinking = end.thinking;
-    row.tool_calls = end.tool_calls;
-    row.error_code = end.error_code;
-    row.error_message = end.error_message;
-    row.prompt_tokens = end.prompt_tokens;
-    row.cached_tokens = end.cached_tokens;
-    row.completion_tokens = end.completion_tokens;
-    row.finished_ms = end.finished_ms;
-    row.expires_ms = end.expires_ms;
-    row.sources = end.sources;
-    row.trace = end.trace;
-    row.error_stage = end.error_stage;
+    apply_end(row, end);
     row.request.clear();
     if (const auto pipeline = pipeline_of(row.pipeline))
         pipeline->delivered(std::chrono::duration<double>(std::chrono::steady_clock::now() - job->ending_since).count());
@@ -421,7 +438,9 @@ void JobService::send_callbacks_later(std::chrono::milliseconds patience) {
 
 void JobService::send_callbacks() {
     if (draining_) return;
-    parts_.store.due_callbacks(parts_.unix_ms(), callbacks_at_once, [this, alive = alive_](Result<std::vector<JobRow>> due) {
+    // A shared store gives each to one node only, so that no more may be asked for than can be sent.
+    const auto limit = shared_ ? callbacks_at_once - sending_.size() : callbacks_at_once;
+    parts_.store.due_callbacks(parts_.unix_ms(), limit, [this, alive = alive_](Result<std::vector<JobRow>> due) {
         if (!*alive) return;
         if (due)
             for (auto& row : *due)

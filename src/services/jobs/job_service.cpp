@@ -26,6 +26,7 @@ std::size_t or_all(std::size_t limit) { return limit == 0 ? SIZE_MAX : limit; }
 
 JobService::JobService(Parts parts)
     : parts_(std::move(parts)),
+      shared_(parts_.store.shared()),
       queue_(or_all(parts_.limits.running_of_tenant)),
       recent_(parts_.limits.recent_bytes),
       answers_(parts_.limits.answer_cache_bytes),
@@ -35,7 +36,8 @@ JobService::JobService(Parts parts)
       deadline_timer_(parts_.io),
       expire_timer_(parts_.io),
       callback_timer_(parts_.io),
-      drain_timer_(parts_.io) {}
+      drain_timer_(parts_.io),
+      share_timer_(parts_.io) {}
 
 JobService::~JobService() {
     *alive_ = false;
@@ -66,6 +68,7 @@ Result<void> JobService::recover() {
     if (!rows.empty()) log_info("jobs_taken_up", {{"unfinished", rows.size()}});
     expire_later();
     send_callbacks_later(std::chrono::milliseconds{0});
+    if (shared_) share();
     start_next();
     return {};
 }
@@ -134,12 +137,14 @@ JobRow JobService::new_row(JobRequest& request, bool conversation) const {
 }
 
 bool JobService::may_start(std::int32_t priority) const {
-    return !draining_ && running_ < parts_.limits.running && (priority < low_priority || running_low_ < parts_.limits.running_low);
+    return !draining_ && running_ + claiming_.jobs < parts_.limits.running &&
+           (priority < low_priority || running_low_ + claiming_.low < parts_.limits.running_low);
 }
 
 // A job that need not wait is stored as running at once, which saves a write.
 bool JobService::take_place(JobRow& row) {
-    if (queue_.size() > 0 || !may_start(row.priority) || !queue_.claim(row)) return false;
+    // A shared store knows itself who comes first, on any node.
+    if (queue_.size() > 0 || !may_start(row.priority) || (!shared_ && !queue_.claim(row))) return false;
     ++running_;
     if (row.priority >= low_priority) ++running_low_;
     row.status = JobStatus::processing;
@@ -151,7 +156,7 @@ bool JobService::take_place(JobRow& row) {
 void JobService::give_place_back(const JobRow& row) {
     --running_;
     if (row.priority >= low_priority) --running_low_;
-    queue_.release(row);
+    if (!shared_) queue_.release(row);
     start_next();
 }
 
@@ -195,7 +200,14 @@ asio::awaitable<Result<SubmittedJob>> JobService::submit(JobRequest request) {
         if (!*alive) return;
         if (outcome && outcome->existing_id.empty()) {
             job->row.number = outcome->number;
-            accept(job, has_place);
+            if (shared_ && (outcome->waits || job->row.status == JobStatus::pending)) {
+                ++metrics_.submitted;
+                wait_for_any_node(job);
+                job->elsewhere->queue_position = outcome->queue_position;
+                if (has_place) give_place_back(job->row);
+            } else {
+                accept(job, has_place);
+            }
         } else if (has_place) {
             give_place_back(job->row);
         }
@@ -259,6 +271,8 @@ asio::awaitable<Result<std::shared_ptr<Job>>> JobService::find(std::string tenan
         // What is not finished is in live_, which may have learnt of it meanwhile.
         if (const auto live = live_.find(id); live != live_.end()) {
             job = live->second;
+        } else if (shared_ && (known_elsewhere(id) || !is_final(found->row->status))) {
+            job = job_elsewhere(std::move(*found));
         } else {
             job = std::make_shared<Job>(std::move(*found->row));
             if (is_final(job->row.status)) recent_.put(job);
@@ -282,14 +296,25 @@ asio::awaitable<Result<JobPage>> JobService::list(JobQuery query) {
 }
 
 std::size_t JobService::queue_position(const Job& job) const {
-    return job.row.status == JobStatus::pending ? queue_.position(job) : 0;
+    if (job.row.status != JobStatus::pending) return 0;
+    return job.elsewhere ? job.elsewhere->queue_position : queue_.position(job);
 }
 
 // ---- ending early -------------------------------------------------------------------------------------------------------
 
 asio::awaitable<Result<void>> JobService::cancel(std::shared_ptr<Job> job) {
-    if (!is_final(job->row.status)) end_early(job, JobStatus::cancelled, "cancelled", "the job was cancelled");
+    if (!is_final(job->row.status) && job->elsewhere) {
+        const auto now = parts_.unix_ms();
+        const Pending<bool> pending(parts_.io);
+        shared_->cancel(job->row.number, {.status = JobStatus::cancelled, .error_code = "cancelled", .error_message = "the job was cancelled",
+                                          .finished_ms = now, .expires_ms = now + parts_.limits.lifetime.count()}, pending.setter());
+        const auto asked = co_await pending.wait();
+        if (!asked) co_return std::unexpected(asked.error());
+    } else if (!is_final(job->row.status)) {
+        end_early(job, JobStatus::cancelled, "cancelled", "the job was cancelled");
+    }
     while (!is_final(job->row.status)) {
+        if (job->elsewhere) ask(job);
         JobWatch watch(job, parts_.io);
         co_await watch.changed(parts_.limits.retry_write_after);
     }
@@ -383,7 +408,7 @@ asio::awaitable<Result<void>> JobService::remove_session(std::string tenant, std
 
 JobMetrics JobService::metrics() const {
     JobMetrics all = metrics_;
-    all.pending = queue_.size();
+    all.pending = shared_ ? waiting_anywhere_ : queue_.size();
     all.processing = live_.size() - std::min(live_.size(), queue_.size());
     all.waiting_bytes = queue_.bytes();
     all.waiting_tokens = queue_.tokens();
@@ -411,9 +436,13 @@ void JobService::drain(std::chrono::milliseconds time_left, std::function<void()
     drained_ = std::move(done);
     const auto live = live_;
     for (const auto& [id, job] : live) job->notify();  // readers of what does not run any more have nothing to wait for
+    const auto elsewhere = elsewhere_;
+    for (const auto& [id, known] : elsewhere)
+        if (const auto job = known.lock()) job->notify();
     drain_timer_.expires_after(running_ == 0 ? std::chrono::milliseconds{0} : time_left);
     drain_timer_.async_wait([this, alive = alive_](const boost::system::error_code&) {
         if (!*alive) return;
+        if (shared_) hand_back();
         const auto generations = generations_;
         for (const auto& generation : generations) generation->abandon();
         if (drained_) std::exchange(drained_, nullptr)();

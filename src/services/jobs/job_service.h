@@ -27,7 +27,7 @@
 #include "services/jobs/shared_generation.h"
 #include "services/pending.h"
 #include "services/pipelines/pipeline.h"
-#include "store/job_store.h"
+#include "store/shared_jobs.h"
 
 namespace weft {
 
@@ -64,7 +64,8 @@ struct JobPlan {
 
 // Requests that outlive their connection: stored before they are acknowledged, run by the chat service like any other,
 // to be read while they run and afterwards, in exactly one final state each. What was unfinished when the process ended
-// runs again from its start. Thread: io.
+// runs again from its start. With a store that several nodes share, any of them may run a job and all of them show it.
+// Thread: io.
 class JobService {
   public:
     // Reads a stored request again; session: the conversation that it goes on with, null when there is none.
@@ -111,10 +112,10 @@ class JobService {
     [[nodiscard]] bool draining() const { return draining_; }
 
     struct Counts {
-        std::size_t waiting = 0;
-        std::size_t running = 0;
+        std::size_t waiting = 0;  // for any node
+        std::size_t running = 0;  // on this one
     };
-    [[nodiscard]] Counts counts() const { return {.waiting = queue_.size(), .running = running_}; }
+    [[nodiscard]] Counts counts() const { return {.waiting = shared_ ? waiting_anywhere_ : queue_.size(), .running = running_}; }
     [[nodiscard]] JobMetrics metrics() const;
 
     // Of those who read over a socket or a stream of events: how many each tenant has open.
@@ -169,7 +170,27 @@ class JobService {
     void send_callbacks();
     void send_callback(JobRow row);
 
+    // With a shared store (job_sharing.cpp).
+    void share();
+    void share_later();
+    void keep_sharing();
+    void take_news(const StoreNews& news);
+    void claim_more();
+    void take_claimed(JobRow row);
+    void wait_for_any_node(const JobPtr& job);
+    void renew_leases();
+    void renew(std::vector<JobMark> held);
+    void hand_back();
+    void lose(const JobPtr& job);
+    void give_up(const JobPtr& job);
+    void watch_elsewhere(const JobPtr& job);
+    [[nodiscard]] JobPtr known_elsewhere(const std::string& id) const;
+    [[nodiscard]] JobPtr job_elsewhere(FoundJob found);
+    void ask(const JobPtr& job);
+    void update(const JobPtr& job, FoundJob found);
+
     Parts parts_;
+    SharedJobs* shared_;  // null: this process has the store for itself
     JobQueue queue_;
     RecentJobs recent_;
     AnswerCache answers_;
@@ -186,6 +207,12 @@ class JobService {
     boost::asio::steady_timer expire_timer_;
     boost::asio::steady_timer callback_timer_;
     boost::asio::steady_timer drain_timer_;
+    boost::asio::steady_timer share_timer_;
+    std::unordered_map<std::string, std::weak_ptr<Job>> elsewhere_;  // by id, jobs that other nodes run or may run
+    JobRoom claiming_{};                 // places kept for what is being claimed
+    bool claim_again_ = false;
+    std::size_t waiting_anywhere_ = 0;   // as the shared store said last
+    std::chrono::steady_clock::time_point renewed_at_{};
     std::size_t running_ = 0;      // places taken
     std::size_t running_low_ = 0;  // of those, by jobs of low priority
     double mean_run_ms_ = 0;       // of recent jobs; 0: not known yet

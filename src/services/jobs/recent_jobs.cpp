@@ -39,4 +39,10 @@ void RecentJobs::erase(const std::string& id) {
     by_id_.erase(found);
 }
 
+void RecentJobs::clear() {
+    entries_.clear();
+    by_id_.clear();
+    bytes_ = 0;
+}
+
 }  // namespace weft

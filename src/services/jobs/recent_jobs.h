@@ -20,6 +20,7 @@ class RecentJobs {
     // Null when it is not in here.
     [[nodiscard]] std::shared_ptr<Job> find(const std::string& id);
     void erase(const std::string& id);
+    void clear();
 
   private:
     struct Entry {

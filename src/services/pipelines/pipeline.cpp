@@ -177,7 +177,7 @@ Pipeline::Pipeline(asio::any_io_executor io, asio::any_io_executor workers, Docu
 }
 
 asio::awaitable<Result<std::vector<SearchHit>>> Pipeline::retrieve(PipelineInput input, OnLeave on_leave) {
-    if (documents_ == nullptr) co_return fail(ErrorCode::internal, "the store of documents could not be opened; the server's log says why");
+    if (documents_ == nullptr) co_return fail(ErrorCode::not_implemented, "this server shares its jobs with others (jobs.store), and documents cannot be shared yet");
     const auto& wanted = *options_.retrieve;
     DocumentSearch search{.tenant = std::move(input.tenant), .query = input.prompt.messages.back().content.substr(0, max_search_bytes),
                           .limit = wanted.passages, .mode = wanted.mode,

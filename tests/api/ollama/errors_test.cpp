@@ -100,7 +100,7 @@ TEST_CASE("a wrong request is answered with the status and text that clients mat
          R"(invalid format: [1]; expected "json" or a valid JSON Schema object)"},
         {"/api/chat", R"({"model":"m","keep_alive":"5",)" + hi + "}", 400, "time: missing unit in duration \"5\""},
         {"/api/chat", R"({"model":"m","keep_alive":true,)" + hi + "}", 400,
-         "'keep_alive' must be a number, not a boolean"},
+         R"('keep_alive' must be a duration such as "10m" or a number of seconds, not a boolean)"},
         {"/api/chat", R"({"model":"m","options":{"num_ctx":"4096"},)" + hi + "}", 400,
          "option \"num_ctx\" must be of type integer"},
         {"/api/embed", R"({"model":"m","input":"a","options":{"num_ctx":"4096"}})", 400,
@@ -120,7 +120,7 @@ TEST_CASE("a wrong request is answered with the status and text that clients mat
          "'messages[0].tool_calls[0].function' is required"},
         // not there yet
         {"/api/chat", R"({"model":"m","messages":[{"role":"user","content":"a","images":["aGk="]}]})", 400,
-         "'messages[0].images[0]' must be a PNG, JPEG, GIF or BMP image"},
+         "'messages[0].images[0]' must be a PNG, JPEG, WebP, GIF or BMP image"},
         {"/api/generate", R"({"model":"m","prompt":"a","images":"aGk="})", 400,
          "'images' must be an array, not a string"},
         {"/api/generate", R"({"model":"filler","prompt":"a","suffix":"b","_debug_render_only":true})", 501,

@@ -48,6 +48,12 @@ test("openai: thinking", async () => {
     const answer = await openai.chat.completions.create({ model, temperature: 0, messages: user(world.sum), reasoning_effort: "low" });
     assert.equal(answer.choices[0].message.reasoning_content, world.sumThinking);
     assert.equal(answer.choices[0].message.content, world.sumAnswer);
+    let thinking = "", content = "";
+    for await (const { choices } of await openai.chat.completions.create({ model, temperature: 0, messages: user(world.sum), reasoning_effort: "low", stream: true })) {
+        thinking += choices[0]?.delta?.reasoning_content ?? "";
+        content += choices[0]?.delta?.content ?? "";
+    }
+    assert.deepEqual([thinking, content], [world.sumThinking, world.sumAnswer]);
 });
 
 test("ollama: a tool round trip, whole and streamed", async () => {
@@ -66,10 +72,19 @@ test("ollama: structured output", async () => {
     const ask = { model, think: false, options: { temperature: 0 }, messages: user(world.ana) };
     for (const format of [world.personSchema, "json"])
         assert.deepEqual(JSON.parse((await ollama.chat({ ...ask, format })).message.content), world.anaObject);
+    let streamed = "";
+    for await (const piece of await ollama.chat({ ...ask, format: world.personSchema, stream: true })) streamed += piece.message.content;
+    assert.deepEqual(JSON.parse(streamed), world.anaObject);
 });
 
 test("ollama: thinking", async () => {
     const answer = await ollama.chat({ model, think: true, options: { temperature: 0 }, messages: user(world.sum) });
     assert.equal(answer.message.thinking, world.sumThinking);
     assert.equal(answer.message.content, world.sumAnswer);
+    let thinking = "", content = "";
+    for await (const { message } of await ollama.chat({ model, think: true, options: { temperature: 0 }, messages: user(world.sum), stream: true })) {
+        thinking += message.thinking ?? "";
+        content += message.content;
+    }
+    assert.deepEqual([thinking, content], [world.sumThinking, world.sumAnswer]);
 });

@@ -52,6 +52,14 @@ for (const [name, { chat, embeddings }] of Object.entries(clients)) {
     }
 }
 
+test("langchain, openai, responses: thinking", async () => {
+    // Its own `reasoning` is sent for models of names that it knows.
+    const modelKwargs = { reasoning: { effort: "low", summary: "auto" } };
+    const answer = await new ChatOpenAI({ ...openai, useResponsesApi: true, modelKwargs }).invoke(world.sum);
+    assert.equal(answer.additional_kwargs.reasoning.summary.map((part) => part.text).join(""), world.sumThinking);
+    assert.equal(answer.text, world.sumAnswer);
+});
+
 test("langchain, ollama: thinking", async () => {
     const answer = await new ChatOllama({ ...ollama, think: true }).invoke(world.sum);
     assert.equal(answer.additional_kwargs.reasoning_content, world.sumThinking);

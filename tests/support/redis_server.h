@@ -1,0 +1,108 @@
+#pragma once
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdint>
+#include <cstdlib>
+#include <filesystem>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "support/gguf_writer.h"
+
+namespace weft::test {
+
+// A real redis-server of the test's own, on a port of loopback, that keeps what it acknowledges. Each setting is
+// as on its command line: "--appendfsync everysec".
+class RedisServer {
+  public:
+    static bool installed() {
+        for (const char* place : {"/usr/bin/redis-server", "/usr/local/bin/redis-server"})
+            if (std::filesystem::exists(place)) return true;
+        return false;
+    }
+
+    explicit RedisServer(std::vector<std::string> settings = {}) : settings_(std::move(settings)), port_(free_port()) { start(); }
+    ~RedisServer() { kill(); }
+    RedisServer(const RedisServer&) = delete;
+    RedisServer& operator=(const RedisServer&) = delete;
+
+    void start() {
+        std::vector<std::string> words{"redis-server", "--port", std::to_string(port_), "--bind", "127.0.0.1", "--dir", folder_.path(),
+                                       "--save", "", "--appendonly", "yes", "--appendfsync", "always", "--logfile", folder_.path() / "log"};
+        for (const auto& setting : settings_) {
+            std::istringstream stream(setting);
+            for (std::string word; stream >> word;) words.push_back(word);
+        }
+        process_ = ::fork();
+        if (process_ == 0) {
+            ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+            std::vector<char*> arguments;
+            for (auto& word : words) arguments.push_back(word.data());
+            arguments.push_back(nullptr);
+            ::execvp(arguments[0], arguments.data());
+            ::_exit(127);
+        }
+        for (int i = 0; i < 3000; ++i) {
+            if (say("PING").starts_with("+PONG") || answer_.starts_with("-NOAUTH") || answer_.starts_with("-NOPERM")) return;
+            std::this_thread::sleep_for(std::chrono::milliseconds(10));
+        }
+        throw std::runtime_error("redis-server does not answer");
+    }
+
+    // As when the power goes.
+    void kill() {
+        if (process_ <= 0) return;
+        ::kill(process_, SIGKILL);
+        ::waitpid(process_, nullptr, 0);
+        process_ = 0;
+    }
+
+    // One command, on a connection of its own; the beginning of the answer as it stands in the protocol.
+    std::string say(std::string_view command) {
+        const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        sockaddr_in address{.sin_family = AF_INET, .sin_port = htons(port_), .sin_addr = {htonl(INADDR_LOOPBACK)}, .sin_zero = {}};
+        answer_.clear();
+        if (::connect(socket, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0) {
+            const std::string line = std::string(command) + "\r\n";
+            char bytes[4096];
+            const auto sent = ::send(socket, line.data(), line.size(), MSG_NOSIGNAL);
+            const auto got = sent < 0 ? -1 : ::recv(socket, bytes, sizeof bytes, 0);
+            if (got > 0) answer_.assign(bytes, static_cast<std::size_t>(got));
+        }
+        ::close(socket);
+        return answer_;
+    }
+
+    [[nodiscard]] std::uint16_t port() const { return port_; }
+
+  private:
+    static std::uint16_t free_port() {
+        const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        sockaddr_in address{.sin_family = AF_INET, .sin_port = 0, .sin_addr = {htonl(INADDR_LOOPBACK)}, .sin_zero = {}};
+        socklen_t size = sizeof address;
+        ::bind(socket, reinterpret_cast<sockaddr*>(&address), size);
+        ::getsockname(socket, reinterpret_cast<sockaddr*>(&address), &size);
+        ::close(socket);
+        return ntohs(address.sin_port);
+    }
+
+    TemporaryFolder folder_;
+    std::vector<std::string> settings_;
+    std::uint16_t port_;
+    pid_t process_ = 0;
+    std::string answer_;
+};
+
+}  // namespace weft::test
