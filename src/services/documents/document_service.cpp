@@ -363,8 +363,7 @@ asio::awaitable<Result<bool>> DocumentService::embed_next_stale(std::string tena
         co_return false;
     }
     auto stale = std::move(**found);
-    OnLeave nobody_leaves;  // by name: GCC 16 forgets to make a {} that is an argument inside co_await
-    auto vectors = co_await embed_all(embedding.model, std::move(stale.texts), std::move(nobody_leaves));
+    auto vectors = co_await embed_all(embedding.model, std::move(stale.texts), OnLeave());
     if (!vectors) co_return std::unexpected(std::move(vectors).error());
     if (!*alive) co_return going_down();
     const Pending<bool> writing(parts_.io);
