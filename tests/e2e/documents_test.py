@@ -1,7 +1,7 @@
 """Documents and pipelines on the real server: added in every form, found, quoted in answers, kept over crashes."""
 import base64, http.client, json, os, random, sys, tempfile, threading, time, unittest, urllib.parse, zlib
 
-from jobs_client import accepted, read_events, result, submit
+from jobs_client import accepted, result, submit
 from jobs_crash_test import DurableServer
 from server import ROOT, Server, wait_until
 
@@ -14,6 +14,8 @@ pipelines:
   ask:
     retrieve:
       passages: 2
+  closest:
+    retrieve: {passages: 1}
   strict:
     post:
       json: true
@@ -180,13 +182,13 @@ class Documents(unittest.TestCase):
         asked = random_facts.sample(sorted(facts), 20)
         right = 0
         for question in asked:
-            job = result(self.server, accepted(self.server, question, self.key(), pipeline="ask", **GREEDY), self.key())
+            job = result(self.server, accepted(self.server, question, self.key(), pipeline="closest", **GREEDY), self.key())
             self.assertEqual(job["status"], "completed", job)
-            self.assertIn(ids[facts[question]], [source["document_id"] for source in job["sources"]], (question, job["sources"]))
+            self.assertEqual([ids[facts[question]]], [source["document_id"] for source in job["sources"]], (question, job["sources"]))
             self.assertEqual([entry["stage"] for entry in job["trace"]], ["retrieve", "assemble", "infer", "deliver"])
             right += job["result"].strip() == facts[question]
-        # With two notes it takes the place from the wrong one now and then (models/demo/README.md): 33 of 40.
-        self.assertGreaterEqual(right, 15, f"{right} of {len(asked)}")
+        # Two notes about books of two colours are more than it has learnt to tell apart; one note it quotes.
+        self.assertGreaterEqual(right, 18, f"{right} of {len(asked)}")
 
     def test_sources_are_in_every_form_of_the_answer(self):
         add(self.server, "The black hat is in the office.", self.key())
@@ -195,9 +197,7 @@ class Documents(unittest.TestCase):
         done = result(self.server, job, self.key())
         self.assertEqual(done["result"].strip(), "The black hat is in the office.")
         self.assertEqual((done["sources"][0]["text"], done["pipeline"]), ("The black hat is in the office.", "ask"))
-        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=60)
-        connection.request("GET", f"/api/v1/stream/{job}", headers={"Authorization": f"Bearer {self.key()}"})
-        events = connection.getresponse().read().decode()
+        events = self.server.request("GET", f"/api/v1/stream/{job}", headers={"Authorization": f"Bearer {self.key()}"})[2]
         complete = json.loads(events.split("event: complete\ndata: ")[1].split("\n")[0])
         self.assertEqual(complete["sources"], done["sources"])
         from websockets.sync.client import connect
@@ -211,16 +211,15 @@ class Documents(unittest.TestCase):
         add(self.server, "The black hat is in the kitchen.", self.key())
         job = accepted(self.server, "Where is the black hat?", self.key(), pipeline="discreet", **GREEDY)
         self.assertEqual(result(self.server, job, self.key())["result"], "The black hat is in the [redacted].")
-        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=60)
-        connection.request("GET", f"/api/v1/stream/{job}", headers={"Authorization": f"Bearer {self.key()}"})
-        self.assertNotIn("kitchen\"", connection.getresponse().read().decode().split("sources")[0])
+        events = self.server.request("GET", f"/api/v1/stream/{job}", headers={"Authorization": f"Bearer {self.key()}"})[2]
+        self.assertNotIn("kitchen", events.split("sources")[0])
         failed = result(self.server, accepted(self.server, "Hello!", pipeline="strict", **GREEDY))
         self.assertEqual((failed["status"], failed["error"]["code"], failed["error"]["stage"]), ("failed", "invalid_request", "post"))
         self.assertEqual(failed["trace"][-1]["error"], "invalid_request")
         self.assertEqual(result(self.server, accepted(self.server, "red fox bell", pipeline="brief", **GREEDY))["result"].strip(), "red fox bell")
         status, error = submit(self.server, "Hi", pipeline="asks")
         self.assertEqual((status, error["error"]["field"]), (400, "pipeline"))
-        for name in ["default", "ask", "strict", "discreet", "brief"]:
+        for name in ["default", "ask", "closest", "strict", "discreet", "brief"]:
             self.assertIn(f'"{name}"', error["error"]["message"])
         status, error = submit(self.server, "Hi", documents=["x"])
         self.assertEqual((status, error["error"]["field"]), (400, "documents"))

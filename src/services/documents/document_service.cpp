@@ -37,6 +37,19 @@ std::unexpected<Error> going_down() { return fail(ErrorCode::shutting_down, "the
 
 bool beyond_any_similarity(double min_similarity) { return min_similarity > -1; }
 
+// The nearest ones and, behind them, those that words have found: what is in one ranking alone would lose to what is low
+// in both.
+std::vector<std::int64_t> by_similarity(const NearestAnswer& answer) {
+    std::vector<Neighbour> all;
+    for (const auto& [passage, similarity] : answer.similarities) all.push_back({.passage = passage, .similarity = similarity});
+    std::ranges::sort(all, [](const Neighbour& a, const Neighbour& b) {
+        return a.similarity != b.similarity ? a.similarity > b.similarity : a.passage < b.passage;
+    });
+    std::vector<std::int64_t> passages;
+    for (const auto& one : all) passages.push_back(one.passage);
+    return passages;
+}
+
 }  // namespace
 
 // A place among those that work at once, given back when this goes.
@@ -286,7 +299,7 @@ asio::awaitable<Result<SearchResult>> DocumentService::search(DocumentSearch sea
         if (!*alive) co_return going_down();
         nearest = std::move(*answer);
         auto& ranking = rankings.emplace_back(Ranking{.weight = embedding->made_for_it ? weight_of_embeddings : weight_of_pooled_states});
-        for (const auto& one : nearest.nearest) ranking.passages.push_back(one.passage);
+        ranking.passages = by_similarity(nearest);
         const auto stale = co_await stale_documents(search.tenant, *embedding);
         if (!stale) co_return std::unexpected(stale.error());
         if (!*alive) co_return going_down();
@@ -350,8 +363,7 @@ asio::awaitable<Result<bool>> DocumentService::embed_next_stale(std::string tena
         co_return false;
     }
     auto stale = std::move(**found);
-    OnLeave nobody_leaves;  // by name: GCC 16 forgets to make a {} that is an argument inside co_await
-    auto vectors = co_await embed_all(embedding.model, std::move(stale.texts), std::move(nobody_leaves));
+    auto vectors = co_await embed_all(embedding.model, std::move(stale.texts), OnLeave());
     if (!vectors) co_return std::unexpected(std::move(vectors).error());
     if (!*alive) co_return going_down();
     const Pending<bool> writing(parts_.io);
