@@ -143,6 +143,9 @@ LoadedConfig load_config(const ConfigSources& sources) {
     if (const auto& documents = loaded.config.documents; documents.passage_overlap * 2 >= documents.passage_bytes)
         loaded.problems.push_back({"documents.passage_overlap", "must be less than half of documents.passage_bytes", "all sources together"});
     if (loaded.config.models_dir.empty()) loaded.config.models_dir.push_back((loaded.home / "models").string());
+    // What ./dev serves beside what its user configured.
+    if (const auto demo = value_of(sources.environment, demo_models_variable); !demo.empty() && !std::ranges::contains(loaded.config.models_dir, demo))
+        loaded.config.models_dir.push_back(demo);
     return loaded;
 }
 

@@ -144,7 +144,7 @@ void bind_weft_environment(const std::map<std::string, std::string>& environment
         if (!done) problems.push_back({std::string(key.name), done.error().message, "environment variable " + name});
     }
     for (const auto& [name, value] : environment) {
-        if (!name.starts_with("WEFT_") || name == "WEFT_PIPELINES" || std::ranges::contains(names, name)) continue;
+        if (!name.starts_with("WEFT_") || name == "WEFT_PIPELINES" || name == demo_models_variable || std::ranges::contains(names, name)) continue;
         const bool section = std::ranges::any_of(std::initializer_list<std::string_view>{"SERVER_", "DEFAULTS_", "LIMITS_", "LOG_", "CACHE_", "JOBS_", "DOCUMENTS_"},
                                                  [&](auto word) { return name.starts_with("WEFT_" + std::string(word)); });
         const std::string guess = nearest(name, names);

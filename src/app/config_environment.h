@@ -4,6 +4,9 @@
 
 namespace weft {
 
+// Of ./dev: a folder that is served beside the configured ones.
+inline constexpr const char* demo_models_variable = "WEFT_DEMO_MODELS_DIR";
+
 // Ollama's variables that have a meaning here. As with Ollama a bad value only warns, and the default stays.
 void bind_ollama_environment(const std::map<std::string, std::string>& environment, Config& config,
                              std::vector<ConfigProblem>& warnings);

@@ -73,7 +73,7 @@ const std::vector<ConfigKey>& all_keys() {
          [](Config& c) { return &c.limits.queue_tokens; }, 0, any_u32},
         {"limits.load_queue", "Requests that wait for a model to be loaded; one more is answered 503.",
          [](Config& c) { return &c.limits.load_queue; }, 1, 1'000'000},
-        {"limits.memory", "Memory for all loaded models together: bytes (\"16GiB\") or a share of the machine's (\"80%\").",
+        {"limits.memory", "Memory for all loaded models together, cache.host_bytes of each included: bytes (\"16GiB\") or a share of the machine's (\"80%\").",
          [](Config& c) { return &c.limits.memory; }},
         {"limits.loaded_models", "Models that are loaded at once; 0 takes as many as memory holds.",
          [](Config& c) { return &c.limits.loaded_models; }, 0, 1024},

@@ -5,6 +5,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <csignal>
 #include <fstream>
@@ -41,6 +42,7 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr std::size_t worker_threads = 2;
+constexpr std::chrono::milliseconds last_words{1000};  // to streams that did not end within the time to drain
 constexpr std::chrono::milliseconds redis_patience{5000};
 constexpr std::chrono::milliseconds shared_text_every{100};  // readers on other nodes see a running job's text through the store
 
@@ -135,17 +137,31 @@ class Gateway {
             if (--parts_draining_ == 0) stop_engines();
         };
         parts_draining_ = jobs_ ? 2 : 1;
-        server_.drain(options_.drain_time, part_done);
+        server_.drain(options_.drain_time + last_words, part_done);
+        // Whoever is still being answered then is told so: the end of its engine is an error event in each dialect.
+        drain_timer_.expires_after(options_.drain_time + last_words / 2);
+        drain_timer_.async_wait([this](boost::system::error_code cancelled) {
+            if (!cancelled) stop_engines();
+        });
         if (jobs_) jobs_->drain(options_.drain_time, part_done);
         if (batches_) batches_->drain();
     }
 
+    // Twice when the time to drain is over: first for those who are still being answered, then when they are gone.
     void stop_engines() {
+        drain_timer_.cancel();
+        if (std::exchange(engines_stop_, true)) return leave();
         // Engines write down their prefixes before they end.
         registry_.stop_all([this] {
-            log_info("drained");
-            io_.stop();
+            engines_gone_ = true;
+            leave();
         });
+    }
+
+    void leave() {
+        if (parts_draining_ > 0 || !engines_gone_) return;
+        log_info("drained");
+        io_.stop();
     }
 
     // Without its store the server does everything else; it says what is wrong, and its job routes answer 503.
@@ -255,6 +271,8 @@ class Gateway {
     api::ollama::Services ollama_;
     bool draining_ = false;
     int parts_draining_ = 0;
+    bool engines_stop_ = false, engines_gone_ = false;
+    asio::steady_timer drain_timer_{io_};
     JobCallbacks callbacks_;
     std::unique_ptr<SqliteFile> job_file_;
     std::unique_ptr<JobStore> job_store_;

@@ -38,9 +38,6 @@ Settings settings_of(const cli::ServeOptions& options) {
     add("defaults.keep_alive", options.keep_alive);
     add("log.level", options.log_level);
     add("log.format", options.log_format);
-    std::string folders;
-    for (const auto& folder : options.models_dirs) folders += (folders.empty() ? "" : ",") + folder;
-    if (!folders.empty()) settings.emplace_back("models_dir", folders);
     settings.insert(settings.end(), options.settings.begin(), options.settings.end());
     return settings;
 }
@@ -168,6 +165,7 @@ int report_check(const LoadedConfig& loaded) {
 
 int serve(const cli::ServeOptions& options) {
     ConfigSources sources{.environment = process_environment(), .command_line = settings_of(options)};
+    sources.folders.assign(options.models_dirs.begin(), options.models_dirs.end());
     if (options.config) sources.file = *options.config;
     for (const auto& model : options.models) sources.models.emplace_back(model);
     if (options.projector) sources.projector = *options.projector;

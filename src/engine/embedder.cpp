@@ -69,11 +69,23 @@ Embedder::Embedder(std::shared_ptr<const LoadedModel> model, ContextHandle conte
                    std::uint32_t max_sequences)
     : model_(std::move(model)), context_(std::move(context)), batch_tokens_(batch_tokens), max_sequences_(max_sequences) {}
 
+// Of a text that is much longer than the window no more is tokenized than its beginning, which is what a cut keeps of it.
+std::vector<Token> Embedder::first_tokens(const std::string& text, std::size_t window) const {
+    constexpr std::size_t usual_bytes_of_token = 8;
+    const auto enough = window + std::max<std::size_t>(window / 4, 64);  // whatever the cut did to the last ones
+    for (auto bytes = enough * usual_bytes_of_token; bytes < text.size(); bytes *= 4) {
+        while (bytes > 0 && (static_cast<unsigned char>(text[bytes]) & 0xC0U) == 0x80U) --bytes;
+        auto tokens = model_->tokenize(text.substr(0, bytes), false);
+        if (tokens.size() >= enough) return tokens;
+    }
+    return model_->tokenize(text, false);
+}
+
 Result<std::vector<Token>> Embedder::tokens_of(const std::variant<std::string, std::vector<Token>>& input,
                                                bool truncate, std::size_t window, std::size_t index) const {
     std::vector<Token> tokens;
     const auto* text = std::get_if<std::string>(&input);
-    if (text != nullptr) tokens = model_->tokenize(*text, false);
+    if (text != nullptr) tokens = first_tokens(*text, window);
     else tokens = std::get<std::vector<Token>>(input);
     for (const auto token : tokens)
         if (!model_->is_token(token))
@@ -105,10 +117,10 @@ Result<std::vector<Token>> Embedder::pair_of(const std::string& query, const std
     };
     const auto sep = llama_vocab_sep(vocab);
     const auto eos = model_->is_token(llama_vocab_eos(vocab)) ? llama_vocab_eos(vocab) : sep;
-    append(model_->tokenize(query, false));
+    append(first_tokens(query, window));
     mark(llama_vocab_get_add_eos(vocab), eos);
     mark(llama_vocab_get_add_sep(vocab), sep);
-    auto words = model_->tokenize(*document, false);
+    auto words = first_tokens(*document, window);
     const std::size_t room = window > tokens.size() + 1 ? window - tokens.size() - 1 : 0;  // the last one closes it
     if (words.size() > room) {
         if (!truncate || room == 0) return std::unexpected(too_long(tokens.size() + words.size() + 1, window));
@@ -140,7 +152,7 @@ Result<std::vector<Token>> Embedder::rendered_pair(std::string_view pattern, con
     constexpr std::size_t slack = 8;  // where texts meet, their tokens may fall differently
     const auto frame = tokens_with({}).size() + slack;
     if (!truncate || frame >= window) return std::unexpected(too_long(tokens.size(), window));
-    auto words = model_->tokenize(document, false);
+    auto words = first_tokens(document, window);
     words.resize(std::min(words.size(), window - frame));
     tokens = tokens_with(model_->text_of(words));
     if (tokens.size() > window) return std::unexpected(too_long(tokens.size(), window));

@@ -26,6 +26,7 @@ class Embedder {
   private:
     Embedder(std::shared_ptr<const LoadedModel> model, ContextHandle context, std::uint32_t batch_tokens,
              std::uint32_t max_sequences);
+    [[nodiscard]] std::vector<Token> first_tokens(const std::string& text, std::size_t window) const;
     [[nodiscard]] Result<std::vector<Token>> tokens_of(const std::variant<std::string, std::vector<Token>>& input,
                                                        bool truncate, std::size_t window, std::size_t index) const;
     // What a ranking model reads: its own "rerank" pattern when it brings one, else query, separators, document.

@@ -208,7 +208,18 @@ WaitingView Scheduler::waiting_view(Sequence& sequence) const {
             .deferred = sequence.deferred || sequence.fetching != nullptr};
 }
 
+// A client that does not read keeps nobody from a place: its sequence goes on once it reads.
+void Scheduler::park_paused() {
+    if (running_.size() < static_cast<std::size_t>(options_.slots)) return;
+    if (std::ranges::all_of(waiting_, [](const SequencePtr& sequence) { return sequence->request->paused; })) return;
+    std::vector<Sequence*> paused;
+    for (const auto& sequence : running_)
+        if (sequence->request->paused) paused.push_back(sequence.get());
+    park(paused);
+}
+
 void Scheduler::admit() {
+    park_paused();
     Sequence* head = nullptr;
     // Who was parked for the head leaves it a place at once: its first token should not wait for another step.
     if (!start_some(head) && head != nullptr && preempt_for(*head)) (void)start_some(head);

@@ -69,6 +69,7 @@ class Scheduler {
     void drop_cancelled();
     void drop_late();
 
+    void park_paused();
     void admit();
     // False when nobody could start though somebody would; `head` is the first of them.
     [[nodiscard]] bool start_some(Sequence*& head);

@@ -14,9 +14,15 @@ std::vector<std::size_t> WaitingQueue::order(const FairShare& fair, const std::v
                                              std::size_t limit) const {
     FairViews views(fair, running);
     std::vector<QueuedView> queued;
-    queued.reserve(sequences_.size());
-    for (const auto& sequence : sequences_) queued.push_back(views.of(*sequence));
-    return fair_order(queued, views.served(), limit);
+    std::vector<std::size_t> places;
+    for (std::size_t i = 0; i < sequences_.size(); ++i) {
+        if (sequences_[i]->request->paused) continue;
+        queued.push_back(views.of(*sequences_[i]));
+        places.push_back(i);
+    }
+    auto order = fair_order(queued, views.served(), limit);
+    for (auto& i : order) i = places[i];
+    return order;
 }
 
 FairViews::FairViews(const FairShare& fair, const std::vector<SequencePtr>& running) : fair_(fair) {

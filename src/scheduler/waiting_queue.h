@@ -17,7 +17,8 @@ class WaitingQueue {
   public:
     void insert(SequencePtr sequence);
 
-    // In which order they should start beside those that run, the first `limit` of them: indices.
+    // In which order they should start beside those that run, the first `limit` of them: indices. Without those whose
+    // clients do not read.
     [[nodiscard]] std::vector<std::size_t> order(const FairShare& fair, const std::vector<SequencePtr>& running,
                                                  std::size_t limit) const;
 

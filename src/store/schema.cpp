@@ -181,17 +181,17 @@ constexpr std::array<const char*, schema_version> migrations{version_1, version_
 
 }  // namespace
 
-Result<void> migrate(Database& database) {
+Result<void> migrate(Database& database, int to) {
     WEFT_TRY(const auto version, database.number("PRAGMA user_version"));
     if (version > schema_version)
         return std::unexpected(Error{.code = ErrorCode::internal,
                                      .message = "the job store is of a newer version of this program",
                                      .detail = "schema " + std::to_string(version) + ", known up to " + std::to_string(schema_version)});
-    if (version == schema_version) return {};
+    if (version >= to) return {};
     WEFT_CHECK(database.execute("BEGIN IMMEDIATE"));
-    for (auto step = version; step < schema_version; ++step)
+    for (auto step = version; step < to; ++step)
         if (auto done = database.execute(migrations[static_cast<std::size_t>(step)]); !done) return done;
-    WEFT_CHECK(database.execute(("PRAGMA user_version = " + std::to_string(schema_version)).c_str()));
+    WEFT_CHECK(database.execute(("PRAGMA user_version = " + std::to_string(to)).c_str()));
     return database.execute("COMMIT");
 }
 

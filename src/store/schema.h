@@ -10,6 +10,7 @@ inline constexpr int schema_version = 4;
 
 // Creates the tables, or brings those of an older version up to date, in one transaction. internal, with a detail, when
 // the file is of a newer version than this program.
-[[nodiscard]] Result<void> migrate(Database& database);
+// to: an older version, for tests of its files.
+[[nodiscard]] Result<void> migrate(Database& database, int to = schema_version);
 
 }  // namespace weft

@@ -1,5 +1,5 @@
 """The README's first command and first requests, run as they are typed but for the port."""
-import os, pathlib, re, signal, subprocess, tempfile, unittest
+import os, pathlib, re, shutil, signal, subprocess, tempfile, unittest
 
 from server import BINARY, PATIENCE, ROOT, wait_until
 
@@ -13,7 +13,10 @@ class Readme(unittest.TestCase):
         command = next(line.split("#")[0].strip() for line in BLOCKS[0].splitlines() if " serve" in line)
         with tempfile.TemporaryDirectory(prefix="weft-readme-") as folder:
             environment = {k: v for k, v in os.environ.items() if not k.startswith(("OLLAMA_", "WEFT_")) or k in ("WEFT_INSIDE", "WEFT_CACHE")}
-            environment |= {"WEFT_HOME": folder, "WEFT_SERVER_PORT": "0"}
+            models = pathlib.Path(folder) / "own"
+            models.mkdir()
+            shutil.copyfile(ROOT / "models/weft-demo.gguf", models / "mine.gguf")
+            environment |= {"WEFT_HOME": folder, "WEFT_SERVER_PORT": "0", "WEFT_MODELS_DIR": str(models)}
             log = pathlib.Path(folder) / "log"
             with open(log, "w") as output:
                 server = subprocess.Popen(["bash", "-c", "exec " + command], cwd=ROOT, env=environment, stdout=output, stderr=output)
@@ -23,6 +26,9 @@ class Readme(unittest.TestCase):
                     return re.search(r"listening address=127\.0\.0\.1 port=(\d+)", log.read_text())
                 url = "http://127.0.0.1:" + wait_until(listening, "it says where it listens").group(1)
                 self.assertEqual(len(REQUESTS), 3)
+                tags = subprocess.run(["curl", "-sS", url + "/api/tags"], capture_output=True, text=True, timeout=PATIENCE).stdout
+                for name in ("weft-demo:latest", "mine:latest"):  # what was configured, and the demo model beside it
+                    self.assertIn(name, tags)
                 for request in REQUESTS:
                     answer = subprocess.run(["bash", "-c", request.replace("http://127.0.0.1:11434", url).replace("curl ", "curl -sS ", 1)],
                                             capture_output=True, text=True, timeout=PATIENCE)

@@ -59,6 +59,19 @@ class Lifecycle(unittest.TestCase):
             self.assertIn(b"data: [DONE]\n", list(stream))
             self.assertEqual(server.process.wait(60), 0)
 
+    def test_streams_that_outlast_the_drain_end_with_an_error_event(self):
+        with Server("--set", "server.drain_seconds=1") as server:
+            chat(server, "Hello!")
+            endless = {"prompt": "Tell me a story.", "options": {"num_predict": -1, "ignore_eos": True}, "model": "weft-demo"}
+            lines = server.stream("/api/generate", endless | {"raw": True})
+            events = server.stream("/v1/completions", {"model": "weft-demo", "prompt": "Once", "stream": True, "ignore_eos": True, "max_tokens": 100_000})
+            lines.readline(), events.readline()
+            server.process.send_signal(signal.SIGTERM)
+            self.assertIn("error", json.loads(list(lines)[-1]))
+            last = [line for line in events if line.startswith(b"data: {")][-1]
+            self.assertIn("error", json.loads(last.removeprefix(b"data: ")))
+            self.assertEqual(server.process.wait(20), 0)
+
     def test_a_second_signal_ends_at_once(self):
         with Server() as server:
             chat(server, "Hello!")
@@ -294,10 +307,26 @@ class Generation(unittest.TestCase):
             self.assertEqual((status, answer["usage"]["prompt_tokens"]), (200, 1), answer)
 
     def test_a_full_window_shifts_or_ends(self):
-        ends = self.generate(options={"num_ctx": 128, "num_predict": 300, "temperature": 1, "seed": 2}, raw=True, shift=False)
-        self.assertLess(ends["eval_count"], 128)
-        goes_on = self.server.post("/v1/completions", {"model": "weft-demo", "prompt": "Once", "max_tokens": 30})[0]
-        self.assertEqual(goes_on, 200)
+        with Server("--context", "128") as server:
+            def write(shift):
+                return server.post("/api/generate", {"model": "weft-demo", "prompt": "Once", "raw": True, "stream": False, "shift": shift,
+                                                     "options": {"num_predict": 300, "temperature": 1, "seed": 2, "ignore_eos": True}})[1]
+            ends = write(False)
+            self.assertEqual(ends["done_reason"], "length", ends)
+            self.assertLess(ends["eval_count"], 128)
+            goes_on = write(True)
+            self.assertEqual((goes_on["done_reason"], goes_on["eval_count"]), ("length", 300), goes_on)
+
+    def test_a_very_long_text_is_embedded_by_its_beginning_and_holds_nobody_up(self):
+        text = "The capital of France is Paris. " * 200_000
+        status, whole = self.server.post("/api/embed", {"model": "weft-demo", "input": text})
+        self.assertEqual((status, len(whole["embeddings"])), (200, 1))
+        beginning = self.server.post("/api/embed", {"model": "weft-demo", "input": text[:100_000]})[1]
+        self.assertEqual(whole["prompt_eval_count"], beginning["prompt_eval_count"])
+        self.assertGreater(sum(x * y for x, y in zip(whole["embeddings"][0], beginning["embeddings"][0])), 0.9999)
+        status, answer = self.server.post("/api/embed", {"model": "weft-demo", "input": text, "truncate": False})
+        self.assertEqual(status, 400)
+        self.assertIn("context length", answer["error"])
 
     def test_embeddings_are_unit_vectors_and_do_not_depend_on_their_batch(self):
         texts = ["Hello!", "What is the capital of France?", "", "a brave fox " * 20]

@@ -357,6 +357,23 @@ TEST_CASE("memory that cannot be taken apart is never shared") {
     CHECK(h.engine.used_cells() == 0);
 }
 
+TEST_CASE("clients that do not read keep no places: others go on, and they themselves once they read") {
+    Harness h({.slots = 2});
+    const auto first = h.arrive("first", tokens(30)), second = h.arrive("second", tokens(30));
+    h.step(5);
+    h.pause(first, true), h.pause(second, true);
+    h.step(2);
+    const auto before = h.seen[first].tokens;
+    const auto third = h.arrive("third", tokens(8)), fourth = h.arrive("fourth", tokens(8)), fifth = h.arrive("fifth", tokens(8));
+    h.step(60);
+    for (const auto id : {third, fourth, fifth}) CHECK(h.seen[id].done.has_value());
+    CHECK(h.seen[first].tokens == before);
+    h.pause(first, false), h.pause(second, false);
+    h.run();
+    CHECK(h.seen[first].text[0] == h.expected("first", 30));
+    CHECK(h.seen[second].text[0] == h.expected("second", 30));
+}
+
 TEST_CASE("an idle scheduler goes on beating") {
     Harness h;
     h.step();

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "store/redis_scene.h"
+#include "store/schema.h"
 #include "store/store_scene.h"
 
 namespace weft::test {
@@ -57,20 +58,28 @@ STORE_TEST_CASE("a job ends once, at its current attempt, and stays as it ended"
 
 TEST_CASE("a store of the first version is brought up to date with what is in it") {
     StoreScene scene;
-    const auto number = scene.add(job_named("a"))->number;
     scene.store.reset();
     scene.file.reset();
+    for (const auto* name : {"jobs.db", "jobs.db-wal", "jobs.db-shm"}) std::filesystem::remove(scene.folder.path() / name);
     {
         auto old = Database::open(scene.folder.path() / "jobs.db", Database::Access::read_write).value();
-        for (const auto* column : {"jobs DROP COLUMN thinking", "jobs DROP COLUMN tool_calls", "jobs DROP COLUMN tokens", "turns DROP COLUMN message"})
-            REQUIRE(old.execute((std::string("ALTER TABLE ") + column).c_str()));
-        REQUIRE(old.execute("PRAGMA user_version = 1"));
+        REQUIRE(old.execute("PRAGMA journal_mode = WAL"));
+        REQUIRE(migrate(old, 1));
+        REQUIRE(old.execute("INSERT INTO jobs VALUES(7, 'a', 't', 's', 1, 'demo', '{}', 2, '', '{}', 0, 0, 0, 5, 0, 0, 0, 0, '', x'', '', '', "
+                            "0, 0, 0, 0, '', 0, 0, 0)"));
+        REQUIRE(old.execute("INSERT INTO sessions VALUES(1, 's', 't', '', '', 5, 1000, 2000)"));
+        REQUIRE(old.execute("INSERT INTO turns VALUES(1, 0, 'user', 'Hello', 'z')"));
     }
     scene.reopen();
     REQUIRE(scene.store->unfinished()->size() == 1);
-    CHECK(scene.finish({number, 1}, {.output = {"x", {1}}, .thinking = "Hm.", .tool_calls = "[]"}) == true);
+    const SessionTurn answer{.role = "assistant", .content = "", .message = R"({"role":"assistant"})"};
+    CHECK(scene.finish({7, 1}, {.output = {"x", {1}}, .thinking = "Hm.", .tool_calls = "[]", .session_id = "s", .turns = {answer}}) == true);
     CHECK(scene.find("a")->thinking == "Hm.");
     CHECK(scene.find("a")->tool_calls == "[]");
+    const auto session = scene.get<std::optional<SessionRow>>([&](auto done) { scene.store->find_session("t", "s", done); }).value().value();
+    REQUIRE(session.turns.size() == 2);
+    CHECK(session.turns[0].content == "Hello");
+    CHECK(session.turns[1].message == answer.message);
 }
 
 STORE_TEST_CASE("sizes of chunks of any length come back as they were") {
