@@ -286,7 +286,7 @@ TEST_CASE("every key can be set by its environment variable") {
         Scene scene;
         scene.sources.environment[environment_name(key)] = "\x01";  // a text no number, size or choice accepts
         Config scratch;
-        const bool any_text = key.choices.empty() && (std::holds_alternative<std::string*>(key.slot(scratch)) ||
+        const bool any_text = key.choices.empty() && key.name != "jobs.store" && (std::holds_alternative<std::string*>(key.slot(scratch)) ||
                                                       std::holds_alternative<std::vector<std::string>*>(key.slot(scratch)));
         const auto loaded = scene.load();
         CHECK(loaded.problems.size() == (any_text ? 0 : 1));

@@ -10,6 +10,8 @@ LONG = {"prompt": "Tell me a story.", "options": {"temperature": 8, "seed": 1, "
 
 
 class Jobs(unittest.TestCase):
+    shared = False  # whether several servers share the store
+
     @classmethod
     def setUpClass(cls):
         cls.server = Server("--set", "defaults.deterministic=true")
@@ -167,7 +169,8 @@ class Jobs(unittest.TestCase):
             with self.subTest(body=body):
                 error = self.error(status, "/api/v1/infer", "POST", body)
                 self.assertEqual((error["code"], error["field"]), (code, field))
-        self.assertEqual(self.error(400, "/api/v1/documents", "POST", {})["field"], "text")
+        if not self.shared:  # documents cannot be shared by several servers yet
+            self.assertEqual(self.error(400, "/api/v1/documents", "POST", {})["field"], "text")
         self.assertEqual(self.error(405, "/api/v1/infer")["code"], "method_not_allowed")
         self.assertEqual(self.error(404, "/api/v1/none")["code"], "not_found")
         self.assertEqual(self.error(400, "/api/v1/jobs?limit=0")["field"], "limit")

@@ -3,6 +3,9 @@ import http.client, json, signal, socket, threading, time, unittest
 
 from server import BINARY, ENDLESS, ROOT, Server, chat, wait_until
 
+# Too long for any window: a generation that ends by its length alone, in a dialect that cannot be told to go on.
+LONG_TEXT = {"type": "array", "items": {"type": "string", "minLength": 200}, "minItems": 1000}
+
 
 class Lifecycle(unittest.TestCase):
     def test_json_logs_are_one_object_a_line_with_numbers_as_numbers(self):
@@ -62,8 +65,8 @@ class Lifecycle(unittest.TestCase):
     def test_streams_that_outlast_the_drain_end_with_an_error_event(self):
         with Server("--set", "server.drain_seconds=1") as server:
             chat(server, "Hello!")
-            endless = {"prompt": "Tell me a story.", "options": {"num_predict": -1, "ignore_eos": True}, "model": "weft-demo"}
-            lines = server.stream("/api/generate", endless | {"raw": True})
+            lines = server.stream("/api/generate", {"model": "weft-demo", "prompt": "Once", "raw": True, "format": LONG_TEXT,
+                                                    "options": {"num_predict": -1, "temperature": 1}})
             events = server.stream("/v1/completions", {"model": "weft-demo", "prompt": "Once", "stream": True, "ignore_eos": True, "max_tokens": 100_000})
             lines.readline(), events.readline()
             server.process.send_signal(signal.SIGTERM)
@@ -310,7 +313,7 @@ class Generation(unittest.TestCase):
         with Server("--context", "128") as server:
             def write(shift):
                 return server.post("/api/generate", {"model": "weft-demo", "prompt": "Once", "raw": True, "stream": False, "shift": shift,
-                                                     "options": {"num_predict": 300, "temperature": 1, "seed": 2, "ignore_eos": True}})[1]
+                                                     "format": LONG_TEXT, "options": {"num_predict": 300, "temperature": 1, "seed": 2}})[1]
             ends = write(False)
             self.assertEqual(ends["done_reason"], "length", ends)
             self.assertLess(ends["eval_count"], 128)
