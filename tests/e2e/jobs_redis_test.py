@@ -138,6 +138,7 @@ class Deaths(unittest.TestCase):
             self.assertEqual(node.request("GET", "/readyz")[0], 200)
             self.assertEqual(node.post("/api/chat", {"model": "weft-demo", "messages": [{"role": "user", "content": "Hi"}], "stream": False})[0], 200)
             redis.start()
+            wait_until(lambda: node.get("/api/v1/jobs")[0] == 200, "the server has found Redis again")
             done = result(node, job)
             self.assertEqual((done["status"], done["attempt"]), ("completed", 1))
             self.assertEqual(result(node, accepted(node, **GREEDY))["status"], "completed")
