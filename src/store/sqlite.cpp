@@ -115,6 +115,20 @@ Result<void> Database::execute(const char* sql) {
     return {};
 }
 
+void Database::after_commit(std::function<void(int pages)> told) {
+    after_commit_ = std::make_unique<std::function<void(int)>>(std::move(told));
+    const auto hook = [](void* function, sqlite3*, const char*, int pages) {
+        (*static_cast<std::function<void(int)>*>(function))(pages);
+        return SQLITE_OK;
+    };
+    sqlite3_wal_hook(connection_.get(), hook, after_commit_.get());
+}
+
+void Database::checkpoint(sqlite3* connection) {
+    // What does not work now, for want of room on the disk for example, is left for the next time.
+    (void)sqlite3_wal_checkpoint_v2(connection, nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+}
+
 Result<std::int64_t> Database::number(std::string_view sql) {
     WEFT_TRY(auto statement, prepare(sql));
     WEFT_TRY(const bool row, statement.step());

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -83,6 +84,13 @@ class Database {
     // False as well when SQLite has rolled back by itself, as it does after some errors.
     [[nodiscard]] bool in_transaction() const;
 
+    // Called after each commit with the number of pages in the log, which nobody moves into the file by itself any more.
+    void after_commit(std::function<void(int pages)> told);
+    // Moves pages of the log into the file, as many as readers and writers allow without being waited for.
+    static void checkpoint(sqlite3* connection);
+    // Stays the same when the Database is moved.
+    [[nodiscard]] sqlite3* handle() const { return connection_.get(); }
+
     // Ends whatever statement runs, with an error. Thread: any.
     void interrupt();
 
@@ -93,6 +101,7 @@ class Database {
     explicit Database(sqlite3* connection) : connection_(connection) {}
     std::unique_ptr<sqlite3, Close> connection_;
     std::unique_ptr<StatementCache> unused_ = std::make_unique<StatementCache>();
+    std::unique_ptr<std::function<void(int)>> after_commit_;
 };
 
 }  // namespace weft

@@ -75,16 +75,18 @@ Result<std::unique_ptr<SqliteFile>> SqliteFile::open(const fs::path& folder, Lim
     auto check = check_file(file, limits.check_patience);
     auto writing = check ? open_for_writing(file, limits) : std::unexpected(check.error());
     auto reading = writing ? Database::open(file, Database::Access::read_only) : std::unexpected(writing.error());
-    if (!reading) {
+    auto checkpointer = reading ? Checkpointer::begin(file) : std::unexpected(reading.error());
+    if (!checkpointer) {
         ::close(lock);
-        return std::unexpected(reading.error());
+        return std::unexpected(checkpointer.error());
     }
-    return std::unique_ptr<SqliteFile>(
-        new SqliteFile(folder, limits, lock, std::move(*check), std::move(*writing), std::move(*reading), std::move(deliver)));
+    (*checkpointer)->serve(*writing);
+    return std::unique_ptr<SqliteFile>(new SqliteFile(folder, limits, lock, std::move(*check), std::move(*checkpointer),
+                                                      std::move(*writing), std::move(*reading), std::move(deliver)));
 }
 
-SqliteFile::SqliteFile(fs::path folder, Limits limits, int lock, std::unique_ptr<IntegrityCheck> check, Database writing,
-                       Database reading, GroupCommit::Deliver deliver)
+SqliteFile::SqliteFile(fs::path folder, Limits limits, int lock, std::unique_ptr<IntegrityCheck> check,
+                       std::unique_ptr<Checkpointer> checkpointer, Database writing, Database reading, GroupCommit::Deliver deliver)
     : folder_(std::move(folder)),
       limits_(limits),
       lock_(lock),
@@ -94,11 +96,13 @@ SqliteFile::SqliteFile(fs::path folder, Limits limits, int lock, std::unique_ptr
       reader_([this] {
           while (const auto read = reads_.pop()) (*read)();
       }),
+      checkpointer_(std::move(checkpointer)),
       writer_(std::make_unique<GroupCommit>(std::move(writing), deliver_)) {}
 
 SqliteFile::~SqliteFile() {
     check_.reset();
     writer_.reset();
+    checkpointer_.reset();
     reads_.close();
     reader_.join();
     ::close(lock_);

@@ -10,6 +10,7 @@
 
 #include "base/channel.h"
 #include "base/error.h"
+#include "store/checkpointer.h"
 #include "store/group_commit.h"
 #include "store/integrity_check.h"
 #include "store/sqlite.h"
@@ -56,7 +57,7 @@ class SqliteFile {
     [[nodiscard]] const std::filesystem::path& folder() const { return folder_; }
 
   private:
-    SqliteFile(std::filesystem::path folder, Limits limits, int lock, std::unique_ptr<IntegrityCheck> check, Database writing,
+    SqliteFile(std::filesystem::path folder, Limits limits, int lock, std::unique_ptr<IntegrityCheck> check, std::unique_ptr<Checkpointer> checkpointer, Database writing,
                Database reading, GroupCommit::Deliver deliver);
 
     std::filesystem::path folder_;
@@ -67,6 +68,7 @@ class SqliteFile {
     Database reading_;  // thread: the reader's, once it was asked something
     Channel<std::function<void()>> reads_{max_waiting_reads};
     std::thread reader_;
+    std::unique_ptr<Checkpointer> checkpointer_;
     std::unique_ptr<GroupCommit> writer_;
 };
 

@@ -36,6 +36,21 @@ TEST_CASE("a store of a newer version is left alone") {
     CHECK(opened.error().detail.find("schema 1000") != std::string::npos);
 }
 
+TEST_CASE("the log of commits does not grow for ever, and what was moved out of it is there") {
+    StoreScene scene;
+    constexpr int jobs = 1000;
+    for (int i = 0; i < jobs; ++i) {
+        auto job = job_named("job-" + std::to_string(i));
+        job.row.request = std::string(60'000, 'x');
+        scene.add(std::move(job)).value();
+    }
+    // 60 MB were committed; a log of 4,000 pages is moved by who commits, if nobody else did.
+    CHECK(std::filesystem::file_size(scene.folder.path() / "jobs.db-wal") < (24U << 20U));
+    CHECK(std::filesystem::file_size(scene.folder.path() / "jobs.db") > (32U << 20U));
+    scene.reopen();
+    CHECK(scene.store->unfinished().value().size() == jobs);
+}
+
 TEST_CASE("a damaged store is not opened, and not changed") {
     const TemporaryFolder folder;
     {
