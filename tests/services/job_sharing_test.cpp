@@ -100,6 +100,8 @@ class Cluster {
     // It has begun on that node when this returns: while a node claims, another one may be quicker.
     std::shared_ptr<Job> submit_on(Node& node) {
         for (auto& other : all) other.stopped = &other != &node;
+        // What the others asked before they stopped is answered before this is: none of them gets the job unawares.
+        (void)wait(node, node.jobs->find("", "none"));
         auto job = submit(node);
         until([&] { return job->row.status != JobStatus::pending; });
         for (auto& other : all) other.stopped = false;
