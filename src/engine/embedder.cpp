@@ -4,6 +4,8 @@
 #include <cmath>
 #include <thread>
 
+#include "base/utf8.h"
+
 namespace weft {
 namespace {
 
@@ -74,7 +76,7 @@ std::vector<Token> Embedder::first_tokens(const std::string& text, std::size_t w
     constexpr std::size_t usual_bytes_of_token = 8;
     const auto enough = window + std::max<std::size_t>(window / 4, 64);  // whatever the cut did to the last ones
     for (auto bytes = enough * usual_bytes_of_token; bytes < text.size(); bytes *= 4) {
-        while (bytes > 0 && (static_cast<unsigned char>(text[bytes]) & 0xC0U) == 0x80U) --bytes;
+        bytes = cut_before_character(text, bytes);
         auto tokens = model_->tokenize(text.substr(0, bytes), false);
         if (tokens.size() >= enough) return tokens;
     }

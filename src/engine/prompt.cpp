@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/utf8.h"
 #include "engine/go_prompt_template.h"
 #include "engine/special_texts.h"
 
@@ -26,11 +27,9 @@ std::string within_reach(const LoadedModel& model, std::string text, std::int32_
     constexpr std::size_t windows = 4;
     const auto most = windows * static_cast<std::size_t>(window) * std::max<std::size_t>(model.longest_token(), 1);
     if (text.size() <= most) return text;
-    const auto is_inside = [&](std::size_t at) { return (static_cast<unsigned char>(text[at]) & 0xC0U) == 0x80U; };
-    auto from = most / 2;
+    const auto from = cut_before_character(text, most / 2);
     auto to = text.size() - most / 2;
-    while (from > 0 && is_inside(from)) --from;
-    while (to < text.size() && is_inside(to)) ++to;
+    while (to < text.size() && continues_character(text[to])) ++to;
     text.erase(from, to - from);
     return text;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/utf8.h"
 #include "jinja/value.h"
 
 namespace weft {
@@ -19,7 +20,7 @@ bool is_mark(std::string_view text) { return text.starts_with(special_break) || 
 // Characters of several bytes are not taken apart.
 std::size_t first_character(std::string_view text) {
     std::size_t n = 1;
-    while (n < text.size() && (static_cast<unsigned char>(text[n]) & 0xC0U) == 0x80U) ++n;
+    while (n < text.size() && continues_character(text[n])) ++n;
     return n;
 }
 

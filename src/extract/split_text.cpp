@@ -3,11 +3,12 @@
 #include <algorithm>
 #include <string>
 
+#include "base/utf8.h"
+
 namespace weft {
 namespace {
 
 bool is_space(char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r' || c == '\f' || c == '\v'; }
-bool continues_character(char c) { return (static_cast<unsigned char>(c) & 0xC0U) == 0x80; }
 
 // What passages are made of: a sentence, or a part of one that is too long.
 struct Unit {
@@ -31,9 +32,7 @@ std::size_t sentence_end(std::string_view text, std::size_t at) {
 std::size_t cut_at(std::string_view text, std::size_t begin, std::size_t most) {
     for (auto cut = begin + most; cut > begin + most / 2; --cut)
         if (is_space(text[cut - 1])) return cut;
-    auto cut = begin + most;
-    while (cut > begin + 1 && continues_character(text[cut])) --cut;
-    return cut;
+    return cut_before_character(text, begin + most, begin + 1);
 }
 
 class UnitFinder {

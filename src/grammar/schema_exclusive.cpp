@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/utf8.h"
+
 #include "grammar/schema_compiler.h"
 
 namespace weft {
@@ -146,10 +148,6 @@ bool apart(const NumberBounds& low, const NumberBounds& high) {
     if (!low.most || !high.least) return false;
     const int order = compare(*low.most, *high.least);
     return order < 0 || (order == 0 && (low.below_most || high.above_least));
-}
-
-std::uint64_t characters(const std::string& text) {
-    return static_cast<std::uint64_t>(std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
 }
 
 }  // namespace
@@ -423,7 +421,7 @@ Result<SchemaCompiler::Verdict> SchemaCompiler::holds_keyword(const SchemaJson& 
     if (keyword == "exclusiveMinimum") return bounds([](double v, double b) { return v > b; });
     if (keyword == "exclusiveMaximum") return bounds([](double v, double b) { return v < b; });
     if (keyword == "minLength" || keyword == "maxLength")
-        return count(text, text ? characters(value.get<std::string>()) : 0, keyword == "minLength");
+        return count(text, text ? code_points(value.get<std::string>()) : 0, keyword == "minLength");
     if (keyword == "minItems" || keyword == "maxItems") return count(list, list ? value.get_array().size() : 0, keyword == "minItems");
     if (keyword == "minProperties" || keyword == "maxProperties")
         return count(object, object ? value.get_object().size() : 0, keyword == "minProperties");

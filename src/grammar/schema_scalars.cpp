@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "grammar/json_strings.h"
+#include "base/utf8.h"
 #include "grammar/number_ranges.h"
 #include "grammar/regex_gbnf.h"
 #include "grammar/schema_compiler.h"
@@ -10,10 +11,6 @@ namespace weft {
 namespace {
 
 std::string in_quotes(const std::string& inside) { return "\"\\\"\" (" + inside + ") \"\\\"\""; }
-
-std::uint64_t characters_in(const std::string& text) {
-    return static_cast<std::uint64_t>(std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
-}
 
 Decimal decimal_of(const SchemaJson& value) {
     if (const auto* whole = value.get_if<std::uint64_t>(); whole && *whole <= INT64_MAX)
@@ -46,7 +43,7 @@ bool is_power_of_ten(double value, int& digits) {
 
 Result<bool> SchemaCompiler::allows(const SchemaJson& schema, const SchemaJson& value, Path path) const {
     if (value.is_string()) {
-        const auto length = characters_in(value.get<std::string>());
+        const std::uint64_t length = code_points(value.get<std::string>());
         WEFT_TRY(const auto least, count_in(schema, "minLength", path));
         WEFT_TRY(const auto most, count_in(schema, "maxLength", path));
         if (length < least.value_or(0) || (most && length > *most)) return false;

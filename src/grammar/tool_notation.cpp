@@ -4,6 +4,8 @@
 #include <string_view>
 #include <utility>
 
+#include "base/utf8.h"
+
 namespace weft {
 namespace {
 
@@ -12,8 +14,7 @@ std::string lit(std::string_view text) { return " " + GbnfBuilder::literal(text)
 std::vector<std::string> characters_of(std::string_view text) {
     std::vector<std::string> characters;
     for (const char c : text) {
-        const bool continues = (static_cast<unsigned char>(c) & 0xC0U) == 0x80U;
-        if (continues && !characters.empty()) characters.back() += c;
+        if (continues_character(c) && !characters.empty()) characters.back() += c;
         else characters.emplace_back(1, c);
     }
     return characters;

@@ -1,20 +1,12 @@
 """The demo model gives the right answers: every case of models/demo/questions.json, greedily."""
 import json, unittest
 
-from server import ROOT, Server
+from server import ROOT, ServerTest
 
 QUESTIONS = json.loads((ROOT / "models/demo/questions.json").read_text())
 
 
-class DemoModel(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.stop()
-
+class DemoModel(ServerTest):
     def answer(self, request):
         """Content, thinking and calls of the answer."""
         if "fim" not in request:

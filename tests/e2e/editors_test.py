@@ -1,7 +1,7 @@
 """What editor plugins ask a server before and while they use it, in their order and with their headers."""
 import json, unittest
 
-from server import Server
+from server import ServerTest
 
 QUESTION = "What is the capital of France?"
 KTOR = {"User-Agent": "ktor-client", "Accept": "application/json", "Accept-Charset": "UTF-8", "Content-Type": "application/json"}
@@ -9,15 +9,7 @@ ELECTRON = {"User-Agent": "GitHubCopilotChat/0.32.4", "Accept": "*/*", "Accept-E
             "Sec-Fetch-Mode": "no-cors", "Content-Type": "application/json"}
 
 
-class Editors(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.stop()
-
+class Editors(ServerTest):
     def ask(self, method, path, body=None, headers=None):
         status, answered, text = self.server.request(method, path, body, headers)
         self.assertEqual(status, 200, text)

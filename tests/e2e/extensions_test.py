@@ -2,20 +2,12 @@
 import json, pathlib, tempfile, unittest
 
 import made_models
-from server import MODEL, Server, chat
+from server import MODEL, Server, ServerTest, chat
 
 TEXTS = ["", "Hello, world!", "  leading and trailing  ", "naïve café — 😀👩‍👩‍👧 done", "tabs\tand\nnew lines\n\n", "<|im_start|>user"]
 
 
-class Tokens(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.stop()
-
+class Tokens(ServerTest):
     def test_tokens_of_a_text_give_that_text(self):
         for text in TEXTS:
             status, answer = self.server.post("/tokenize", {"content": text, "model": "weft-demo"})

@@ -5,7 +5,7 @@ import websockets
 
 import made_models
 from jobs_client import read_events, result
-from server import MODEL, PATIENCE, Server
+from server import MODEL, PATIENCE, Server, ServerTest
 from tools_test import ANSWER, QUESTION, RESULT, WEATHER
 from vision_test import DOTS, STRIPES, text
 
@@ -15,7 +15,7 @@ PERSON = {"type": "object", "properties": {"name": {"type": "string"}, "age": {"
 ANA = "Give me a JSON object for Ana, who is 30 years old and lives in Rome."
 
 
-class JobServer(unittest.TestCase):
+class JobServer(ServerTest):
     def infer(self, **body):
         status, _, answer = self.server.request("POST", "/api/v1/infer", {"options": GREEDY, **body})
         self.assertEqual(status, 202, answer)
@@ -30,14 +30,6 @@ class JobServer(unittest.TestCase):
 
 
 class Chat(JobServer):
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.stop()
-
     def test_a_tool_round_trip(self):
         called = self.ask(messages=QUESTION, tools=[WEATHER])
         self.assertEqual((called["status"], called["result"]), ("completed", ""))

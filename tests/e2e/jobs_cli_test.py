@@ -3,18 +3,10 @@ import json, os, subprocess, unittest
 
 from jobs_client import accepted, result
 from jobs_test import LONG
-from server import BINARY, PATIENCE, Server, wait_until
+from server import BINARY, PATIENCE, ServerTest, wait_until
 
 
-class Cli(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.stop()
-
+class Cli(ServerTest):
     def weft(self, *arguments, status=0, input=None):
         done = subprocess.run([BINARY, "--server", self.server.url, "jobs", *arguments], capture_output=True, text=True, timeout=2 * PATIENCE, input=input)
         self.assertEqual(done.returncode, status, done.stdout + done.stderr)

@@ -1,5 +1,5 @@
 """What the tests of jobs share: submitting, waiting, reading streams of events."""
-import contextlib, http.client, json
+import contextlib, http.client, json, sys
 
 from server import PATIENCE
 
@@ -67,3 +67,13 @@ def read_events(server, request_id, last=None):
 def text_of(events):
     tokens = [data for _, event, data in events if event == "token"]
     return "".join(token["data"] for token in tokens)
+
+
+def full_crash_run(crash_run, **deaths):
+    """The long form of a crash test, as a script: PYTHONPATH=tests/e2e python3 tests/e2e/NAME.py full [SEED]"""
+    seed = int(sys.argv[2]) if len(sys.argv) > 2 else 7
+    acknowledged, outcome = crash_run(n_jobs=10_000, seed=seed, clients=16, **deaths)
+    states = {state: sum(job["status"] == state for job in outcome.values()) for state in ("completed", "failed", "cancelled")}
+    died = ", ".join(f"{number} {name.removeprefix('n_')}" for name, number in deaths.items())
+    print(f"{len(acknowledged)} acknowledged, {died}, {states}, {max(job['attempt'] for job in outcome.values())} attempts at most")
+    sys.exit(len(outcome) != len(acknowledged) or states["completed"] != len(acknowledged))

@@ -1,7 +1,7 @@
 """Jobs that are never lost: kill -9 at random moments, a full disk, a shutdown, and what is on disk before the 202."""
 import contextlib, http.client, json, os, random, re, shutil, signal, subprocess, sys, threading, time, unittest
 
-from jobs_client import Events, accepted, read_events, result, submit, text_of
+from jobs_client import Events, accepted, full_crash_run, read_events, result, submit, text_of
 from jobs_test import GREEDY, LONG
 from server import BINARY, Server, wait_until
 
@@ -170,10 +170,6 @@ class Disk(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["full"]:  # PYTHONPATH=tests/e2e python3 tests/e2e/jobs_crash_test.py full [SEED]
-        seed = int(sys.argv[2]) if len(sys.argv) > 2 else 7
-        acknowledged, outcome = crash_run(n_jobs=10_000, n_kills=50, seed=seed, clients=16)
-        states = {state: sum(job["status"] == state for job in outcome.values()) for state in ("completed", "failed", "cancelled")}
-        print(f"{len(acknowledged)} acknowledged, 50 kills, {states}, {max(job['attempt'] for job in outcome.values())} attempts at most")
-        sys.exit(len(outcome) != len(acknowledged) or states["completed"] != len(acknowledged))
+    if sys.argv[1:2] == ["full"]:
+        full_crash_run(crash_run, n_kills=50)
     unittest.main()

@@ -3,7 +3,7 @@ import http.server, json, os, re, shutil, signal, subprocess, tempfile, threadin
 
 from jobs_client import accepted, result
 from jobs_test import LONG
-from server import PATIENCE, ROOT, Server
+from server import PATIENCE, ROOT, Server, ServerTest
 
 PAGE = (ROOT / "docs/jobs.md").read_text()
 CHROMIUM = shutil.which("chromium-headless-shell") or shutil.which("chromium")
@@ -64,15 +64,7 @@ class Pages:
                 self.server.shutdown()
 
 
-class Examples(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.stop()
-
+class Examples(ServerTest):
     def test_curl(self):
         out = run("bash", "-c", example("sh", self.server))
         self.assertIn("event: complete", out)

@@ -3,7 +3,7 @@ import concurrent.futures, contextlib, http.client, json, os, random, shutil, su
 
 import jobs_socket_test, jobs_test
 from jobs_callback_test import OPTIONS as CALLBACKS, Receiver
-from jobs_client import Events, accepted, read_events, result, submit, text_of
+from jobs_client import Events, accepted, full_crash_run, read_events, result, submit, text_of
 from jobs_test import GREEDY, LONG
 from redis_server import INSTALLED, AnyNode, Node, RedisServer, free_port
 from server import BINARY, PATIENCE, Server, wait_until
@@ -271,10 +271,6 @@ def crash_run(n_jobs, n_rounds, seed, clients=6):
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["full"]:  # PYTHONPATH=tests/e2e python3 tests/e2e/jobs_redis_test.py full [SEED]
-        seed = int(sys.argv[2]) if len(sys.argv) > 2 else 7
-        acknowledged, outcome = crash_run(n_jobs=10_000, n_rounds=25, seed=seed, clients=16)
-        states = {state: sum(job["status"] == state for job in outcome.values()) for state in ("completed", "failed", "cancelled")}
-        print(f"{len(acknowledged)} acknowledged, 25 rounds, {states}, {max(job['attempt'] for job in outcome.values())} attempts at most")
-        sys.exit(len(outcome) != len(acknowledged) or states["completed"] != len(acknowledged))
+    if sys.argv[1:2] == ["full"]:
+        full_crash_run(crash_run, n_rounds=25)
     unittest.main()

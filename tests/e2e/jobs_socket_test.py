@@ -5,7 +5,7 @@ import websockets
 
 from jobs_client import accepted, result
 from jobs_test import GREEDY, LONG
-from server import PATIENCE, Server, wait_until
+from server import PATIENCE, Server, ServerTest, wait_until
 
 
 class Socket:
@@ -38,15 +38,7 @@ def with_socket(scenario, headers=None):
     return test
 
 
-class Sockets(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.stop()
-
+class Sockets(ServerTest):
     @with_socket
     async def test_a_request_is_acknowledged_and_answered(self, socket):
         await socket.say(prompt="Hello!", client_ref="mine", **GREEDY)

@@ -2,23 +2,16 @@
 import contextlib, json, re, threading, time, unittest, uuid
 
 from jobs_client import Events, accepted, read_events, result, submit, text_of
-from server import Server, wait_until
+from server import Server, ServerTest, wait_until
 
 GREEDY = {"options": {"temperature": 0}}
 # Runs long enough to be met while it runs.
 LONG = {"prompt": "Tell me a story.", "options": {"temperature": 8, "seed": 1, "top_k": 0, "top_p": 1, "num_predict": 1500}}
 
 
-class Jobs(unittest.TestCase):
+class Jobs(ServerTest):
     shared = False  # whether several servers share the store
-
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server("--set", "defaults.deterministic=true")
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.stop()
+    options = ("--set", "defaults.deterministic=true",)
 
     def error(self, status, path, method="GET", body=None, headers=None):
         got, _, text = self.server.request(method, path, body, headers)

@@ -1,5 +1,5 @@
 """Starts the real server for a test, on a free port, with a home of its own."""
-import contextlib, http.client, json, os, pathlib, shutil, signal, subprocess, tempfile, time, urllib.error, urllib.request
+import contextlib, http.client, json, os, pathlib, shutil, signal, subprocess, tempfile, time, unittest, urllib.error, urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("WEFT_BINARY", str(ROOT / "build/release/weft"))
@@ -97,3 +97,17 @@ class Server:
 def chat(server, text, model="weft-demo", **more):
     return server.post("/api/chat", {"model": model, "messages": [{"role": "user", "content": text}], "stream": False,
                                      "think": False, "options": {"temperature": 0}, **more})
+
+
+class ServerTest(unittest.TestCase):
+    """Tests that share one server."""
+
+    options = ()  # of its command line
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server(*cls.options)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.stop()

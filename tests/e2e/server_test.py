@@ -1,7 +1,7 @@
 """The real server as a user meets it: readiness, draining, limits, leaving early, several models."""
 import http.client, json, signal, socket, threading, time, unittest
 
-from server import BINARY, ENDLESS, ROOT, Server, chat, wait_until
+from server import BINARY, ENDLESS, ROOT, Server, ServerTest, chat, wait_until
 
 # Too long for any window: a generation that ends by its length alone, in a dialect that cannot be told to go on.
 LONG_TEXT = {"type": "array", "items": {"type": "string", "minLength": 200}, "minItems": 1000}
@@ -197,15 +197,7 @@ class Lifecycle(unittest.TestCase):
             self.assertIn("line 3", done.stderr)
 
 
-class Generation(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.stop()
-
+class Generation(ServerTest):
     def generate(self, **body):
         options = {"temperature": 0, "num_predict": 30} | body.pop("options", {})
         return self.server.post("/api/generate", {"model": "weft-demo", "prompt": "Tell me a story.", "stream": False,

@@ -48,11 +48,7 @@ Answered list_documents(http::Exchange& exchange, const Services& services) {
     if (!query) co_return co_await reply_error(exchange, std::move(query).error());
     const auto page = co_await services.documents->list(std::move(*query));
     if (!page) co_return co_await reply_error(exchange, page.error());
-    std::string out = R"({"data":[)";
-    for (const auto& row : page->rows) out += (out.ends_with('[') ? "" : ",") + document_object(row);
-    out += R"(],"has_more":)" + std::string(page->has_more ? "true" : "false") + R"(,"last_id":)";
-    page->rows.empty() ? void(out += "null") : append_json_string(out, page->rows.back().id);
-    co_await reply_json(exchange, 200, out + "}");
+    co_await reply_json(exchange, 200, page_object(*page, document_object));
 }
 
 Answered show_document(http::Exchange& exchange, const Services& services) {
@@ -69,9 +65,7 @@ Answered delete_document(http::Exchange& exchange, const Services& services) {
     const auto id = path_id(exchange);
     const auto removed = co_await services.documents->remove(std::move(*tenant), id);
     if (!removed) co_return co_await reply_error(exchange, removed.error());
-    std::string out = R"({"document_id":)";
-    append_json_string(out, id);
-    co_await reply_json(exchange, 200, out + R"(,"deleted":true})");
+    co_await reply_json(exchange, 200, deletion_object("document_id", id));
 }
 
 Answered search_documents(http::Exchange& exchange, const Services& services) {

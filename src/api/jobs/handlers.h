@@ -2,8 +2,10 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <string>
+#include <string_view>
 
 #include "api/jobs/services.h"
+#include "api/json_text.h"
 #include "http/exchange.h"
 
 // The routes' coroutines. Each answers its exchange, with an error object if need be.
@@ -36,6 +38,18 @@ Answered search_documents(http::Exchange& exchange, const Services& services);
 // A whole number of the query; `otherwise` when it is not named.
 [[nodiscard]] Result<std::int64_t> query_number(std::string_view query, std::string_view name, std::int64_t otherwise, std::int64_t least,
                                                 std::int64_t most);
+
+// {"data":[...],"has_more","last_id"} of a page's rows.
+template <typename Page, typename ObjectOf>
+[[nodiscard]] std::string page_object(const Page& page, const ObjectOf& object_of) {
+    std::string out = R"({"data":[)";
+    for (const auto& row : page.rows) out += (out.ends_with('[') ? "" : ",") + object_of(row);
+    out += R"(],"has_more":)" + std::string(page.has_more ? "true" : "false") + R"(,"last_id":)";
+    page.rows.empty() ? void(out += "null") : append_json_string(out, page.rows.back().id);
+    return out + "}";
+}
+// {NAME:id,"deleted":true}
+[[nodiscard]] std::string deletion_object(std::string_view name, std::string_view id);
 
 // The caller's key has as many of them as it may.
 [[nodiscard]] Error too_many_open(std::string_view what);

@@ -81,11 +81,7 @@ Answered list_jobs(http::Exchange& exchange, const Services& services) {
     if (!query) co_return co_await reply_error(exchange, std::move(query).error());
     const auto page = co_await services.jobs->list(std::move(*query));
     if (!page) co_return co_await reply_error(exchange, page.error());
-    std::string out = R"({"data":[)";
-    for (const auto& row : page->rows) out += (out.ends_with('[') ? "" : ",") + job_object(row, 0);
-    out += R"(],"has_more":)" + std::string(page->has_more ? "true" : "false") + R"(,"last_id":)";
-    page->rows.empty() ? void(out += "null") : append_json_string(out, page->rows.back().id);
-    co_await reply_json(exchange, 200, out + "}");
+    co_await reply_json(exchange, 200, page_object(*page, [](const JobRow& row) { return job_object(row, 0); }));
 }
 
 Answered delete_job(http::Exchange& exchange, const Services& services) {
@@ -97,9 +93,7 @@ Answered delete_job(http::Exchange& exchange, const Services& services) {
     else done = co_await services.jobs->remove(*job);
     if (!done) co_return co_await reply_error(exchange, done.error());
     if (live) co_return co_await reply_json(exchange, 200, job_object((*job)->row, 0));
-    std::string out = R"({"request_id":)";
-    append_json_string(out, (*job)->row.id);
-    co_await reply_json(exchange, 200, out + R"(,"deleted":true})");
+    co_await reply_json(exchange, 200, deletion_object("request_id", (*job)->row.id));
 }
 
 }  // namespace weft::api::jobs

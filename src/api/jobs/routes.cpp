@@ -89,6 +89,14 @@ Error too_many_open(std::string_view what) {
     return {.code = ErrorCode::rate_limited, .message = "too many of your " + std::string(what) + " are open already", .retry_after_s = retry_after_open_s};
 }
 
+std::string deletion_object(std::string_view name, std::string_view id) {
+    std::string out = "{";
+    append_json_string(out, name);
+    out += ':';
+    append_json_string(out, id);
+    return out + R"(,"deleted":true})";
+}
+
 Answered reply_json(http::Exchange& exchange, int status, std::string body, http::Headers headers) {
     co_await exchange.reply({.status = status, .content_type = "application/json", .body = std::move(body), .headers = std::move(headers)});
 }

@@ -82,9 +82,7 @@ Answered delete_session(http::Exchange& exchange, const Services& services) {
     const auto id = path_id(exchange);
     const auto removed = co_await services.jobs->remove_session(std::move(*tenant), id);
     if (!removed) co_return co_await reply_error(exchange, removed.error());
-    std::string out = R"({"session_id":)";
-    append_json_string(out, id);
-    co_await reply_json(exchange, 200, out + R"(,"deleted":true})");
+    co_await reply_json(exchange, 200, deletion_object("session_id", id));
 }
 
 }  // namespace weft::api::jobs

@@ -6,13 +6,10 @@
 #include <utility>
 
 #include "api/json_text.h"
+#include "base/utf8.h"
 
 namespace weft::api::openai {
 namespace {
-
-std::size_t code_points(std::string_view text) {
-    return static_cast<std::size_t>(std::ranges::count_if(text, [](char c) { return (c & 0xC0) != 0x80; }));
-}
 
 template <typename Entries, typename Append>
 void append_array(std::string& out, const Entries& entries, Append append) {

@@ -331,7 +331,7 @@ asio::awaitable<Result<std::size_t>> DocumentService::stale_documents(std::strin
 
 asio::awaitable<void> DocumentService::embed_stale(std::string tenant, Embedding embedding) {
     const auto alive = alive_;
-    log_info("documents_embedded_anew", {{"documents", std::to_string(stale_[{tenant, embedding.name}])}});
+    log_info("documents_embedded_anew", {{"documents", stale_[{tenant, embedding.name}]}});
     for (int failures = 0; failures < max_stale_failures;) {
         const auto more = co_await embed_next_stale(tenant, embedding);
         if (!*alive) co_return;

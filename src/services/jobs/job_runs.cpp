@@ -392,7 +392,7 @@ void JobService::write_end(const JobPtr& job, std::shared_ptr<const JobEnd> end)
     const JobMark mark{.number = job->row.number, .attempt = job->row.attempt};
     parts_.store.finish(mark, *end, [this, alive = alive_, job, end](const Result<bool>& finished) {
         if (!*alive) return;
-        if (finished && !*finished) log_error("job_ended_elsewhere", {{"job", job->row.id}, {"attempt", std::to_string(job->row.attempt)}});
+        if (finished && !*finished) log_error("job_ended_elsewhere", {{"job", job->row.id}, {"attempt", job->row.attempt}});
         if (finished && !*finished && shared_) return give_up(job);
         if (finished) return settle(job, *end);
         auto timer = std::make_shared<asio::steady_timer>(parts_.io, parts_.limits.retry_write_after);

@@ -180,7 +180,7 @@ void JobService::hand_back() {
 // The lease was over. One that is ending hears from the store that its end comes too late.
 void JobService::lose(const JobPtr& job) {
     if (job->ending || job->elsewhere) return;
-    log_warn("job_lost", {{"job", job->row.id}, {"attempt", std::to_string(job->row.attempt)}});
+    log_warn("job_lost", {{"job", job->row.id}, {"attempt", job->row.attempt}});
     if (job->generation) leave_generation(job);
     give_up(job);
 }

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "services/jobs/job_service.h"
+#include "base/utf8.h"
 #include "services/jobs/note_stages.h"
 
 namespace weft {
@@ -93,8 +94,7 @@ void JobService::tell_held(SharedGeneration& generation, const PipelineAnswer& a
     for (const auto& job : generation.jobs) job->row.thinking = answer.thinking;
     const auto& text = answer.text;
     for (std::size_t at = 0; at < text.size();) {
-        auto end = std::min(at + bytes_of_told_chunk, text.size());
-        while (end < text.size() && end > at + 1 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80) --end;
+        const auto end = cut_before_character(text, std::min(at + bytes_of_told_chunk, text.size()), at + 1);
         add_reply(generation, {.thinking = {}, .content = text.substr(at, end - at), .tool_calls = {}, .logprobs = {}}, 0);
         at = end;
     }
