@@ -72,6 +72,7 @@ struct LimitsConfig {
     std::uint32_t loaded_models = 3;
     std::chrono::nanoseconds load_timeout{std::chrono::minutes{5}};
     std::chrono::nanoseconds room_timeout{std::chrono::minutes{2}};
+    std::chrono::nanoseconds hang_timeout{std::chrono::minutes{2}};
 };
 
 struct CacheConfig {

@@ -81,6 +81,8 @@ const std::vector<ConfigKey>& all_keys() {
          [](Config& c) { return &c.limits.load_timeout; }},
         {"limits.room_timeout", "Time that a request waits while all loaded models are busy.",
          [](Config& c) { return &c.limits.room_timeout; }},
+        {"limits.hang_timeout", "A model whose scheduler says nothing for this long is started again; 0 is never. One step must be shorter.",
+         [](Config& c) { return &c.limits.hang_timeout; }},
 
         {"cache.host_bytes", "Memory of one model for copies of prefixes that left its KV cache; 0 keeps none, on disk neither.",
          [](Config& c) { return &c.cache.host_bytes; }, 0, 1LL << 42},

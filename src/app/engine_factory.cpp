@@ -20,7 +20,7 @@ void EngineFactory::load(LoadRequest request, Loaded loaded, Died died) {
     message.cache_host_bytes = std::min(message.cache_host_bytes, request.cache_host_bytes);
     const auto id = next_id_++;
     loading_[id] = SupervisedRunner::load(
-        io_, {.program = program_, .model_name = request.model->name, .load = std::move(message), .load_timeout = load_timeout_},
+        io_, {.program = program_, .model_name = request.model->name, .load = std::move(message), .load_timeout = load_timeout_, .hang_timeout = hang_timeout_},
         [this, id, loaded = std::move(loaded), died = std::move(died)](Result<std::shared_ptr<Runner>> result) {
             const auto runner = std::move(loading_.extract(id).mapped());
             if (result) runner->on_gone(died);

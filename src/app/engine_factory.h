@@ -15,8 +15,8 @@ class EngineFactory final : public RunnerFactory {
   public:
     // `defaults` is the load message of every model but for its path and window.
     EngineFactory(boost::asio::any_io_executor io, std::string program, LoadMessage defaults,
-                  std::chrono::milliseconds load_timeout)
-        : io_(std::move(io)), program_(std::move(program)), defaults_(std::move(defaults)), load_timeout_(load_timeout) {}
+                  std::chrono::milliseconds load_timeout, std::chrono::milliseconds hang_timeout)
+        : io_(std::move(io)), program_(std::move(program)), defaults_(std::move(defaults)), load_timeout_(load_timeout), hang_timeout_(hang_timeout) {}
 
     void load(LoadRequest request, Loaded loaded, Died died) override;
     void unload(std::shared_ptr<Runner> runner, std::function<void()> gone) override;
@@ -26,6 +26,7 @@ class EngineFactory final : public RunnerFactory {
     std::string program_;
     LoadMessage defaults_;
     std::chrono::milliseconds load_timeout_;
+    std::chrono::milliseconds hang_timeout_;
     std::unordered_map<std::uint64_t, std::shared_ptr<SupervisedRunner>> loading_;  // nobody else holds them yet
     std::uint64_t next_id_ = 0;
 };

@@ -65,7 +65,7 @@ class Gateway {
         : options_(options),
           workers_(worker_threads),
           store_(io_.get_executor(), workers_.get_executor(), options.models),
-          factory_(io_.get_executor(), options.program, options.engine, options.load_timeout),
+          factory_(io_.get_executor(), options.program, options.engine, options.load_timeout, options.hang_timeout),
           registry_(io_.get_executor(), store_, factory_, options.residency),
           chat_(registry_, io_.get_executor()),
           embed_(registry_),

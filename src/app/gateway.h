@@ -31,6 +31,7 @@ struct GatewayOptions {
     http::ServerOptions server;
     std::chrono::milliseconds drain_time{30'000};
     std::chrono::milliseconds load_timeout{300'000};
+    std::chrono::milliseconds hang_timeout{120'000};
     ModelSources models;
     ResidencyLimits residency;
     std::filesystem::path jobs_folder;

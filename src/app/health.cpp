@@ -1,8 +1,24 @@
 #include "app/health.h"
 
 #include <chrono>
+#include <glaze/glaze.hpp>
 
 namespace weft {
+
+struct ReadyAnswer {
+    std::string_view status = "ready";
+    int loaded_models = 0;
+    std::vector<std::string> quarantined{};
+};
+
+struct NotReadyAnswer {
+    struct Error {
+        int code = 503;
+        std::string message;
+        std::string_view type = "unavailable_error";
+    } error;
+};
+
 namespace {
 
 namespace asio = boost::asio;
@@ -16,22 +32,24 @@ asio::awaitable<void> reply_ok(Exchange& exchange) {
     co_await exchange.reply({.body = R"({"status":"ok"})"});
 }
 
+std::string body_of(const auto& answer) { return glz::write_json(answer).value_or("{}"); }
+
 Response readiness(Registry& registry, bool draining) {
     const auto not_ready = [](std::string why) {
-        return Response{.status = 503,
-                        .body = R"({"error":{"code":503,"message":")" + why + R"(","type":"unavailable_error"}})",
-                        .headers = {{"Retry-After", "1"}}};
+        return Response{.status = 503, .body = body_of(NotReadyAnswer{.error = {.message = std::move(why)}}), .headers = {{"Retry-After", "1"}}};
     };
     if (draining) return not_ready("the server is shutting down");
     const auto now = std::chrono::steady_clock::now();
-    int models = 0;
+    ReadyAnswer ready{.quarantined = registry.quarantined()};
     for (const auto& resident : registry.resident()) {
         if (!resident.ready) continue;
-        ++models;
+        ++ready.loaded_models;
         if (now - resident.stats.heartbeat > heartbeat_patience)
             return not_ready("a model's scheduler has not been heard of for too long");
     }
-    return {.body = R"({"status":"ready","loaded_models":)" + std::to_string(models) + "}"};
+    if (ready.loaded_models == 0 && !ready.quarantined.empty())
+        return not_ready("the model '" + ready.quarantined.front() + "' crashed again and again and is quarantined; unload it to try again");
+    return {.body = body_of(ready)};
 }
 
 asio::awaitable<void> reply_readiness(Exchange& exchange, Registry& registry, const bool& draining) {

@@ -9,7 +9,8 @@ namespace weft {
 inline constexpr std::chrono::seconds heartbeat_patience{15};
 
 // GET /health and /v1/health: the process answers. GET /livez: the same. GET /readyz: every loaded model's step thread has
-// beaten within heartbeat_patience, and the server is not draining; otherwise 503.
+// beaten within heartbeat_patience, none that was loaded is quarantined with no other one in its place, and the server is not
+// draining; otherwise 503.
 void add_health_routes(http::Router& router, Registry& registry, const bool& draining);
 
 }  // namespace weft

@@ -187,6 +187,7 @@ int serve(const cli::ServeOptions& options) {
                            .server = server_options(config.server),
                            .drain_time = ms(config.server.drain_seconds),
                            .load_timeout = ms(config.limits.load_timeout),
+                           .hang_timeout = ms(config.limits.hang_timeout),
                            .models = model_sources(config),
                            .residency = residency_limits(config),
                            .jobs_folder = config.jobs.folder.empty() ? loaded.home / "jobs" : std::filesystem::absolute(config.jobs.folder),

@@ -126,6 +126,8 @@ void add_jobs(CLI::App& app, CommandLine& line) {
     submit->add_option("--endpoint", options.endpoint, "Of the requests of a batch")->needs(batch)->capture_default_str();
     submit->add_option("--model", options.model, "Name of the model (default: the server's)")->excludes(batch);
     submit->add_option("--priority", options.priority, "high, normal or low")->excludes(batch)->check(CLI::IsMember({"high", "normal", "low"}));
+    submit->add_option("--pipeline", options.pipeline, "One of the server's pipelines")->excludes(batch);
+    submit->add_option("--session", options.session, "Id of a conversation that goes on, or of anything to list jobs by")->excludes(batch);
     submit->add_flag("--wait", options.wait, "Go on as watch does");
     CLI::App* list = action("list", "List jobs, newest first");
     list->add_option("--status", options.status, "Only those")->check(CLI::IsMember({"pending", "processing", "completed", "failed", "cancelled"}));

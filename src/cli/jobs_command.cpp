@@ -230,6 +230,8 @@ Result<void> submit_job(const JobsClient& client, const Terminal& terminal, cons
     std::string body = R"({"prompt":)" + json_string(prompt);
     if (options.model) body += R"(,"model":)" + json_string(*options.model);
     if (options.priority) body += R"(,"metadata":{"priority":)" + json_string(*options.priority) + "}";
+    if (options.pipeline) body += R"(,"pipeline":)" + json_string(*options.pipeline);
+    if (options.session) body += R"(,"session_id":)" + json_string(*options.session);
     WEFT_TRY(const auto text, client.call("POST", "/api/v1/infer", body + "}"));
     WEFT_TRY(const auto job, parse_answer<jobs_wire::Job>(text));
     if (options.wait) return watch_one(client, terminal, job.request_id, options.json);

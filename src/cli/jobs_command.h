@@ -19,6 +19,8 @@ struct JobsOptions {
     std::string endpoint = "/v1/chat/completions";  // of those
     std::optional<std::string> model{};
     std::optional<std::string> priority{};
+    std::optional<std::string> pipeline{};
+    std::optional<std::string> session{};  // an id, of a conversation or not
     std::optional<std::string> status{};   // list
     std::uint32_t limit = 20;              // list
     bool wait = false;                     // submit: go on as watch does

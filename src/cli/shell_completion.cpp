@@ -29,7 +29,7 @@ _weft() {
         serve) candidates="--model --mmproj --models-dir --config --host --port --port-file --context --parallel --threads --keep-alive --log-level --log-format --set --check --help" ;;
         run) candidates="--format --think --hidethinking --keepalive --system --temperature --parameter --verbose --nowordwrap --json --truncate --dimensions --help" ;;
         show) candidates="--modelfile --parameters --template --system --license --verbose --json --help" ;;
-        jobs) candidates="submit list watch cancel --json --batch --endpoint --model --priority --wait --status --limit --help" ;;
+        jobs) candidates="submit list watch cancel --json --batch --endpoint --model --priority --pipeline --session --wait --status --limit --help" ;;
         list | ls | ps | top | version) candidates="--json --help" ;;
         completion) candidates="bash zsh fish" ;;
         help) candidates="serve run jobs list ps top show stop health version completion" ;;
@@ -74,7 +74,7 @@ _weft() {
         stop) _arguments '1:model:_weft_models' ;;
         list | ls | ps | top | version) _arguments '--json[print JSON]' ;;
         jobs) _arguments '1:action:(submit list watch cancel)' '--json[print JSON]' '--batch[requests for a batch]:file:_files' '--wait[go on as watch does]' \
-            '--model[model]:model:_weft_models' '--priority[urgency]:priority:(high normal low)' '--status[only those]:status:(pending processing completed failed cancelled)' ;;
+            '--model[model]:model:_weft_models' '--priority[urgency]:priority:(high normal low)' '--pipeline[stages to pass]:pipeline:' '--session[conversation]:session:' '--status[only those]:status:(pending processing completed failed cancelled)' ;;
         completion) _arguments '1:shell:(bash zsh fish)' ;;
     esac
 }
@@ -105,6 +105,8 @@ complete -c weft -n '__fish_seen_subcommand_from jobs' -a 'submit list watch can
 complete -c weft -n '__fish_seen_subcommand_from jobs' -l json -d 'print JSON'
 complete -c weft -n '__fish_seen_subcommand_from jobs' -l batch -r -F -d 'requests for a batch'
 complete -c weft -n '__fish_seen_subcommand_from jobs' -l priority -x -a 'high normal low'
+complete -c weft -n '__fish_seen_subcommand_from jobs' -l pipeline -x -d 'stages to pass'
+complete -c weft -n '__fish_seen_subcommand_from jobs' -l session -x -d 'conversation'
 complete -c weft -n '__fish_seen_subcommand_from jobs' -l wait -d 'go on as watch does'
 complete -c weft -n '__fish_seen_subcommand_from completion' -a 'bash zsh fish'
 complete -c weft -n '__fish_seen_subcommand_from list ls ps top show run version' -l json -d 'print JSON'

@@ -92,6 +92,9 @@ class Registry {
 
     [[nodiscard]] virtual std::vector<ResidentModel> resident() = 0;
 
+    // Names of models that crashed again and again and are not loaded until somebody unloads them or their file changes.
+    [[nodiscard]] virtual std::vector<std::string> quarantined() { return {}; }
+
     // Unloads once its running requests are done. Fine when it is not loaded; not_found for an unknown name.
     virtual Result<void> unload(const std::string& name) = 0;
 };

@@ -399,6 +399,14 @@ std::vector<ResidentModel> Residency::resident() const {
     return all;
 }
 
+std::vector<std::string> Residency::quarantined() const {
+    thread_.check();
+    std::vector<std::string> names;
+    for (const auto& [name, failure] : failures_)
+        if (failure.until == TimePoint::max()) names.push_back(name);
+    return names;
+}
+
 bool Residency::unload(const std::string& display_name) {
     thread_.check();
     failures_.erase(display_name);

@@ -104,11 +104,13 @@ void SupervisedRunner::became_ready(const ModelDescription& description) {
 }
 
 void SupervisedRunner::watch() {
-    watchdog_.expires_after(hang_patience / 8);
-    watchdog_.async_wait([weak = weak_from_this()](boost::system::error_code error) {
+    const auto patience = options_.hang_timeout;
+    if (patience.count() <= 0) return;
+    watchdog_.expires_after(patience / 8);
+    watchdog_.async_wait([weak = weak_from_this(), patience](boost::system::error_code error) {
         const auto self = weak.lock();
         if (error || !self || self->state_ != State::ready) return;
-        if (std::chrono::steady_clock::now() - self->stats_.heartbeat > hang_patience) {
+        if (std::chrono::steady_clock::now() - self->stats_.heartbeat > patience) {
             log_error("engine_hangs", {{"model", self->options_.model_name}, {"pid", self->pid()}});
             return self->process_->kill();
         }

@@ -15,8 +15,6 @@
 namespace weft {
 
 inline constexpr int crashes_until_quarantine = 3;   // in a row: no request ended well in between
-// A step thread that says nothing for this long hangs: its process is killed and started again. Far beyond any step.
-inline constexpr std::chrono::seconds hang_patience{120};
 inline constexpr std::size_t max_held_messages = 1024;  // requests that wait while a crashed engine starts again
 
 struct SupervisedRunnerOptions {
@@ -24,6 +22,9 @@ struct SupervisedRunnerOptions {
     std::string model_name;                           // for messages and the log
     LoadMessage load;
     std::chrono::milliseconds load_timeout{300'000};  // 0 = none
+    // A step thread that says nothing for this long hangs: its process is killed and started again. Far beyond any step;
+    // 0 = never.
+    std::chrono::milliseconds hang_timeout{120'000};
 };
 
 // A model in an engine process of its own that is started again when it dies. Its death gives every request it had an

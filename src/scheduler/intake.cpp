@@ -13,6 +13,9 @@ constexpr std::size_t max_queued = 4096;
 // Of the files of images that wait to be looked at, of all requests together, and of those of one tenant.
 constexpr std::size_t max_waiting_image_bytes = 512U << 20;
 constexpr std::size_t max_waiting_image_bytes_of_one = max_waiting_image_bytes / 2;
+// More work than this is done on the thread for long ones: most requests are far below, and none of them waits for those.
+constexpr std::size_t most_quick_work = std::size_t{1} << 20;  // bytes to render and to tokenize
+constexpr std::size_t work_of_message = 256;                    // what the template writes around one, in the same measure
 // Of one question; some seconds of work.
 constexpr std::size_t max_tokenized_bytes = std::size_t{4} << 20;
 
@@ -54,6 +57,32 @@ std::size_t image_bytes(const ToEngine& message) {
     return bytes;
 }
 
+std::size_t work_of(const ChatPrompt& chat) {
+    std::size_t work = 0;
+    for (const auto& turn : chat.messages) work += work_of_message + turn.content.size() + turn.thinking.size();
+    for (const auto& tool : chat.tools_json) work += tool.size();
+    return work;
+}
+
+std::size_t work_of(const Prompt& prompt) {
+    if (const auto* chat = std::get_if<ChatPrompt>(&prompt)) return work_of(*chat);
+    if (const auto* text = std::get_if<TextPrompt>(&prompt)) return text->text.size();
+    const auto* infill = std::get_if<InfillPrompt>(&prompt);
+    if (infill == nullptr) return 0;
+    std::size_t work = infill->prefix.size() + infill->suffix.size();
+    for (const auto& file : infill->files) work += file.text.size();
+    return work;
+}
+
+std::size_t work_of(const ToEngine& message) {
+    if (const auto* generate = std::get_if<GenerateMessage>(&message)) return work_of(generate->request.prompt);
+    if (const auto* count = std::get_if<CountMessage>(&message)) return work_of(count->prompt);
+    if (const auto* render = std::get_if<RenderMessage>(&message)) return work_of(render->prompt);
+    const auto* tokenize = std::get_if<TokenizeMessage>(&message);
+    if (tokenize == nullptr) return 0;
+    return tokenize->chat ? work_of(*tokenize->chat) : tokenize->text.size();
+}
+
 // Who takes turns with whom. Nobody's name is that of those who only count.
 std::string owner_of(const ToEngine& message) {
     const auto* generate = std::get_if<GenerateMessage>(&message);
@@ -71,13 +100,15 @@ bool offers_tools(const Prompt& prompt) {
 }  // namespace
 
 Intake::Intake(Parts parts, std::size_t threads)
-    : parts_(std::move(parts)), constraints_(*parts_.model), queue_(max_queued), image_queue_(max_queued) {
+    : parts_(std::move(parts)), constraints_(*parts_.model), queue_(max_queued), long_queue_(max_queued), image_queue_(max_queued) {
     for (std::size_t i = 0; i < threads; ++i) threads_.emplace_back([this] { work(); });
+    threads_.emplace_back([this] { work_on_long(); });
     if (parts_.eyes.projector != nullptr) threads_.emplace_back([this] { work_on_images(); });
 }
 
 Intake::~Intake() {
     queue_.close();
+    long_queue_.close();
     image_queue_.close();
 }
 
@@ -89,7 +120,7 @@ void Intake::submit(ToEngine message) {
     if (generates != nullptr) board_.enter(id);
     const auto bytes = image_bytes(message);
     const auto owner = bytes > 0 ? owner_of(message) : std::string();
-    if (bytes == 0 && queue_.try_push(std::move(message))) return;
+    if (bytes == 0 && submit_text(message)) return;
     if (bytes > 0 && fits(owner, bytes)) {
         if (parts_.eyes.projector == nullptr ? queue_.try_push(std::move(message)) : submit_look(owner, message)) return;
         release(owner, bytes);
@@ -99,6 +130,11 @@ void Intake::submit(ToEngine message) {
         parts_.gate.leave();
     }
     refuse(message, {.code = ErrorCode::overloaded, .message = "the model is busy, please try again"});
+}
+
+bool Intake::submit_text(ToEngine& message) {
+    if (work_of(message) <= most_quick_work) return queue_.try_push(std::move(message));
+    return long_queue_.try_push(owner_of(message), std::move(message));
 }
 
 bool Intake::submit_look(const std::string& owner, ToEngine& message) {
@@ -133,6 +169,10 @@ void Intake::work() {
         handle(*message);
         if (bytes > 0) release(owner, bytes);
     }
+}
+
+void Intake::work_on_long() {
+    while (auto next = long_queue_.pop()) handle(next->second);
 }
 
 void Intake::work_on_images() {

@@ -33,7 +33,7 @@ class LinkSink final : public EventSink {
 
 // Turns requests into token sequences beside the step thread: renders the prompt template, tokenizes, checks the
 // window, and puts what is ready into the inbox. Also answers tokenize, detokenize, render and count. Owns its few
-// threads; one of them looks at images.
+// threads; one of them does what takes long, one looks at images.
 class Intake {
   public:
     struct Parts {
@@ -66,9 +66,11 @@ class Intake {
         std::size_t images_seen = 0;
     };
     void work();
+    void work_on_long();
     void work_on_images();
     void look_at(const std::string& owner, Look look);
     void handle(ToEngine& message);
+    [[nodiscard]] bool submit_text(ToEngine& message);
     [[nodiscard]] bool submit_look(const std::string& owner, ToEngine& message);
     [[nodiscard]] bool fits(const std::string& owner, std::size_t bytes);
     void release(const std::string& owner, std::size_t bytes);
@@ -90,6 +92,8 @@ class Intake {
     ConstraintCache constraints_;
     CancelBoard board_;  // of the GenerateMessages in here
     Channel<ToEngine> queue_;
+    // Texts that take a while. Tenants take turns.
+    FairChannel<ToEngine> long_queue_;
     // Whatever has images: looking at one takes as long as a thousand texts. Tenants take turns, image by image.
     FairChannel<Look> image_queue_;
     std::mutex bytes_mutex_;  // guards the next one

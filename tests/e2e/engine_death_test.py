@@ -86,7 +86,7 @@ class EngineDeath(unittest.TestCase):
             self.assertIn(b"data: [DONE]\n", list(stream))
 
     def test_three_crashes_in_a_row_quarantine_the_model_and_unloading_it_lifts_that(self):
-        with Server() as server:
+        with Server(models=["weft-demo", "other"]) as server:
             chat(server, "Hello!")
             for _ in range(3):
                 pid = engine_of(server)[0]
@@ -99,7 +99,26 @@ class EngineDeath(unittest.TestCase):
             time.sleep(6)  # longer than any other failed load is remembered
             self.assertIn("quarantine", chat(server, "Hello!")[1]["error"])
             self.assertEqual(server.get("/api/version")[0], 200)
+            status, ready = server.get("/readyz")
+            self.assertEqual(status, 503)
+            self.assertIn("'weft-demo:latest' crashed", ready["error"]["message"])
+            self.assertEqual(chat(server, "Hello!", model="other")[0], 200)
+            status, ready = server.get("/readyz")
+            self.assertEqual((status, ready["loaded_models"], ready["quarantined"]), (200, 1, ["weft-demo:latest"]))
             self.assertEqual(server.post("/api/generate", {"model": "weft-demo", "keep_alive": 0})[0], 200)
+            self.assertEqual(chat(server, "Hello!")[0], 200)
+            self.assertEqual(server.get("/readyz")[1]["quarantined"], [])
+
+    def test_a_scheduler_that_hangs_is_started_again_and_its_requests_are_told(self):
+        with Server("--set", "limits.hang_timeout=1s") as server:
+            chat(server, "Hello!")
+            engine = engine_of(server)[0]
+            stream = server.stream("/v1/completions", ENDLESS | {"stream": True})
+            stream.readline()
+            os.kill(engine, signal.SIGSTOP)
+            self.assertIn(b'"error"', list(stream)[-2])
+            self.assertNotIn(engine, server.engines())
+            self.assertIn("engine_hangs", server.log_text())
             self.assertEqual(chat(server, "Hello!")[0], 200)
 
     def test_weights_truncated_while_mapped_kill_only_the_engine(self):

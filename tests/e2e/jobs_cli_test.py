@@ -1,12 +1,19 @@
 """weft jobs, against the real server."""
-import json, os, subprocess, unittest
+import json, subprocess, tempfile, unittest
 
 from jobs_client import accepted, result
 from jobs_test import LONG
-from server import BINARY, PATIENCE, ServerTest, wait_until
+from server import BINARY, PATIENCE, Server, ServerTest
 
 
 class Cli(ServerTest):
+    @classmethod
+    def setUpClass(cls):
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+            file.write("pipelines: {short: {post: {trim: true}}}\n")
+            file.flush()
+            cls.server = Server("--config", file.name)
+
     def weft(self, *arguments, status=0, input=None):
         done = subprocess.run([BINARY, "--server", self.server.url, "jobs", *arguments], capture_output=True, text=True, timeout=2 * PATIENCE, input=input)
         self.assertEqual(done.returncode, status, done.stdout + done.stderr)
@@ -23,6 +30,15 @@ class Cli(ServerTest):
 
     def test_submit_can_wait_and_read_standard_input(self):
         self.assertTrue(self.weft("submit", "-", "--wait", input="Hello!").strip())
+
+    def test_a_job_goes_on_with_a_session_through_a_pipeline(self):
+        session = self.server.post("/api/v1/sessions", {})[1]["session_id"]
+        self.weft("submit", "Hello!", "--session", session, "--pipeline", "short", "--wait")
+        turns = self.server.get(f"/api/v1/sessions/{session}")[1]["turns"]
+        self.assertEqual([turn["role"] for turn in turns], ["user", "assistant"])
+        job = json.loads(self.weft("submit", "Hello!", "--pipeline", "short", "--wait", "--json"))
+        self.assertEqual([stage["stage"] for stage in job["trace"]], ["infer", "post", "deliver"])
+        self.assertIn("\"short\"", self.weft("submit", "Hello!", "--pipeline", "none", status=1))
 
     def test_a_live_job_is_cancelled_and_a_finished_one_is_left_alone(self):
         id = accepted(self.server, **LONG)

@@ -323,6 +323,24 @@ class Generation(ServerTest):
         self.assertEqual(status, 400)
         self.assertIn("context length", answer["error"])
 
+    def test_long_conversations_hold_up_nobody(self):
+        turns = [{"role": role, "content": "x"} for role in ("user", "assistant")] * 10_000
+        answered = []
+
+        def send_long_one():
+            answered.append(self.server.request("POST", "/v1/chat/completions", {"model": "weft-demo", "messages": turns})[0])
+
+        long_ones = [threading.Thread(target=send_long_one) for _ in range(4)]
+        for thread in long_ones:
+            thread.start()
+        time.sleep(1)  # they are being worked on
+        before = len(answered)
+        self.assertEqual(chat(self.server, "Hello!")[0], 200)
+        self.assertLessEqual(len(answered) - before, 1)
+        for thread in long_ones:
+            thread.join()
+        self.assertEqual(answered, [400] * 4)
+
     def test_embeddings_are_unit_vectors_and_do_not_depend_on_their_batch(self):
         texts = ["Hello!", "What is the capital of France?", "", "a brave fox " * 20]
         together = self.server.post("/api/embed", {"model": "weft-demo", "input": texts})[1]["embeddings"]

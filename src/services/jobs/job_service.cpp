@@ -258,12 +258,16 @@ void JobService::accept(JobPtr job, bool has_place) {
 // ---- reading ------------------------------------------------------------------------------------------------------------
 
 asio::awaitable<Result<std::shared_ptr<Job>>> JobService::find(std::string tenant, std::string id) {
-    JobPtr job = recent_.find(id);
+    JobPtr job;
+    const auto recent = recent_.find(id);
     if (const auto live = live_.find(id); live != live_.end()) job = live->second;
+    else if (!shared_) job = recent;
     if (!job) {
         const Pending<FoundJob> pending(parts_.io);
         parts_.store.find(id, pending.setter());
         auto found = co_await pending.wait();
+        // Another node may have removed what was finished, so the store is asked first, as long as it answers.
+        if (!found && recent && recent->row.tenant == tenant && recent->row.expires_ms > parts_.unix_ms()) co_return recent;
         if (!found) co_return std::unexpected(std::move(found).error());
         if (found->expired && found->expired_tenant == tenant)
             co_return fail_field(ErrorCode::expired, "request_id", "the job was finished so long ago that it is not kept any more");
