@@ -85,7 +85,7 @@ struct JobQuery {
     std::string session_id{};
     std::string after_id{};  // older than that one
     std::size_t limit = 20;
-    std::int64_t now_ms = 0;  // jobs whose time is over by then are left out
+    std::int64_t now_ms = INT64_MIN;  // jobs whose time is over by then are left out
 };
 
 struct KeyQuery {
