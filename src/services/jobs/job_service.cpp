@@ -516,7 +516,7 @@ void JobService::expire_later(std::chrono::milliseconds patience) {
         const auto most = parts_.limits.expire_at_once;
         parts_.store.expire(now, now + parts_.limits.remembered.count(), most, [this, alive = alive_, most](const Result<std::size_t>& expired) {
             if (!*alive) return;
-            if (expired && *expired > 0) log_info("jobs_expired", {{"jobs", *expired}});
+            if (expired && *expired > 0) log_info("jobs_expired", {{"at_most", *expired}});
             const bool more = expired && *expired >= most && !draining_;
             expire_later(more ? std::chrono::milliseconds{0} : parts_.limits.expire_every);
         });
