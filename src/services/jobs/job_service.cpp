@@ -444,8 +444,8 @@ void JobService::arm_deadlines() {
     if (deadlines_.empty()) return;
     const auto left = deadlines_.begin()->first - parts_.unix_ms();
     deadline_timer_.expires_after(std::chrono::milliseconds(std::max<std::int64_t>(0, left)));
-    deadline_timer_.async_wait([this](const boost::system::error_code& error) {
-        if (error) return;
+    deadline_timer_.async_wait([this, alive = alive_](const boost::system::error_code& error) {
+        if (error || !*alive) return;
         const auto now = parts_.unix_ms();
         while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
             const auto job = deadlines_.begin()->second.lock();
@@ -510,13 +510,13 @@ JobMetrics JobService::metrics() const {
 // A portion at a time, so that what else is to be written need not wait; as long as they are full, the next one at once.
 void JobService::expire_later(std::chrono::milliseconds patience) {
     expire_timer_.expires_after(patience);
-    expire_timer_.async_wait([this](const boost::system::error_code& error) {
-        if (error) return;
+    expire_timer_.async_wait([this, alive = alive_](const boost::system::error_code& error) {
+        if (error || !*alive) return;
         const auto now = parts_.unix_ms();
         const auto most = parts_.limits.expire_at_once;
         parts_.store.expire(now, now + parts_.limits.remembered.count(), most, [this, alive = alive_, most](const Result<std::size_t>& expired) {
             if (!*alive) return;
-            if (expired && *expired > 0) log_info("jobs_expired", {{"at_most", *expired}});
+            if (expired && *expired > 0) log_info("jobs_expired", {{"entries", *expired}});
             const bool more = expired && *expired >= most && !draining_;
             expire_later(more ? std::chrono::milliseconds{0} : parts_.limits.expire_every);
         });
