@@ -20,7 +20,7 @@ constexpr std::size_t swept_at_once = 100;
 // A call of one of the library's functions.
 class Call {
   public:
-    explicit Call(std::string_view function) : words_{"FCALL", "weft1_" + std::string(function), "0"} {}
+    explicit Call(std::string_view function) : words_{"FCALL", "weft2_" + std::string(function), "0"} {}
     Call& add(std::string text) {
         words_.push_back(std::move(text));
         return *this;
@@ -33,7 +33,7 @@ class Call {
 };
 
 RedisLink::Plan plan_for_calls(const RedisAddress& address) {
-    return {.address = address, .purpose = "jobs", .library = redis_library(), .opening = "weft1_open"};
+    return {.address = address, .purpose = "jobs", .library = redis_library(), .opening = "weft2_open"};
 }
 
 RedisLink::Plan plan_for_news(const RedisAddress& address) { return {.address = address, .purpose = "news", .channel = redis_news_channel}; }

@@ -23,10 +23,10 @@ namespace {
 // lost (the attempt whose lease was over), turn, pr (priority), bytes of its request, tokens, sm (started_ms), row, req (request),
 // fin (its end), cb (1: has a callback), cbs, cbt, cbm (state, tries and time of that), watch (until then, somebody looks),
 // stop and its values (somebody wants it cancelled), key (idempotency key), node (whose it is, for people).
-constexpr const char* head = R"lua(#!lua name=weft_jobs_1
+constexpr const char* head = R"lua(#!lua name=weft_jobs_2
 
 local P = '{weft-jobs}:'
-local VERSION = '1'
+local VERSION = '2'
 local WATCH_MS = 30000
 local function of_job(n) return P .. 'job:' .. n end
 local function of_text(n) return P .. 'text:' .. n end
@@ -205,7 +205,8 @@ constexpr const char* jobs = R"lua(
 
 local function open()
     local version = redis.call('GET', P .. 'version')
-    if not version then redis.call('SET', P .. 'version', VERSION)
+    -- Version 1 did not count what tenants and conversations have open: of its jobs that is not known until they are gone.
+    if not version or version == '1' then redis.call('SET', P .. 'version', VERSION)
     elseif version ~= VERSION then return 'jobs of version ' .. version .. ' of the store, and this program knows version ' .. VERSION end
     return 'OK'
 end
@@ -541,13 +542,13 @@ local calls = {'start', start, 'keep_text', keep_text, 'finish', finish, 'remove
                'find', find, 'due_callbacks', due_callbacks, 'claim', claim, 'renew', renew, 'release', release, 'sweep', sweep,
                'cancel', cancel, 'remove_session', remove_session, 'expire', expire, 'open', open}
 for i = 1, #calls, 2 do
-    redis.register_function{function_name = 'weft1_' .. calls[i], callback = calls[i + 1], flags = {'allow-oom'}}
+    redis.register_function{function_name = 'weft2_' .. calls[i], callback = calls[i + 1], flags = {'allow-oom'}}
 end
-redis.register_function{function_name = 'weft1_add', callback = add}
-redis.register_function{function_name = 'weft1_add_session', callback = add_session}
+redis.register_function{function_name = 'weft2_add', callback = add}
+redis.register_function{function_name = 'weft2_add_session', callback = add_session}
 local reads = {'list', list, 'find_key', find_key, 'load_request', load_request, 'find_session', find_session}
 for i = 1, #reads, 2 do
-    redis.register_function{function_name = 'weft1_' .. reads[i], callback = reads[i + 1], flags = {'no-writes'}}
+    redis.register_function{function_name = 'weft2_' .. reads[i], callback = reads[i + 1], flags = {'no-writes'}}
 end
 )lua";
 

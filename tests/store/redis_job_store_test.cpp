@@ -348,6 +348,24 @@ TEST_CASE("nothing is left in the server of jobs, conversations and keys whose t
     CHECK(server.say("DBSIZE") == ":3\r\n");
 }
 
+TEST_CASE("jobs of the version before are taken over, with conversations that nobody counted the jobs of") {
+    auto& server = shared_redis();
+    {
+        RedisScene scene(server);
+        add_session(scene, "c");
+        scene.add(session_job("1")).value();
+        const auto session = server.say("HGET {weft-jobs}:sessions \"t\\nc\"");
+        REQUIRE(session.starts_with("$1\r\n"));
+        CHECK(server.say("HDEL {weft-jobs}:session:" + session.substr(4, 1) + " open") == ":1\r\n");
+    }
+    CHECK(server.say("SET {weft-jobs}:version 1").starts_with("+OK"));
+    RedisScene scene(server);
+    CHECK(server.say("GET {weft-jobs}:version") == "$1\r\n2\r\n");
+    CHECK(scene.claim().size() == 1);
+    CHECK(scene.finish({scene.find("1")->number, 1}, {.finished_ms = 10, .expires_ms = 20, .session_id = "c", .turns = {{"user", "1"}}}) == true);
+    CHECK(scene.get<std::optional<SessionRow>>([&](auto done) { scene.store->find_session("t", "c", done); }).value()->turns.size() == 1);
+}
+
 TEST_CASE("a job outlives the server's death at once after it was acknowledged") {
     if (!RedisServer::installed()) SKIP("needs redis-server");
     RedisServer server;
