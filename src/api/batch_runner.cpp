@@ -62,8 +62,8 @@ Result<void> BatchRunner::recover() {
 
 void BatchRunner::expire_later() {
     expire_timer_.expires_after(parts_.expire_every);
-    expire_timer_.async_wait([this](const boost::system::error_code& error) {
-        if (error) return;
+    expire_timer_.async_wait([this, alive = alive_](const boost::system::error_code& error) {
+        if (error || !*alive) return;
         parts_.store.expire(parts_.unix_time(), [](const Result<std::size_t>& expired) {
             if (expired && *expired > 0) log_info("files_expired", {{"files", *expired}});
         });

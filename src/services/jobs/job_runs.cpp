@@ -431,8 +431,8 @@ constexpr std::chrono::milliseconds callback_patience{1000};
 
 void JobService::send_callbacks_later(std::chrono::milliseconds patience) {
     callback_timer_.expires_after(patience);
-    callback_timer_.async_wait([this](const boost::system::error_code& error) {
-        if (!error) send_callbacks();
+    callback_timer_.async_wait([this, alive = alive_](const boost::system::error_code& error) {
+        if (!error && *alive) send_callbacks();
     });
 }
 

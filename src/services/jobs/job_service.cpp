@@ -360,8 +360,8 @@ void JobService::arm_deadlines() {
     if (deadlines_.empty()) return;
     const auto left = deadlines_.begin()->first - parts_.unix_ms();
     deadline_timer_.expires_after(std::chrono::milliseconds(std::max<std::int64_t>(0, left)));
-    deadline_timer_.async_wait([this](const boost::system::error_code& error) {
-        if (error) return;
+    deadline_timer_.async_wait([this, alive = alive_](const boost::system::error_code& error) {
+        if (error || !*alive) return;
         const auto now = parts_.unix_ms();
         while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
             const auto job = deadlines_.begin()->second.lock();
@@ -425,8 +425,8 @@ JobMetrics JobService::metrics() const {
 
 void JobService::expire_later() {
     expire_timer_.expires_after(parts_.limits.expire_every);
-    expire_timer_.async_wait([this](const boost::system::error_code& error) {
-        if (error) return;
+    expire_timer_.async_wait([this, alive = alive_](const boost::system::error_code& error) {
+        if (error || !*alive) return;
         const auto now = parts_.unix_ms();
         parts_.store.expire(now, now + parts_.limits.remembered.count(), expire_at_once, [](Result<std::size_t> expired) {
             if (expired && *expired > 0) log_info("jobs_expired", {{"jobs", *expired}});

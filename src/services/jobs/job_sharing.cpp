@@ -25,8 +25,8 @@ void JobService::share() {
 
 void JobService::share_later() {
     share_timer_.expires_after(std::min<std::chrono::milliseconds>(parts_.limits.share_every, shared_->lease() / 4));
-    share_timer_.async_wait([this](const boost::system::error_code& error) {
-        if (error) return;
+    share_timer_.async_wait([this, alive = alive_](const boost::system::error_code& error) {
+        if (error || !*alive) return;
         keep_sharing();
         share_later();
     });
