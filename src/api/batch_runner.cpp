@@ -21,7 +21,6 @@ namespace {
 constexpr std::string_view low_priority = "100";  // smaller goes first
 constexpr std::size_t lines_at_once = 100;  // of a file, before others have their turn
 constexpr std::int64_t result_lifetime_s = 30LL * 24 * 3600;
-constexpr std::chrono::milliseconds retry_store_after{1000};
 
 // Busy servers are asked again; one dialect has a status of its own for it.
 bool is_busy(const http::Response& response) { return response.status == 503 || response.status == 529; }
@@ -182,12 +181,45 @@ asio::awaitable<void> BatchRunner::run(BatchPtr batch) {
     co_await write_results(batch);
 }
 
+namespace {
+
+std::unexpected<Error> broken_off() { return fail(ErrorCode::shutting_down, "The server is shutting down."); }
+
+}  // namespace
+
+asio::awaitable<Result<std::string>> BatchRunner::read_input(BatchPtr batch) {
+    const auto alive = alive_;
+    for (;;) {
+        const Pending<std::string> content(parts_.io);
+        parts_.store.read_file(batch->row.tenant, batch->object().input_file_id, content.setter());
+        auto read = co_await content.wait();
+        if (!*alive) co_return broken_off();
+        if (read || read.error().code == ErrorCode::not_found) co_return read;
+        log_warn("batch_input_not_read", {{"batch", batch->row.id}, {"detail", read.error().detail}});
+        co_await pause(parts_.retry_store_after);
+        if (!*alive || draining_) co_return broken_off();
+    }
+}
+
+asio::awaitable<Result<std::vector<BatchAnswer>>> BatchRunner::read_answers(BatchPtr batch) {
+    const auto alive = alive_;
+    for (;;) {
+        const Pending<std::vector<BatchAnswer>> answers(parts_.io);
+        parts_.store.answers(batch->row.number, answers.setter());
+        auto read = co_await answers.wait();
+        if (!*alive) co_return broken_off();
+        if (read) co_return read;
+        log_warn("batch_answers_not_read", {{"batch", batch->row.id}, {"detail", read.error().detail}});
+        co_await pause(parts_.retry_store_after);
+        if (!*alive || draining_) co_return broken_off();
+    }
+}
+
 // Reads the input and what has been answered already. False: it has ended, or has to wait for the next start.
 asio::awaitable<bool> BatchRunner::prepare(BatchPtr batch) {
     auto& object = batch->object();
-    const Pending<std::string> content(parts_.io);
-    parts_.store.read_file(batch->row.tenant, object.input_file_id, content.setter());
-    auto read = co_await content.wait();
+    auto read = co_await read_input(batch);
+    if (!read && read.error().code != ErrorCode::not_found) co_return false;
     BatchInput input;
     if (read) {
         BatchInputReader reader(*read, object.endpoint);
@@ -204,9 +236,7 @@ asio::awaitable<bool> BatchRunner::prepare(BatchPtr batch) {
     }
     batch->content = std::move(*read);
     batch->lines = std::move(input.lines);
-    const Pending<std::vector<BatchAnswer>> answers(parts_.io);
-    parts_.store.answers(batch->row.number, answers.setter());
-    const auto known = co_await answers.wait();
+    const auto known = co_await read_answers(batch);
     if (!known) co_return false;
     object.request_counts = {.total = static_cast<std::int64_t>(batch->lines.size())};
     object.usage = {};
@@ -292,7 +322,7 @@ asio::awaitable<void> BatchRunner::run_line(BatchPtr batch, const BatchLine& lin
             const auto added = co_await stored.wait();
             if (!*alive) co_return;
             if (added) break;
-            co_await pause(retry_store_after);
+            co_await pause(parts_.retry_store_after);
             if (!*alive || draining_) co_return;
         }
         batch->answered.insert(line.number);
@@ -340,7 +370,7 @@ asio::awaitable<void> BatchRunner::save(BatchPtr batch, StoredBatch now) {
             batch->stored = std::move(now);
         }
         if (outcome || draining_) co_return;
-        co_await pause(retry_store_after);
+        co_await pause(parts_.retry_store_after);
     }
 }
 
@@ -354,9 +384,7 @@ asio::awaitable<void> BatchRunner::write_results(BatchPtr batch) {
     }
     StoredBatch ended = batch->stored;
     auto& object = ended.batch;
-    const Pending<std::vector<BatchAnswer>> pending(parts_.io);
-    parts_.store.answers(batch->row.number, pending.setter());
-    const auto answers = co_await pending.wait();
+    const auto answers = co_await read_answers(batch);
     if (!answers) co_return;
     std::string output;
     std::string errors;
@@ -392,7 +420,7 @@ asio::awaitable<void> BatchRunner::write_results(BatchPtr batch) {
         const auto outcome = co_await finished.wait();
         if (outcome) batch->stored = std::move(ended);
         if (outcome || draining_) co_return;
-        co_await pause(retry_store_after);
+        co_await pause(parts_.retry_store_after);
     }
 }
 

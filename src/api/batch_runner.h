@@ -34,6 +34,7 @@ class BatchRunner {
         std::size_t parallel = 16;                        // lines of all batches that run at once
         std::chrono::milliseconds retry_busy_after{500};  // a line that found the queues full
         std::chrono::milliseconds expire_every{60'000};
+        std::chrono::milliseconds retry_store_after{1000};  // a write that did not fit, a read that failed
     };
     explicit BatchRunner(Parts parts);
     ~BatchRunner();
@@ -71,6 +72,9 @@ class BatchRunner {
 
     void start(BatchPtr batch);
     [[nodiscard]] boost::asio::awaitable<void> run(BatchPtr batch);
+    // Until the store can be read; an error is what would not change: not_found, or shutting_down.
+    [[nodiscard]] boost::asio::awaitable<Result<std::string>> read_input(BatchPtr batch);
+    [[nodiscard]] boost::asio::awaitable<Result<std::vector<BatchAnswer>>> read_answers(BatchPtr batch);
     [[nodiscard]] boost::asio::awaitable<bool> prepare(BatchPtr batch);
     [[nodiscard]] boost::asio::awaitable<void> run_lines(BatchPtr batch);
     [[nodiscard]] boost::asio::awaitable<void> run_line(BatchPtr batch, const BatchLine& line);

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
@@ -196,7 +197,17 @@ class Gateway {
             .plan = [this](const JobRow& row, const std::string& request, const SessionRow* session) {
                 return api::jobs::plan_job(job_services(), row, request, session);
             },
-            .unix_ms = unix_ms, .limits = limits, .pipelines = pipelines_.get()});
+            .unix_ms = unix_ms, .limits = limits, .pipelines = pipelines_.get(),
+            .model = [this](const std::string& name) { return facts_about(name); }});
+    }
+
+    // Nothing about one that is not there.
+    ModelFacts facts_about(const std::string& name) {
+        const auto model = registry_.find(name);
+        if (!model) return {};
+        const auto configured = (*model)->context_tokens > 0 ? (*model)->context_tokens : options_.residency.context_tokens;
+        const auto trained = (*model)->trained_context;
+        return {.digest = (*model)->digest, .context_tokens = trained > 0 ? std::min(configured, trained) : configured};
     }
 
     void open_documents() {
@@ -218,7 +229,9 @@ class Gateway {
         return std::make_unique<RedisJobStore>(io_.get_executor(), RedisJobStore::Options{
             .address = *options_.jobs_redis, .node = node_name(), .lease = options_.jobs_lease, .waiting = options_.jobs.waiting,
             .waiting_bytes = options_.jobs.waiting_bytes, .waiting_tokens = options_.jobs.waiting_tokens,
-            .waiting_of_tenant = options_.jobs.waiting_of_tenant, .running_of_tenant = options_.jobs.running_of_tenant});
+            .waiting_of_tenant = std::min(options_.jobs.waiting_of_tenant, share_of_tenant(options_.jobs.waiting)),
+            .waiting_bytes_of_tenant = share_of_tenant(options_.jobs.waiting_bytes),
+            .waiting_tokens_of_tenant = share_of_tenant(options_.jobs.waiting_tokens), .running_of_tenant = options_.jobs.running_of_tenant});
     }
 
     void open_responses() {

@@ -52,6 +52,8 @@ Result<void> write_content(const fs::path& file, std::string_view content) {
 
 Result<std::string> read_content(const fs::path& file) {
     std::ifstream stream(file, std::ios::binary);
+    std::error_code error;
+    if (!stream && !fs::exists(file, error) && !error) return fail(ErrorCode::not_found, "the file's content is not there any more");
     if (!stream) return std::unexpected(Error{.code = ErrorCode::internal, .message = "the server's store has failed", .detail = "no content"});
     return std::string(std::istreambuf_iterator<char>(stream), {});
 }

@@ -76,6 +76,7 @@ struct SessionRow {
     std::int64_t expires_ms = 0;
     std::vector<SessionTurn> turns{};
     std::string pipeline{};  // of its jobs that name none; empty: the default one
+    bool in_use = false;     // by jobs that are not finished: it does not expire before they are
 };
 
 }  // namespace weft

@@ -85,6 +85,14 @@ struct JobQuery {
     std::string session_id{};
     std::string after_id{};  // older than that one
     std::size_t limit = 20;
+    std::int64_t now_ms = INT64_MIN;  // jobs whose time is over by then are left out
+};
+
+struct KeyQuery {
+    std::string tenant;
+    std::string key;
+    std::string body_hash;
+    std::int64_t now_ms = 0;
 };
 
 class SharedJobs;
@@ -94,6 +102,7 @@ inline constexpr std::size_t max_page_bytes = 8 << 20;  // of texts; a page ends
 struct JobPage {
     std::vector<JobRow> rows{};  // at least one if there is any
     bool has_more = false;
+    std::vector<std::size_t> queue_positions{};  // of the rows, see FoundJob; empty where the store knows of none
 };
 
 // What must outlive the process: jobs, their keys, conversations. Writes are durable when `done` is called, and take
@@ -120,7 +129,10 @@ class JobStore {
 
     // Rows come without their request.
     virtual void find(std::string id, Done<FoundJob> done) = 0;
-    virtual void list(JobQuery query, Done<JobPage> done) = 0;  // newest first
+    // Newest first. invalid_request when there is no job after_id.
+    virtual void list(JobQuery query, Done<JobPage> done) = 0;
+    // The job that has the idempotency key, as add() would find it.
+    virtual void find_key(KeyQuery query, Done<std::optional<AddedJob>> done) = 0;
     virtual void load_request(std::int64_t number, Done<std::string> done) = 0;
     // Finished jobs whose callback is due by then. Nodes that share a store do not get the same one for a while.
     virtual void due_callbacks(std::int64_t now_ms, std::size_t limit, Done<std::vector<JobRow>> done) = 0;
@@ -133,7 +145,8 @@ class JobStore {
     virtual void find_session(std::string tenant, std::string id, Done<std::optional<SessionRow>> done) = 0;
     virtual void remove_session(std::string tenant, std::string id, Done<bool> done) = 0;
 
-    // Forgets what is past its time, at most `limit` jobs at once; an id of an expired job is remembered until then.
+    // Forgets what is past its time, at most `limit` jobs at once; an id of an expired job is remembered until then. How
+    // many of what there was most: with `limit`, there may be more. Conversations in use live on for their whole lifetime.
     virtual void expire(std::int64_t now_ms, std::int64_t remember_until_ms, std::size_t limit, Done<std::size_t> done) = 0;
 
     // Null: one process has the store for itself.

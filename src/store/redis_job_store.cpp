@@ -134,6 +134,7 @@ void RedisJobStore::add(NewJob job, Done<AddedJob> done) {
     call.add(static_cast<int>(row.status)).add(row.attempt).add(row.created_ms).add(row.deadline_ms).add(row.expires_ms);
     call.add(int{!row.callback_url.empty()}).add(static_cast<int>(row.callback_state)).add(std::move(row.request)).add(packed_row(row));
     call.add(std::move(job.idempotency_key)).add(std::move(job.body_hash)).add(job.key_expires_ms);
+    call.add(options_.waiting_bytes_of_tenant).add(options_.waiting_tokens_of_tenant);
     link_.call(std::move(call).words(), reading<AddedJob>(std::move(done), added_from));
 }
 
@@ -181,6 +182,15 @@ void RedisJobStore::load_request(std::int64_t number, Done<std::string> done) {
                }));
 }
 
+void RedisJobStore::find_key(KeyQuery query, Done<std::optional<AddedJob>> done) {
+    Call call("find_key");
+    call.add(std::move(query.tenant)).add(std::move(query.key)).add(std::move(query.body_hash)).add(query.now_ms);
+    link_.call(std::move(call).words(), reading<std::optional<AddedJob>>(std::move(done), [](const RedisValue& value) -> Result<std::optional<AddedJob>> {
+        if (value.items.empty()) return std::nullopt;
+        return AddedJob{.existing_id = value.at(0).text, .same_body = value.at(1).integer() == 1};
+    }));
+}
+
 void RedisJobStore::due_callbacks(std::int64_t now_ms, std::size_t limit, Done<std::vector<JobRow>> done) {
     link_.call(std::move(Call("due_callbacks").add(now_ms).add(limit).add(callback_pause.count())).words(),
                reading<std::vector<JobRow>>(std::move(done), rows_from));
@@ -195,11 +205,12 @@ struct RedisJobStore::Listing {
     std::int64_t before = 0;
 
     // False when the page is full.
-    bool take(JobRow row) {
+    bool take(JobRow row, std::size_t queue_position) {
         page.has_more = page.rows.size() == query.limit || bytes >= max_page_bytes;
         if (page.has_more) return false;
         bytes += row.output.text.size();
         page.rows.push_back(std::move(row));
+        page.queue_positions.push_back(queue_position);
         return true;
     }
 };
@@ -212,15 +223,16 @@ void RedisJobStore::list_on(std::shared_ptr<Listing> listing) {
     const auto& query = listing->query;
     Call call("list");
     call.add(query.tenant).add(query.status ? std::to_string(static_cast<int>(*query.status)) : "").add(query.session_id);
-    call.add(query.after_id).add(listing->before).add(query.limit + 1 - listing->page.rows.size()).add(max_page_bytes).add(looked_at_for_page);
+    call.add(query.after_id).add(listing->before).add(query.limit + 1 - listing->page.rows.size()).add(max_page_bytes).add(looked_at_for_page).add(query.now_ms);
     link_.call(std::move(call).words(), [this, listing](Result<RedisValue> answer) {
         if (!answer) return listing->done(std::unexpected(std::move(answer).error()));
         auto rows = rows_from(answer->at(1));
         if (!rows) return listing->done(std::unexpected(std::move(rows).error()));
-        bool full = false;
-        for (auto& row : *rows)
-            if (!full) full = !listing->take(std::move(row));
         listing->before = answer->at(0).integer();
+        if (listing->before < 0) return listing->done(fail_field(ErrorCode::invalid_request, "after", "'after' is not the id of one of your jobs"));
+        bool full = false;
+        for (std::size_t i = 0; i < rows->size() && !full; ++i)
+            full = !listing->take(std::move((*rows)[i]), static_cast<std::size_t>(answer->at(2).at(i).integer()));
         if (full || listing->before == 0) return listing->done(std::move(listing->page));
         list_on(listing);
     });

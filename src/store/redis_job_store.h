@@ -29,7 +29,9 @@ class RedisJobStore final : public JobStore, public SharedJobs {
         std::size_t waiting = 100'000;
         std::size_t waiting_bytes = 1ULL << 30;
         std::int64_t waiting_tokens = 256'000'000;
-        std::size_t waiting_of_tenant = 100'000;
+        std::size_t waiting_of_tenant = 50'000;
+        std::size_t waiting_bytes_of_tenant = 1ULL << 29;     // beyond the first one
+        std::int64_t waiting_tokens_of_tenant = 128'000'000;  // likewise
         std::size_t running_of_tenant = 0;  // 0: all that run
     };
 
@@ -53,6 +55,7 @@ class RedisJobStore final : public JobStore, public SharedJobs {
 
     void find(std::string id, Done<FoundJob> done) override;
     void list(JobQuery query, Done<JobPage> done) override;
+    void find_key(KeyQuery query, Done<std::optional<AddedJob>> done) override;
     void load_request(std::int64_t number, Done<std::string> done) override;
     void due_callbacks(std::int64_t now_ms, std::size_t limit, Done<std::vector<JobRow>> done) override;
     [[nodiscard]] Result<std::vector<JobRow>> unfinished() override { return {}; }

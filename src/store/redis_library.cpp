@@ -13,11 +13,12 @@ namespace {
 //   busy             session -> the job that it is busy with
 //   leases           processing jobs, by the end of their lease
 //   deadlines        unfinished jobs that have one
-//   waiting          counts: jobs, bytes, tokens, T    running  T -> how many have a lease
+//   waiting          counts: jobs, bytes, tokens; T, bytes:T, tokens:T  of a tenant    running  T -> how many have a lease
 //   expiring         finished jobs, by the end of their time
 //   callbacks        finished jobs, by when their callback is due
 //   keys, keys_by    tenant and idempotency key -> "expires hash id"; by the end of their time
-//   sessions         tenant and id -> number; session:S hash, turns:S list, sessions_by by the end of their time
+//   sessions         tenant and id -> number; session:S hash (row, lifetime, expires, open: its jobs that are not finished),
+//                    turns:S list, sessions_by by the end of their time
 // Fields of a job: id, tenant, tn (its number), session, sn (number of its conversation, 0), st (status), at (attempt),
 // lost (the attempt whose lease was over), turn, pr (priority), bytes of its request, tokens, sm (started_ms), row, req (request),
 // fin (its end), cb (1: has a callback), cbs, cbt, cbm (state, tries and time of that), watch (until then, somebody looks),
@@ -66,7 +67,11 @@ local function count(j, by)
     redis.call('HINCRBY', P .. 'waiting', 'jobs', by)
     redis.call('HINCRBY', P .. 'waiting', 'bytes', by * j.bytes)
     redis.call('HINCRBY', P .. 'waiting', 'tokens', by * j.tokens)
-    if redis.call('HINCRBY', P .. 'waiting', j.tn, by) <= 0 then redis.call('HDEL', P .. 'waiting', j.tn) end
+    redis.call('HINCRBY', P .. 'waiting', 'bytes:' .. j.tn, by * j.bytes)
+    redis.call('HINCRBY', P .. 'waiting', 'tokens:' .. j.tn, by * j.tokens)
+    if redis.call('HINCRBY', P .. 'waiting', j.tn, by) <= 0 then
+        redis.call('HDEL', P .. 'waiting', j.tn, 'bytes:' .. j.tn, 'tokens:' .. j.tn)
+    end
 end
 
 local function enter(j)
@@ -118,10 +123,17 @@ local function begin(j, attempt, now, lease, node)
     changed(j)
 end
 
+-- 1 when a job of that conversation, if it is there still, is unfinished from now on, -1 when it is finished.
+local function use(sn, by)
+    local open = redis.call('HGET', of_session(sn), 'open')
+    if open and tonumber(open) + by >= 0 then redis.call('HINCRBY', of_session(sn), 'open', by) end
+end
+
 -- To a final state. fin: the packed end.
 local function close(j, status, attempt, fin, finished, expires, due)
     leave(j)
     let_go(j)
+    if j.sn ~= '0' then use(j.sn, -1) end
     redis.call('ZREM', P .. 'deadlines', j.n)
     redis.call('DEL', of_text(j.n))
     redis.call('HDEL', of_job(j.n), 'req', 'stop', 'stop_fin', 'stop_at', 'stop_exp')
@@ -146,6 +158,14 @@ local function take_back(j)
 end
 
 -- ---- rows
+
+-- Of a pending job.
+local function place(j)
+    local rank = redis.call('ZRANK', P .. 'queue', j.n)
+    if rank then return rank + 1 end
+    rank = redis.call('ZRANK', of_crowd(j.tn), j.n) or (j.sn ~= '0' and redis.call('ZRANK', of_held(j.sn), j.n)) or 0
+    return redis.call('ZCARD', P .. 'queue') + 1 + rank
+end
 
 local row_fields = {'st', 'at', 'sm', 'row', 'fin', 'cbs', 'cbt', 'cbm'}
 
@@ -192,6 +212,7 @@ end
 
 -- max_jobs max_bytes max_of_tenant lease node max_tokens max_running tokens | id tenant session in_session priority rank status attempt created deadline expires
 -- callback callback_state request row | key hash key_expires
+-- max_bytes_of_tenant max_tokens_of_tenant, both beyond a first job
 local function add(_, a)
     local id, tenant, created, status, attempt = a[9], a[10], tonumber(a[17]), tonumber(a[15]), tonumber(a[16])
     local field = a[24] ~= '' and tenant .. '\n' .. a[24]
@@ -211,8 +232,10 @@ local function add(_, a)
     if waits then status, attempt = 0, 0 end
     local bytes = #a[22]
     if status == 0 then
-        local w = redis.call('HMGET', P .. 'waiting', 'jobs', 'bytes', tn or '-', 'tokens')
-        if tonumber(w[3] or '0') >= tonumber(a[3]) then return {'tenant_full'} end
+        local w = redis.call('HMGET', P .. 'waiting', 'jobs', 'bytes', tn or '-', 'tokens', 'bytes:' .. (tn or '-'), 'tokens:' .. (tn or '-'))
+        local own = tonumber(w[3] or '0')
+        if own >= tonumber(a[3]) or (own > 0 and (tonumber(w[5] or '0') + bytes > tonumber(a[27] or a[2]) or
+           tonumber(w[6] or '0') + tonumber(a[8]) > tonumber(a[28] or a[6]))) then return {'tenant_full'} end
         if tonumber(w[1] or '0') >= tonumber(a[1]) or tonumber(w[2] or '0') + bytes > tonumber(a[2]) or
            tonumber(w[4] or '0') + tonumber(a[8]) > tonumber(a[6]) then return {'full'} end
     end
@@ -239,13 +262,14 @@ local function add(_, a)
         return {'added', tonumber(n), 0}
     end
     redis.call('HSET', of_job(n), 'req', a[22])
+    if sn ~= '0' then use(sn, 1) end
     if a[18] ~= '0' then redis.call('ZADD', P .. 'deadlines', a[18], n) end
     local j = load(n)
     if status == 1 then hold(j, tonumber(a[4]), a[5]) else
         enter(j)
         watched(j)
     end
-    return {'added', tonumber(n), waits and 1 or 0, status == 0 and redis.call('ZRANK', P .. 'queue', n) + 1 or 0}
+    return {'added', tonumber(n), waits and 1 or 0, status == 0 and place(j) or 0}
 end
 
 -- number attempt now lease node
@@ -310,38 +334,50 @@ local function find(_, a)
     end
     local j = load(n)
     watched(j)
-    local place, first, chunks = 0, 0, {}
+    local before, first, chunks = 0, 0, {}
     if j.st == 0 then
-        place = redis.call('ZRANK', P .. 'queue', n)
-        place = place and place + 1 or redis.call('ZCARD', P .. 'queue') + 1
+        before = place(j)
     elseif j.st == 1 then
         if tonumber(a[2]) == j.at then first = tonumber(a[3]) end
         chunks = redis.call('LRANGE', of_text(n), first, -1)
     end
-    return {'job', row(n), place, first, chunks}
+    return {'job', row(n), before, first, chunks}
 end
 
--- tenant status session after before rows bytes looks: where it stopped (0: at the end), rows
+-- tenant status session after before rows bytes looks now: where it stopped (0: at the end, -1: there is no job `after`), rows,
+-- their places in the queue
 local function list(_, a)
     local tn = redis.call('HGET', P .. 'tenants', a[1])
-    if not tn then return {0, {}} end
+    if not tn then return {a[4] == '' and 0 or -1, {}, {}} end
     local before = a[5]
     if before == '0' and a[4] ~= '' then
         before = redis.call('HGET', P .. 'ids', a[4])
-        if not before or redis.call('HGET', of_job(before), 'tenant') ~= a[1] then return {0, {}} end
+        if not before or redis.call('HGET', of_job(before), 'tenant') ~= a[1] then return {-1, {}, {}} end
     end
     local numbers = redis.call('ZREVRANGEBYSCORE', of_tenant(tn), before == '0' and '+inf' or '(' .. before, '-inf', 'LIMIT', 0, a[8])
-    local rows, bytes = {}, 0
+    local rows, places, bytes = {}, {}, 0
     for _, n in ipairs(numbers) do
         local v = redis.call('HMGET', of_job(n), 'st', 'session')
-        if (a[2] == '' or v[1] == a[2]) and (a[3] == '' or v[2] == a[3]) then
+        local ends = redis.call('ZSCORE', P .. 'expiring', n)
+        if (a[2] == '' or v[1] == a[2]) and (a[3] == '' or v[2] == a[3]) and
+           (not ends or tonumber(ends) > tonumber(a[9] or '0')) then
             local one = row(n)
             rows[#rows + 1] = one
-            if #rows >= tonumber(a[6]) or bytes >= tonumber(a[7]) then return {tonumber(n), rows} end
+            places[#rows] = v[1] == '0' and place(load(n)) or 0
+            if #rows >= tonumber(a[6]) or bytes >= tonumber(a[7]) then return {tonumber(n), rows, places} end
             bytes = bytes + #one[5] + #one[6]
         end
     end
-    return {#numbers == tonumber(a[8]) and tonumber(numbers[#numbers]) or 0, rows}
+    return {#numbers == tonumber(a[8]) and tonumber(numbers[#numbers]) or 0, rows, places}
+end
+
+-- tenant key hash now: id, whether the body is the same
+local function find_key(_, a)
+    local known = redis.call('HGET', P .. 'keys', a[1] .. '\n' .. a[2])
+    if not known then return {} end
+    local expires, hash, of = string.match(known, '^(%d+) (%S*) (.*)$')
+    if tonumber(expires) <= tonumber(a[4]) then return {} end
+    return {of, hash == a[3] and 1 or 0}
 end
 
 -- number
@@ -441,7 +477,7 @@ local function add_session(_, a)
     if redis.call('HEXISTS', P .. 'sessions', field) == 1 then return 0 end
     local sn = tostring(redis.call('INCR', P .. 'seq'))
     redis.call('HSET', P .. 'sessions', field, sn)
-    redis.call('HSET', of_session(sn), 'row', a[3], 'lifetime', a[4], 'expires', a[5])
+    redis.call('HSET', of_session(sn), 'row', a[3], 'lifetime', a[4], 'expires', a[5], 'open', 0)
     redis.call('ZADD', P .. 'sessions_by', a[5], field)
     return 1
 end
@@ -450,7 +486,8 @@ end
 local function find_session(_, a)
     local sn = redis.call('HGET', P .. 'sessions', a[1] .. '\n' .. a[2])
     if not sn then return {} end
-    return {redis.call('HGET', of_session(sn), 'row'), redis.call('HGET', of_session(sn), 'expires'), redis.call('LRANGE', of_turns(sn), 0, -1)}
+    local v = redis.call('HMGET', of_session(sn), 'row', 'expires', 'open')
+    return {v[1], v[2], redis.call('LRANGE', of_turns(sn), 0, -1), v[3] or '0'}
 end
 
 -- tenant id
@@ -462,7 +499,7 @@ local function remove_session(_, a)
     return 1
 end
 
--- now remember_until limit: how many jobs
+-- now remember_until limit: how many of what there was most
 local function expire(_, a)
     local jobs = redis.call('ZRANGEBYSCORE', P .. 'expiring', '-inf', a[1], 'LIMIT', 0, a[3])
     for _, n in ipairs(jobs) do
@@ -471,18 +508,32 @@ local function expire(_, a)
         redis.call('ZADD', P .. 'gone_by', a[2], v[1])
         forget(n)
     end
-    for _, id in ipairs(redis.call('ZRANGEBYSCORE', P .. 'gone_by', '-inf', a[1], 'LIMIT', 0, a[3])) do
+    local most = #jobs
+    local gone = redis.call('ZRANGEBYSCORE', P .. 'gone_by', '-inf', a[1], 'LIMIT', 0, a[3])
+    most = math.max(most, #gone)
+    for _, id in ipairs(gone) do
         redis.call('HDEL', P .. 'gone', id)
         redis.call('ZREM', P .. 'gone_by', id)
     end
-    for _, field in ipairs(redis.call('ZRANGEBYSCORE', P .. 'keys_by', '-inf', a[1], 'LIMIT', 0, a[3])) do
+    local keys = redis.call('ZRANGEBYSCORE', P .. 'keys_by', '-inf', a[1], 'LIMIT', 0, a[3])
+    most = math.max(most, #keys)
+    for _, field in ipairs(keys) do
         redis.call('HDEL', P .. 'keys', field)
         redis.call('ZREM', P .. 'keys_by', field)
     end
-    for _, field in ipairs(redis.call('ZRANGEBYSCORE', P .. 'sessions_by', '-inf', a[1], 'LIMIT', 0, a[3])) do
-        forget_session(field, redis.call('HGET', P .. 'sessions', field))
+    local sessions = redis.call('ZRANGEBYSCORE', P .. 'sessions_by', '-inf', a[1], 'LIMIT', 0, a[3])
+    for _, field in ipairs(sessions) do
+        local sn = redis.call('HGET', P .. 'sessions', field)
+        local v = redis.call('HMGET', of_session(sn), 'open', 'lifetime')
+        if tonumber(v[1] or '0') > 0 then
+            local expires = string.format('%.0f', tonumber(a[1]) + tonumber(v[2]))
+            redis.call('HSET', of_session(sn), 'expires', expires)
+            redis.call('ZADD', P .. 'sessions_by', expires, field)
+        else
+            forget_session(field, sn)
+        end
     end
-    return #jobs
+    return math.max(most, #sessions)
 end
 
 -- Work that was accepted may end when the memory is full; only new jobs and conversations may not come in.
@@ -494,7 +545,7 @@ for i = 1, #calls, 2 do
 end
 redis.register_function{function_name = 'weft1_add', callback = add}
 redis.register_function{function_name = 'weft1_add_session', callback = add_session}
-local reads = {'list', list, 'load_request', load_request, 'find_session', find_session}
+local reads = {'list', list, 'find_key', find_key, 'load_request', load_request, 'find_session', find_session}
 for i = 1, #reads, 2 do
     redis.register_function{function_name = 'weft1_' .. reads[i], callback = reads[i + 1], flags = {'no-writes'}}
 end

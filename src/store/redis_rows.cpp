@@ -45,6 +45,7 @@ Result<SessionRow> session_from(const RedisValue& value) {
     SessionRow session;
     if (glz::read<row_options>(session, value.at(0).text)) return damaged("a conversation");
     session.expires_ms = value.at(1).integer();
+    session.in_use = value.at(3).integer() > 0;
     for (const auto& item : value.at(2).items)
         if (glz::read<row_options>(session.turns.emplace_back(), item.text)) return damaged("a turn of a conversation");
     return session;

@@ -55,6 +55,15 @@ std::string page_of(std::string_view columns, std::string_view table, const Page
     return sql + " ORDER BY number " + (query.oldest_first ? "ASC" : "DESC") + " LIMIT ?4";
 }
 
+// A page after what is not there would look like the last one.
+Result<void> check_cursor(Database& database, std::string_view table, const PageQuery& query) {
+    if (query.after_id.empty()) return {};
+    WEFT_TRY(auto find, database.prepare("SELECT 1 FROM " + std::string(table) + " WHERE id = ?1 AND tenant = ?2"));
+    WEFT_TRY(const bool known, find.bind(1, query.after_id).bind(2, query.tenant).step());
+    if (!known) return fail_field(ErrorCode::invalid_request, "after", "'after' is not the id of one of your " + std::string(table));
+    return {};
+}
+
 void bind_page(Statement& statement, const PageQuery& query) {
     statement.bind(1, query.tenant).bind(4, static_cast<std::int64_t>(query.limit));
     if (!query.purpose.empty()) statement.bind(2, query.purpose);
@@ -116,6 +125,7 @@ void SqliteBatchStore::read_file(std::string tenant, std::string id, Done<std::s
 
 void SqliteBatchStore::list_files(PageQuery query, Done<std::vector<FileRow>> done) {
     file_.read<std::vector<FileRow>>([query = std::move(query)](Database& database) -> Result<std::vector<FileRow>> {
+        WEFT_CHECK(check_cursor(database, "files", query));
         WEFT_TRY(auto statement, database.prepare(page_of(file_columns, "files", query)));
         bind_page(statement, query);
         return all_rows(statement, read_file_row);
@@ -190,6 +200,7 @@ void SqliteBatchStore::find_batch(std::string tenant, std::string id, Done<Batch
 
 void SqliteBatchStore::list_batches(PageQuery query, Done<std::vector<BatchRecord>> done) {
     file_.read<std::vector<BatchRecord>>([query = std::move(query)](Database& database) -> Result<std::vector<BatchRecord>> {
+        WEFT_CHECK(check_cursor(database, "batches", query));
         WEFT_TRY(auto statement, database.prepare(page_of("number, id, tenant, state, running", "batches", query)));
         bind_page(statement, query);
         return all_rows(statement, read_batch_row);

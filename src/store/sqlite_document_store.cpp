@@ -250,7 +250,13 @@ void SqliteDocumentStore::find(std::string tenant, std::string id, Done<Document
 void SqliteDocumentStore::list(DocumentQuery query, Done<DocumentPage> done) {
     file_.read<DocumentPage>([query = std::move(query)](Database& database) -> Result<DocumentPage> {
         std::string where = "WHERE tenant = ?1";
-        if (!query.after_id.empty()) where += " AND number < (SELECT number FROM documents WHERE id = ?2 AND tenant = ?1)";
+        if (!query.after_id.empty()) {
+            const auto cursor = find_document(database, query.tenant, query.after_id);
+            if (!cursor && cursor.error().code == ErrorCode::not_found)
+                return fail_field(ErrorCode::invalid_request, "after", "'after' is not the id of one of your documents");
+            if (!cursor) return std::unexpected(cursor.error());
+            where += " AND number < (SELECT number FROM documents WHERE id = ?2 AND tenant = ?1)";
+        }
         WEFT_TRY(auto statement, database.prepare(select_documents(where + " ORDER BY number DESC LIMIT ?3")));
         statement.bind(1, query.tenant).bind(3, static_cast<std::int64_t>(query.limit + 1));
         if (!query.after_id.empty()) statement.bind(2, query.after_id);

@@ -101,10 +101,12 @@ SqliteFile::SqliteFile(fs::path folder, Limits limits, int lock, std::unique_ptr
 
 SqliteFile::~SqliteFile() {
     check_.reset();
-    writer_.reset();
-    checkpointer_.reset();
     reads_.close();
     reader_.join();
+    reading_.reset();
+    // SQLite moves the log into the file when the last connection is closed, if that may write.
+    writer_.reset();
+    checkpointer_.reset();
     ::close(lock_);
 }
 

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -32,6 +33,7 @@ class SqliteFile {
     // no new work any more.
     [[nodiscard]] static Result<std::unique_ptr<SqliteFile>> open(const std::filesystem::path& folder, Limits limits,
                                                                   GroupCommit::Deliver deliver);
+    // Leaves all that was written in the one file, with no log beside it, so that a copy of the file is complete.
     ~SqliteFile();
 
     // Of the file that was found at the start; null for a new one.
@@ -47,7 +49,7 @@ class SqliteFile {
     void read(std::function<Result<T>(Database&)> query, std::function<void(Result<T>)> done);
 
     // On the caller's thread, before anything else is asked.
-    [[nodiscard]] Database& database_at_start() { return reading_; }
+    [[nodiscard]] Database& database_at_start() { return *reading_; }
 
     // Whether there is room for new work; storage_full otherwise, internal when the file is damaged. For use inside a write.
     [[nodiscard]] Result<void> check_room(Database& database) const;
@@ -65,7 +67,7 @@ class SqliteFile {
     int lock_;
     std::unique_ptr<IntegrityCheck> check_;
     GroupCommit::Deliver deliver_;
-    Database reading_;  // thread: the reader's, once it was asked something
+    std::optional<Database> reading_;  // thread: the reader's, once it was asked something; none any more when the file is closed
     Channel<std::function<void()>> reads_{max_waiting_reads};
     std::thread reader_;
     std::unique_ptr<Checkpointer> checkpointer_;
@@ -75,7 +77,7 @@ class SqliteFile {
 template <typename T>
 void SqliteFile::read(std::function<Result<T>(Database&)> query, std::function<void(Result<T>)> done) {
     auto work = [this, query = std::move(query), done] {
-        auto found = std::make_shared<Result<T>>(query(reading_));
+        auto found = std::make_shared<Result<T>>(query(*reading_));
         deliver_([found, done] { done(std::move(*found)); });
     };
     if (reads_.try_push(std::move(work))) return;

@@ -109,17 +109,25 @@ Result<std::int64_t> insert_job(Database& database, const JobRow& job) {
     return database.last_row();
 }
 
+// Of a session s: whether a job that goes on with it is not finished.
+constexpr std::string_view in_use =
+    "EXISTS(SELECT 1 FROM jobs j WHERE j.tenant = s.tenant AND j.session_id = s.id AND j.in_session = 1 AND j.status < 2)";
+
+std::unexpected<Error> unknown_cursor() { return fail_field(ErrorCode::invalid_request, "after", "'after' is not the id of one of your jobs"); }
+
 // The job that has the key, if any; a key whose time is over is free again.
-Result<std::optional<AddedJob>> claim_key(Database& database, const NewJob& job) {
+Result<std::optional<AddedJob>> look_for_key(Database& database, const KeyQuery& query) {
     WEFT_TRY(auto find, database.prepare("SELECT job_id, body_hash FROM idempotency_keys WHERE tenant=?1 AND key=?2 AND expires_ms > ?3"));
-    find.bind(1, job.row.tenant).bind(2, job.idempotency_key).bind(3, job.row.created_ms);
-    WEFT_TRY(const bool known, find.step());
-    if (known) return AddedJob{.existing_id = find.text(0), .same_body = find.text(1) == job.body_hash};
+    WEFT_TRY(const bool known, find.bind(1, query.tenant).bind(2, query.key).bind(3, query.now_ms).step());
+    if (!known) return std::nullopt;
+    return AddedJob{.existing_id = find.text(0), .same_body = find.text(1) == query.body_hash};
+}
+
+Result<void> take_key(Database& database, const NewJob& job) {
     WEFT_TRY(auto claim, database.prepare("INSERT OR REPLACE INTO idempotency_keys(tenant, key, body_hash, job_id, expires_ms) "
                                           "VALUES(?1, ?2, ?3, ?4, ?5)"));
     claim.bind(1, job.row.tenant).bind(2, job.idempotency_key).bind(3, job.body_hash).bind(4, job.row.id).bind(5, job.key_expires_ms);
-    WEFT_CHECK(claim.run());
-    return std::nullopt;
+    return claim.run();
 }
 
 Result<void> forget_text(Database& database, std::int64_t number) {
@@ -185,16 +193,26 @@ Result<std::vector<SessionTurn>> read_turns(Database& database, std::int64_t ses
     }
 }
 
+// Its number; 0 when the page begins with the newest one.
+Result<std::int64_t> find_cursor(Database& database, const JobQuery& query) {
+    if (query.after_id.empty()) return 0;
+    WEFT_TRY(auto find, database.prepare("SELECT number FROM jobs WHERE id = ?1 AND tenant = ?2"));
+    WEFT_TRY(const bool known, find.bind(1, query.after_id).bind(2, query.tenant).step());
+    if (!known) return unknown_cursor();
+    return find.integer(0);
+}
+
 Result<JobPage> read_page(Database& database, const JobQuery& query) {
-    std::string where = "WHERE tenant = ?1";
+    WEFT_TRY(const auto before, find_cursor(database, query));
+    std::string where = "WHERE tenant = ?1 AND (status < 2 OR expires_ms > ?6)";
     if (query.status) where += " AND status = ?2";
     if (!query.session_id.empty()) where += " AND session_id = ?3";
-    if (!query.after_id.empty()) where += " AND number < (SELECT number FROM jobs WHERE id = ?4 AND tenant = ?1)";
+    if (before > 0) where += " AND number < ?4";
     WEFT_TRY(auto statement, database.prepare(select(where + " ORDER BY number DESC LIMIT ?5")));
-    statement.bind(1, query.tenant).bind(5, static_cast<std::int64_t>(query.limit + 1));
+    statement.bind(1, query.tenant).bind(5, static_cast<std::int64_t>(query.limit + 1)).bind(6, query.now_ms);
     if (query.status) statement.bind(2, static_cast<std::int64_t>(*query.status));
     if (!query.session_id.empty()) statement.bind(3, query.session_id);
-    if (!query.after_id.empty()) statement.bind(4, query.after_id);
+    if (before > 0) statement.bind(4, before);
     JobPage page;
     for (std::size_t bytes = 0;;) {
         WEFT_TRY(const bool more, statement.step());
@@ -218,11 +236,13 @@ void SqliteJobStore::add(NewJob job, Done<AddedJob> done) {
         WEFT_CHECK(file.check_room(database));
         *added = {};
         if (!job->idempotency_key.empty()) {
-            WEFT_TRY(auto existing, claim_key(database, *job));
+            const KeyQuery key{.tenant = job->row.tenant, .key = job->idempotency_key, .body_hash = job->body_hash, .now_ms = job->row.created_ms};
+            WEFT_TRY(auto existing, look_for_key(database, key));
             if (existing) {
                 *added = std::move(*existing);
                 return {};
             }
+            WEFT_CHECK(take_key(database, *job));
         }
         WEFT_TRY(added->number, insert_job(database, job->row));
         return {};
@@ -311,6 +331,11 @@ void SqliteJobStore::list(JobQuery query, Done<JobPage> done) {
     file_.read<JobPage>([query = std::move(query)](Database& database) { return read_page(database, query); }, std::move(done));
 }
 
+void SqliteJobStore::find_key(KeyQuery query, Done<std::optional<AddedJob>> done) {
+    using Found = std::optional<AddedJob>;
+    file_.read<Found>([query = std::move(query)](Database& database) { return look_for_key(database, query); }, std::move(done));
+}
+
 void SqliteJobStore::load_request(std::int64_t number, Done<std::string> done) {
     file_.read<std::string>([number](Database& database) -> Result<std::string> {
         WEFT_TRY(auto query, database.prepare("SELECT request FROM jobs WHERE number = ?1"));
@@ -361,13 +386,14 @@ void SqliteJobStore::add_session(SessionRow session, Done<void> done) {
 void SqliteJobStore::find_session(std::string tenant, std::string id, Done<std::optional<SessionRow>> done) {
     using Found = std::optional<SessionRow>;
     file_.read<Found>([tenant = std::move(tenant), id = std::move(id)](Database& database) -> Result<Found> {
-        WEFT_TRY(auto query, database.prepare("SELECT number, system, model, created_ms, lifetime_ms, expires_ms, pipeline FROM sessions "
-                                              "WHERE tenant = ?1 AND id = ?2"));
+        WEFT_TRY(auto query, database.prepare("SELECT number, system, model, created_ms, lifetime_ms, expires_ms, pipeline, " + std::string(in_use) +
+                                              " FROM sessions s WHERE s.tenant = ?1 AND s.id = ?2"));
         WEFT_TRY(const bool known, query.bind(1, tenant).bind(2, id).step());
         if (!known) return std::nullopt;
         SessionRow session{.id = id, .tenant = tenant, .system = query.text(1), .model = query.text(2), .created_ms = query.integer(3),
                            .lifetime_ms = query.integer(4), .expires_ms = query.integer(5)};
         session.pipeline = query.text(6);
+        session.in_use = query.integer(7) != 0;
         WEFT_TRY(session.turns, read_turns(database, query.integer(0)));
         return session;
     }, std::move(done));
@@ -389,12 +415,14 @@ void SqliteJobStore::remove_session(std::string tenant, std::string id, Done<boo
 void SqliteJobStore::expire(std::int64_t now_ms, std::int64_t remember_until_ms, std::size_t limit, Done<std::size_t> done) {
     auto expired = std::make_shared<std::size_t>(0);
     const auto write = [expired, now_ms, remember_until_ms, limit](Database& database) -> Result<void> {
-        constexpr std::string_view steps[] = {
+        static const std::string keep_used = "UPDATE sessions AS s SET expires_ms = ?1 + lifetime_ms WHERE expires_ms <= ?1 AND " + std::string(in_use);
+        const std::string_view steps[] = {
             "INSERT OR REPLACE INTO expired_jobs(id, tenant, forget_ms) SELECT id, tenant, ?2 FROM jobs "
             "WHERE status >= 2 AND expires_ms <= ?1 ORDER BY expires_ms, number LIMIT ?3",
             "DELETE FROM jobs WHERE number IN (SELECT number FROM jobs WHERE status >= 2 AND expires_ms <= ?1 ORDER BY expires_ms, number LIMIT ?3)",
             "DELETE FROM expired_jobs WHERE forget_ms <= ?1",
             "DELETE FROM idempotency_keys WHERE expires_ms <= ?1",
+            keep_used,
             "DELETE FROM turns WHERE session IN (SELECT number FROM sessions WHERE expires_ms <= ?1)",
             "DELETE FROM sessions WHERE expires_ms <= ?1",
         };

@@ -23,6 +23,7 @@ class SqliteJobStore final : public JobStore {
 
     void find(std::string id, Done<FoundJob> done) override;
     void list(JobQuery query, Done<JobPage> done) override;
+    void find_key(KeyQuery query, Done<std::optional<AddedJob>> done) override;
     void load_request(std::int64_t number, Done<std::string> done) override;
     void due_callbacks(std::int64_t now_ms, std::size_t limit, Done<std::vector<JobRow>> done) override;
     [[nodiscard]] Result<std::vector<JobRow>> unfinished() override;

@@ -70,11 +70,17 @@ class BatchStage {
         return std::move(*answer);
     }
     StoredBatch create(const std::vector<std::string>& bodies) {
+        add_input(bodies);
+        return create_batch();
+    }
+    void add_input(const std::vector<std::string>& bodies) {
         std::string lines;
         int number = 0;
         for (const auto& body : bodies)
             lines += R"({"custom_id":"r)" + std::to_string(++number) + R"(","method":"POST","url":"/echo","body":{"say":")" + body + "\"}}\n";
         CHECK(ask<bool>([&](auto done) { store->add_file({.row = {.id = "file-in", .tenant = "o", .filename = "in", .purpose = "batch"}, .content = lines}, done); }));
+    }
+    StoredBatch create_batch() {
         StoredBatch batch;
         batch.batch = {.id = "batch-1", .endpoint = "/echo", .input_file_id = "file-in", .created_at = now_s, .expires_at = now_s + 100};
         return wait(runner->create("o", std::move(batch))).value();
@@ -108,7 +114,7 @@ class BatchStage {
         runner = std::make_unique<BatchRunner>(BatchRunner::Parts{
             .io = io.get_executor(), .store = *store, .dialect_of = [this](std::string_view) -> const BatchDialect& { return dialect; },
             .new_id = [this](std::string_view prefix) { return std::string(prefix) + std::to_string(++ids_); },
-            .unix_time = [this] { return now_s; }, .parallel = 2, .retry_busy_after = 1ms});
+            .unix_time = [this] { return now_s; }, .parallel = 2, .retry_busy_after = 1ms, .retry_store_after = 5ms});
         REQUIRE(runner->recover());
     }
     void close() {
@@ -174,6 +180,30 @@ TEST_CASE("a batch that has ended can be removed with its files, one that runs c
     CHECK(stage.wait(stage.runner->find("o", "batch-1")).error().code == ErrorCode::not_found);
     CHECK(stage.content("file-in") == "nothing");
     CHECK(stage.content(done.batch.output_file_id) == "nothing");
+}
+
+TEST_CASE("a batch waits for a store that cannot be read, and goes on when it can") {
+    BatchStage stage;
+    auto beside = Database::open(stage.folder.path() / "jobs.db", Database::Access::read_write).value();
+    SECTION("for what it asks") {
+        stage.add_input({"a", "b"});
+        REQUIRE(beside.execute("ALTER TABLE files RENAME COLUMN filename TO hidden"));
+        stage.create_batch();
+        stage.io.run_for(50ms);
+        CHECK(stage.find().batch.status == "validating");
+        REQUIRE(beside.execute("ALTER TABLE files RENAME COLUMN hidden TO filename"));
+    }
+    SECTION("for what was answered") {
+        REQUIRE(beside.execute("ALTER TABLE batch_answers RENAME TO hidden"));
+        stage.add_input({"a", "b"});
+        stage.create_batch();
+        stage.io.run_for(50ms);
+        CHECK_FALSE(stage.find().batch.ended());
+        REQUIRE(beside.execute("ALTER TABLE hidden RENAME TO batch_answers"));
+    }
+    const auto done = stage.ended();
+    CHECK(done.batch.status == "completed");
+    CHECK(stage.content(done.batch.output_file_id) == "r1 200\nr2 200\n");
 }
 
 }  // namespace weft::api::test

@@ -69,6 +69,15 @@ class Batches(unittest.TestCase):
         self.assertEqual([file.id for file in client.files.list(limit=2, order="asc")], ids)
         self.assertEqual(list(self.client_of(self.server, "stranger").files.list()), [])
 
+    def test_a_page_after_what_is_not_there_is_refused_in_the_dialects_shape(self):
+        for path in ("/v1/files", "/v1/batches"):
+            status, _, text = self.server.request("GET", f"{path}?after=nothing-of-yours")
+            self.assertEqual((status, json.loads(text)["error"]["param"]), (400, "after"), text)
+        for cursor in ("after_id", "before_id"):
+            status, _, text = self.server.request("GET", f"/v1/messages/batches?{cursor}=nothing-of-yours", headers={"anthropic-version": "2023-06-01"})
+            self.assertEqual(status, 400)
+            self.assertTrue(json.loads(text)["error"]["message"].startswith(cursor), text)
+
     def test_bad_uploads_are_refused(self):
         for purpose, name in [("dance", "a"), ("batch", "")]:
             with self.assertRaises(openai.BadRequestError):

@@ -54,10 +54,40 @@ class Limits(unittest.TestCase):
     def test_the_queue_is_bounded_in_tokens(self):
         with Server("--set", "jobs.parallel=1", "--set", "jobs.queue_tokens=4000") as server:
             accepted(server, **LONG)
-            accepted(server, options={"num_predict": 3000})
-            self.assertLimited(server.request("POST", "/api/v1/infer", {"prompt": "a", "options": {"num_predict": 1500}}), 503, "overloaded")
-            accepted(server, options={"num_predict": 100})
-            self.assertLimited(server.request("POST", "/api/v1/infer", {"prompt": "word " * 2000, "options": {"num_predict": 1}}), 503, "overloaded")
+            ask = lambda key, body: server.request("POST", "/api/v1/infer", body, {"Authorization": f"Bearer {key}"})
+            accepted(server, key="first", options={"num_predict": 3000})
+            self.assertLimited(ask("first", {"prompt": "a", "options": {"num_predict": 1}}))  # beyond half, a key waits alone
+            self.assertLimited(ask("second", {"prompt": "a", "options": {"num_predict": 1500}}), 503, "overloaded")
+            accepted(server, key="third", options={"num_predict": 100})
+            self.assertLimited(ask("fourth", {"prompt": "word " * 2000, "options": {"num_predict": 1}}), 503, "overloaded")
+
+    def test_a_key_that_asks_for_endless_answers_does_not_shut_out_others(self):
+        with Server("--set", "jobs.parallel=1") as server:
+            accepted(server, **LONG)
+            for _ in range(3):
+                accepted(server, key="greedy", options={"num_predict": 256_000_000})
+            accepted(server, key="modest")
+
+    def test_a_job_that_could_never_wait_is_refused_for_good(self):
+        with Server("--set", "jobs.queue_tokens=100") as server:
+            status, body = submit(server, options={"num_predict": 1000})
+            self.assertEqual((status, body["error"]["code"]), (413, "too_large"))
+
+    def test_what_was_acknowledged_is_told_again_whatever_is_full_or_gone(self):
+        with Server("--set", "jobs.parallel=1", "--set", "jobs.queue=1", "--set", "jobs.rate_per_key=1", "--set", "jobs.burst_per_key=2") as server:
+            headers = {"Idempotency-Key": "once"}
+            submitted = submit(server, LONG["prompt"], headers=headers, options=LONG["options"])
+            self.assertEqual(submitted[0], 202)
+            accepted(server, key="other")
+            replay = lambda: submit(server, LONG["prompt"], headers=headers, options=LONG["options"])
+            for _ in range(10):  # a rate would be over
+                status, job = replay()
+                self.assertEqual((status, job["request_id"]), (200, submitted[1]["request_id"]))
+            self.assertEqual(submit(server, key="third")[0], 503)
+            self.assertEqual(submit(server, "Something else", headers=headers)[0], 422)
+            (server.models_dir / "weft-demo.gguf").unlink()
+            wait_until(lambda: server.get("/v1/models")[1]["data"] == [], "the model is gone")
+            self.assertEqual(replay()[0], 200)
 
     def test_streams_and_sockets_of_a_key_are_bounded_and_counted(self):
         with Server("--set", "jobs.streams_per_key=2", "--set", "jobs.sockets_per_key=2") as server:

@@ -1,8 +1,8 @@
 """Jobs over the real server: submitted, read while they run and afterwards, cancelled, bounded, private."""
-import contextlib, json, re, threading, time, unittest, uuid
+import contextlib, json, os, re, shutil, sqlite3, threading, time, unittest, uuid
 
 from jobs_client import Events, accepted, read_events, result, submit, text_of
-from server import Server, ServerTest, wait_until
+from server import PATIENCE, Server, ServerTest, wait_until
 
 GREEDY = {"options": {"temperature": 0}}
 # Runs long enough to be met while it runs.
@@ -185,6 +185,9 @@ class Jobs(ServerTest):
         self.assertEqual(self.error(404, "/api/v1/none")["code"], "not_found")
         self.assertEqual(self.error(400, "/api/v1/jobs?limit=0")["field"], "limit")
         self.assertEqual(self.error(400, "/api/v1/jobs?status=odd")["field"], "status")
+        self.assertEqual(self.error(400, "/api/v1/jobs?after=unknown")["field"], "after")
+        if not self.shared:
+            self.assertEqual(self.error(400, "/api/v1/documents?after=unknown")["field"], "after")
 
     def test_the_list_comes_in_pages_newest_first(self):
         ids = [accepted(self.server, key="lister", session_id="s%d" % (i % 2)) for i in range(5)]
@@ -235,6 +238,49 @@ class Jobs(ServerTest):
         self.assertEqual(self.server.request("GET", "/health", headers={"Accept": "text/plain"})[2], "OK")
 
 
+class Ends(unittest.TestCase):
+    def test_after_a_clean_stop_one_file_holds_everything(self):
+        with Server() as server:
+            ids = [accepted(server, f"Hello {i}!") for i in range(5)]
+            for id in ids:
+                result(server, id)
+            server.process.terminate()
+            self.assertEqual(server.process.wait(PATIENCE), 0)
+            folder = server.folder / "home" / "jobs"
+            self.assertFalse((folder / "jobs.db-wal").exists() and (folder / "jobs.db-wal").stat().st_size)
+            copy = server.folder / "backup.db"
+            shutil.copyfile(folder / "jobs.db", copy)
+            with contextlib.closing(sqlite3.connect(copy)) as database:
+                self.assertEqual({row[0] for row in database.execute("SELECT id FROM jobs WHERE status = 2")}, set(ids))
+
+    def test_a_job_of_a_deleted_conversation_fails_and_one_whose_time_ran_out_meanwhile_goes_on(self):
+        with Server("--set", "jobs.parallel=1") as server:
+            deleted, short = (json.loads(server.request("POST", "/api/v1/sessions", {"ttl": ttl})[2])["session_id"] for ttl in (3600, 1))
+            running = accepted(server, **LONG)
+            orphan = accepted(server, "What is my name?", session_id=deleted)
+            late = accepted(server, "What is my name?", session_id=short)
+            self.assertEqual(server.request("DELETE", f"/api/v1/sessions/{deleted}")[0], 200)
+            time.sleep(1.5)  # its time is over
+            server.request("DELETE", f"/api/v1/jobs/{running}")
+            job = result(server, orphan)
+            self.assertEqual((job["status"], job["error"]["code"]), ("failed", "session_gone"))
+            self.assertEqual(result(server, late)["status"], "completed")
+
+    def test_a_model_whose_file_was_replaced_answers_anew(self):
+        with Server("--set", "jobs.answer_cache=1MiB") as server:
+            first = result(server, accepted(server, **GREEDY))
+            self.assertTrue(result(server, accepted(server, **GREEDY))["cached"])
+            model = server.models_dir / "weft-demo.gguf"
+            replacement = model.with_suffix(".new")
+            content = bytearray(model.read_bytes())
+            content[-1] ^= 1
+            replacement.write_bytes(content)
+            os.replace(replacement, model)
+            again = result(server, accepted(server, **GREEDY))
+            self.assertNotIn("cached", again)
+            self.assertNotEqual(first["request_id"], again["request_id"])
+
+
 class Queue(unittest.TestCase):
     def test_urgent_jobs_go_first_and_positions_are_told(self):
         with Server("--set", "jobs.parallel=1") as server:
@@ -243,6 +289,8 @@ class Queue(unittest.TestCase):
             ids = [accepted(server, f"Hello {i}!", metadata={"priority": priority}) for i, priority in enumerate(order)]
             positions = [server.get(f"/api/v1/status/{id}")[1]["queue_position"] for id in ids]
             self.assertEqual(positions, [4, 2, 1, 3])
+            listed = {job["request_id"]: job["queue_position"] for job in server.get("/api/v1/jobs")[1]["data"]}
+            self.assertEqual([listed[id] for id in [*ids, running]], [4, 2, 1, 3, None])
             server.request("DELETE", f"/api/v1/jobs/{ids[3]}")
             self.assertEqual(server.get(f"/api/v1/status/{ids[0]}")[1]["queue_position"], 3)
             started = [result(server, id)["started_at"] for id in (running, ids[2], ids[1], ids[0])]

@@ -61,6 +61,23 @@ class JobStage {
         if (request.request.empty()) request.request = "Hi";
         return wait(jobs->submit(std::move(request))).value().job;
     }
+    // At once: none is stored before all were looked at.
+    std::vector<Result<SubmittedJob>> submit_together(std::vector<JobRequest> requests) {
+        std::vector<Result<SubmittedJob>> outcomes;
+        const auto all = requests.size();
+        for (auto& request : requests) {
+            request.model = "demo";
+            if (request.request.empty()) request.request = "Hi";
+            asio::co_spawn(io, jobs->submit(std::move(request)), [&outcomes](const std::exception_ptr&, Result<SubmittedJob> got) { outcomes.push_back(std::move(got)); });
+        }
+        until([&] { return outcomes.size() == all; });
+        return outcomes;
+    }
+    ErrorCode refusal(JobRequest request) {
+        request.model = "demo";
+        if (request.request.empty()) request.request = "Hi";
+        return wait(jobs->submit(std::move(request))).error().code;
+    }
     const JobRow& end_of(const std::shared_ptr<Job>& job) {
         until([&] { return is_final(job->row.status); });
         return job->row;
@@ -86,6 +103,8 @@ class JobStage {
     std::shared_ptr<FakeRunner> runner = registry.add("demo", {"completion"});
     FakeCallbacks callbacks;
     std::int64_t now_ms = 1'000'000;
+    std::string digest = "file of ";  // of all models
+    Pipelines pipelines{io.get_executor(), nullptr, PipelineMap{{"other", {.infer = {.model = "other"}}}}};
     std::unique_ptr<SqliteFile> file;
     std::unique_ptr<SqliteJobStore> store;
     std::unique_ptr<JobService> jobs;
@@ -107,7 +126,8 @@ class JobStage {
                 plan.request.generate.prompt = std::move(prompt);
                 return plan;
             },
-            .unix_ms = [this] { return now_ms; }, .limits = limits});
+            .unix_ms = [this] { return now_ms; }, .limits = limits, .pipelines = &pipelines,
+            .model = [this](const std::string& name) { return ModelFacts{.digest = digest + name, .context_tokens = 4096}; }});
         REQUIRE(jobs->recover());
     }
     void close() {
@@ -289,7 +309,7 @@ TEST_CASE("bounds are kept: by tenant, by count") {
 
 TEST_CASE("bounds are kept: by estimated tokens, by a tenant's rate, by what of it runs") {
     auto limits = JobStage::quick();
-    limits.waiting_tokens = 1000;
+    limits.waiting_tokens = 1300;
     limits.running_of_tenant = 1;
     limits.submissions_per_second = 1;
     limits.submissions_at_once = 2;
@@ -302,7 +322,7 @@ TEST_CASE("bounds are kept: by estimated tokens, by a tenant's rate, by what of 
     };
     CHECK(refusal("t", 1).code == ErrorCode::rate_limited);
     CHECK(refusal("t", 1).retry_after_s == 1);
-    CHECK(refusal("u", 401).code == ErrorCode::overloaded);
+    CHECK(refusal("u", 701).code == ErrorCode::overloaded);
     CHECK(stage.end_of(stage.submit({.tenant = "u", .tokens = 400})).status == JobStatus::completed);
     CHECK(second->row.status == JobStatus::pending);
     stage.release(first, "Hello there!");
@@ -367,6 +387,200 @@ TEST_CASE("the answer cache gives an equal request its answer at once, within it
     CHECK_FALSE(stage.end_of(stage.submit({.tenant = "t", .request_key = "k"})).from_cache);
     CHECK_FALSE(stage.end_of(stage.submit({.request_key = "other"})).from_cache);
     CHECK(stage.runner->requests.size() == 3);
+}
+
+TEST_CASE("a job gets no answer of another model than its own, nor of its model's former file") {
+    auto limits = JobStage::quick();
+    limits.answer_cache_bytes = 1 << 20;
+    JobStage stage(limits);
+    stage.registry.add("other", {"completion"})->answers(Script{.pieces = {"from the other"}});
+    const auto submit = [&stage](std::string model, std::string pipeline) {
+        return stage.wait(stage.jobs->submit({.pipeline = std::move(pipeline), .model = std::move(model), .names_model = false, .request = "Hi", .request_key = "k"})).value().job;
+    };
+    CHECK(stage.end_of(submit("demo", "")).output.text == "Hello there!");
+    const auto chosen_by_pipeline = submit("demo", "other");
+    CHECK(stage.end_of(chosen_by_pipeline).output.text == "from the other");
+    CHECK(chosen_by_pipeline->row.model == "other");
+    CHECK(submit("demo", "")->row.from_cache);
+    stage.digest = "new file of ";
+    stage.runner->answers(Script{.pieces = {"new"}, .hold = true});
+    const auto replaced = submit("demo", "");
+    CHECK_FALSE(replaced->row.from_cache);
+    stage.until([&] { return replaced->row.output.text == "new"; });
+    stage.digest = "newest file of ";
+    stage.release(replaced, "new");
+    stage.end_of(replaced);
+    stage.digest = "new file of ";
+    CHECK_FALSE(submit("demo", "")->row.from_cache);  // nobody knows which file that answer was of
+    stage.runner->release();
+}
+
+TEST_CASE("a job in flight is not shared with one for another model") {
+    JobStage stage;
+    stage.registry.add("other", {"completion"})->answers(Script{.pieces = {"from the other"}});
+    stage.runner->next({.pieces = {"busy"}, .hold = true});
+    const auto first = stage.submit({.request_key = "k"});
+    stage.until([&] { return first->row.output.text == "busy"; });
+    const auto second = stage.wait(stage.jobs->submit({.pipeline = "other", .model = "demo", .names_model = false, .request = "Hi", .request_key = "k"})).value().job;
+    CHECK(stage.end_of(second).output.text == "from the other");
+    stage.release(first, "busy");
+}
+
+TEST_CASE("bounds hold for submissions that come at the same time") {
+    auto limits = JobStage::quick();
+    limits.running = 1;
+    const auto count = [](const std::vector<Result<SubmittedJob>>& outcomes, ErrorCode code) {
+        return std::ranges::count_if(outcomes, [code](const auto& outcome) { return !outcome && outcome.error().code == code; });
+    };
+    const auto from_many = [](JobRequest request) {
+        std::vector<JobRequest> requests(20, request);
+        for (std::size_t i = 0; i < requests.size(); ++i) requests[i].tenant = "t" + std::to_string(i);
+        return requests;
+    };
+    SECTION("jobs of the server") {
+        limits.waiting = 4;
+        JobStage stage(limits);
+        stage.runner->answers(Script{.hold = true});
+        stage.submit();
+        CHECK(count(stage.submit_together(from_many({})), ErrorCode::overloaded) == 16);
+    }
+    SECTION("jobs of a key") {
+        limits.waiting_of_tenant = 3;
+        JobStage stage(limits);
+        stage.runner->answers(Script{.hold = true});
+        stage.submit();
+        CHECK(count(stage.submit_together(std::vector<JobRequest>(20, {.tenant = "t"})), ErrorCode::rate_limited) == 17);
+    }
+    SECTION("bytes") {
+        limits.waiting_bytes = 100'000;
+        JobStage stage(limits);
+        stage.runner->answers(Script{.hold = true});
+        stage.submit();
+        CHECK(count(stage.submit_together(from_many({.request = std::string(30'000, 'x')})), ErrorCode::overloaded) == 17);
+        CHECK(stage.refusal({.tenant = "u", .request = std::string(100'001, 'x')}) == ErrorCode::too_large);
+    }
+    SECTION("tokens") {
+        limits.waiting_tokens = 4000;
+        JobStage stage(limits);
+        stage.runner->answers(Script{.hold = true});
+        stage.submit();
+        CHECK(count(stage.submit_together(from_many({.tokens = 900})), ErrorCode::overloaded) == 16);
+    }
+}
+
+TEST_CASE("no key shuts others out, however many jobs or tokens it asks for") {
+    auto limits = JobStage::quick();
+    limits.running = 1;
+    limits.waiting = 6;
+    limits.waiting_tokens = 10'000;
+    JobStage stage(limits);
+    stage.runner->answers(Script{.hold = true});
+    stage.submit();
+    SECTION("jobs") {
+        for (int i = 0; i < 3; ++i) stage.submit({.tenant = "greedy"});
+        CHECK(stage.refusal({.tenant = "greedy"}) == ErrorCode::rate_limited);
+    }
+    SECTION("tokens, which are never more than the model's window") {
+        CHECK(stage.submit({.tenant = "greedy", .tokens = 2'000'000'000})->row.tokens == 4096);
+        CHECK(stage.refusal({.tenant = "greedy", .tokens = 2'000'000'000}) == ErrorCode::rate_limited);
+    }
+    CHECK(stage.submit({.tenant = "modest", .tokens = 1000})->row.status == JobStatus::pending);
+}
+
+TEST_CASE("a deadline that cannot be met is refused at once") {
+    auto limits = JobStage::quick();
+    limits.running = 1;
+    JobStage stage(limits);
+    stage.runner->next({.pieces = {"slow"}, .hold = true});
+    const auto slow = stage.submit();
+    stage.until([&] { return slow->row.output.text == "slow"; });
+    stage.now_ms += 10'000;  // that is how long runs take
+    stage.release(slow, "slow");
+    stage.end_of(slow);
+    stage.runner->answers(Script{.hold = true});
+    for (int i = 0; i < 3; ++i) stage.submit();
+    CHECK(stage.refusal({.deadline_ms = 5000}) == ErrorCode::timeout);
+    CHECK(stage.submit({.deadline_ms = 60'000})->row.status == JobStatus::pending);
+}
+
+TEST_CASE("jobs whose time is over go portion after portion without a pause, and are not listed before they go") {
+    auto limits = JobStage::quick();
+    limits.lifetime = 1000ms;
+    limits.expire_every = 1s;
+    limits.expire_at_once = 1;
+    JobStage stage(limits);
+    std::vector<std::shared_ptr<Job>> jobs;
+    for (int i = 0; i < 60; ++i) jobs.push_back(stage.submit({.request_key = "k"}));  // one pause each: longer than anything is waited for here
+    for (const auto& job : jobs) stage.end_of(job);
+    stage.now_ms += 1001;
+    const auto alive = stage.submit();
+    stage.end_of(alive);
+    CHECK(stage.wait(stage.jobs->list({.tenant = "", .limit = 100})).value().rows.size() == 1);
+    const auto gone = [&stage](const std::string& id) {
+        std::optional<bool> expired;
+        stage.store->find(id, [&expired](Result<FoundJob> found) { expired = found->expired; });
+        stage.until([&] { return expired.has_value(); });
+        return *expired;
+    };
+    const auto end = std::chrono::steady_clock::now() + patience;
+    while (!std::ranges::all_of(jobs, [&](const auto& job) { return gone(job->row.id); })) {
+        REQUIRE(std::chrono::steady_clock::now() < end);
+        stage.io.run_for(20ms);
+    }
+    CHECK_FALSE(gone(alive->row.id));
+}
+
+TEST_CASE("a job whose conversation was deleted before its turn fails, and one whose conversation's time ran out goes on") {
+    auto limits = JobStage::quick();
+    limits.running = 1;
+    limits.expire_every = 5ms;
+    JobStage stage(limits);
+    const auto deleted = stage.wait(stage.jobs->add_session({.tenant = "t"})).value();
+    const auto old = stage.wait(stage.jobs->add_session({.tenant = "t", .lifetime_ms = 1000})).value();
+    for (const auto& id : {deleted.id, old.id}) stage.end_of(stage.submit({.tenant = "t", .session_id = id, .request = "one"}));
+    stage.runner->next({.pieces = {"busy"}, .hold = true});
+    const auto blocker = stage.submit();
+    const auto orphan = stage.submit({.tenant = "t", .session_id = deleted.id, .request = "two"});
+    const auto second = stage.submit({.tenant = "t", .session_id = old.id, .request = "two"});
+    CHECK(stage.wait(stage.jobs->remove_session("t", deleted.id)));
+    stage.now_ms += 1'000'000;
+    stage.io.run_for(50ms);
+    stage.release(blocker, "busy");
+    CHECK(stage.end_of(orphan).error_code == "session_gone");
+    CHECK(stage.end_of(second).status == JobStatus::completed);
+    CHECK(stage.wait(stage.jobs->find_session("t", old.id))->turns.size() == 4);
+    const auto& prompt = std::get<ChatPrompt>(stage.runner->requests.back().prompt);
+    CHECK(prompt.messages.size() == 3);
+    stage.now_ms += 1'000'000;
+    CHECK(stage.wait(stage.jobs->find_session("t", old.id)).error().code == ErrorCode::not_found);
+}
+
+TEST_CASE("what was acknowledged is found by its key, though nothing more would be taken") {
+    auto limits = JobStage::quick();
+    limits.submissions_per_second = 0.001;
+    limits.submissions_at_once = 1;
+    JobStage stage(limits);
+    const auto job = stage.submit({.tenant = "t", .idempotency_key = "k", .body_hash = "h"});
+    CHECK(stage.refusal({.tenant = "t"}) == ErrorCode::rate_limited);
+    const auto found = stage.wait(stage.jobs->find_submitted("t", "k", "h")).value();
+    REQUIRE(found);
+    CHECK(found->job == job);
+    CHECK_FALSE(found->created);
+    CHECK(found->same_body);
+    CHECK_FALSE(stage.wait(stage.jobs->find_submitted("t", "k", "other")).value()->same_body);
+    CHECK_FALSE(stage.wait(stage.jobs->find_submitted("u", "k", "h")).value());
+}
+
+TEST_CASE("a page tells the places of those that wait") {
+    auto limits = JobStage::quick();
+    limits.running = 1;
+    JobStage stage(limits);
+    stage.runner->next({.pieces = {"busy"}, .hold = true});
+    const auto running = stage.submit();
+    for (int i = 0; i < 2; ++i) stage.submit();
+    CHECK(stage.wait(stage.jobs->list({.tenant = ""})).value().queue_positions == std::vector<std::size_t>{2, 1, 0});
+    CHECK(stage.wait(stage.jobs->list({.tenant = "", .after_id = "nobody"})).error().field == "after");
+    stage.release(running, "busy");
 }
 
 }  // namespace weft::test

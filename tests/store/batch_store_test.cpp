@@ -45,6 +45,19 @@ TEST_CASE("a file's content outlives the process, and is its tenant's alone") {
     CHECK(std::filesystem::is_empty(scene.scene.folder.path() / "files"));
 }
 
+TEST_CASE("a page after what is not there is refused, and does not look like the last one") {
+    BatchScene scene;
+    for (const auto* id : {"file-a", "file-b"}) CHECK(scene.add_file(id, "x"));
+    const auto page = [&](std::string after) {
+        return scene.scene.get<std::vector<FileRow>>([&](auto done) { scene.store->list_files({.tenant = "t", .after_id = after}, done); });
+    };
+    CHECK(page("file-b")->size() == 1);
+    CHECK(page("file-lost").error().field == "after");
+    const auto batches = scene.scene.get<std::vector<BatchRecord>>([&](auto done) { scene.store->list_batches({.tenant = "t", .after_id = "none"}, done); });
+    CHECK(batches.error().code == ErrorCode::invalid_request);
+    CHECK(batches.error().field == "after");
+}
+
 TEST_CASE("contents that a crash left without a file are removed at the next start") {
     BatchScene scene;
     CHECK(scene.add_file("file-a", "x"));

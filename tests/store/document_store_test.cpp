@@ -166,6 +166,8 @@ TEST_CASE("pages of documents are newest first and go on behind any of them") {
     CHECK(page("", 2).has_more);
     CHECK(page("b", 2).rows.size() == 1);
     CHECK_FALSE(page("b", 2).has_more);
+    const auto after_nobody = scene.scene.get<DocumentPage>([&](auto done) { scene.store().list({.tenant = "t", .after_id = "nobody", .limit = 2}, done); });
+    CHECK(after_nobody.error().field == "after");
 }
 
 TEST_CASE("a store of the first version gets its tables for documents and pipelines, and keeps its jobs") {

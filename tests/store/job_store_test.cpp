@@ -163,11 +163,20 @@ STORE_TEST_CASE("a page lists one tenant's jobs, newest first") {
     using Ids = std::vector<std::string>;
     CHECK(ids({.tenant = "t", .limit = 3}) == Ids{"j6", "j5", "j4"});
     CHECK(ids({.tenant = "t", .after_id = "j4", .limit = 2}) == Ids{"j2", "j1"});
-    CHECK(ids({.tenant = "t", .after_id = "j3"}) == Ids{});
+    for (const auto* cursor : {"j3", "unknown"}) {
+        const auto refused = scene.get<JobPage>([&](auto done) { scene.jobs().list({.tenant = "t", .after_id = cursor}, done); });
+        REQUIRE_FALSE(refused);
+        CHECK(refused.error().code == ErrorCode::invalid_request);
+        CHECK(refused.error().field == "after");
+    }
     CHECK(ids({.tenant = "other"}) == Ids{"j3"});
     scene.finish({scene.find("j5")->number, 0}, {.status = JobStatus::cancelled}).value();
     CHECK(ids({.tenant = "t", .status = JobStatus::cancelled}) == Ids{"j5"});
     CHECK(ids({.tenant = "t", .session_id = "none"}) == Ids{});
+    scene.finish({scene.find("j6")->number, 0}, {.status = JobStatus::completed, .expires_ms = 50}).value();
+    CHECK(ids({.tenant = "t", .limit = 1, .now_ms = 49}) == Ids{"j6"});
+    CHECK(ids({.tenant = "t", .limit = 1, .now_ms = 50}) == Ids{"j4"});  // j5's time is over, too
+    CHECK(ids({.tenant = "t", .after_id = "j6", .limit = 1, .now_ms = 50}) == Ids{"j4"});
 }
 
 STORE_TEST_CASE("a page of large answers ends early, and says that there is more") {
@@ -207,6 +216,65 @@ STORE_TEST_CASE("an expired job is remembered as such, for a while") {
     CHECK(found.expired_tenant == "mine");
     expire(120);
     CHECK_FALSE(scene.get<FoundJob>([&](auto done) { scene.jobs().find("a", done); })->expired);
+}
+
+STORE_TEST_CASE("jobs expire in portions, and a full one is told as such") {
+    TestType owner;
+    JobScene& scene = owner;
+    for (int i = 0; i < 5; ++i) {
+        const auto number = scene.add(job_named("j" + std::to_string(i)))->number;
+        scene.finish({number, 0}, {.finished_ms = 10, .expires_ms = 20}).value();
+    }
+    std::vector<std::size_t> portions;
+    for (int i = 0; i < 4; ++i) portions.push_back(scene.get<std::size_t>([&](auto done) { scene.jobs().expire(30, 100, 2, done); }).value());
+    CHECK(portions == std::vector<std::size_t>{2, 2, 1, 0});
+}
+
+STORE_TEST_CASE("a key is found without taking it") {
+    TestType owner;
+    JobScene& scene = owner;
+    auto job = job_named("a");
+    job.idempotency_key = "k";
+    job.body_hash = "h";
+    job.key_expires_ms = 2000;
+    using Found = std::optional<AddedJob>;
+    const auto find = [&](std::string key, std::string hash, std::int64_t now) {
+        return scene.get<Found>([&](auto done) { scene.jobs().find_key({"t", key, hash, now}, done); }).value();
+    };
+    CHECK_FALSE(find("k", "h", 1000));
+    scene.add(job).value();
+    CHECK(find("k", "h", 1999)->existing_id == "a");
+    CHECK(find("k", "h", 1999)->same_body);
+    CHECK_FALSE(find("k", "x", 1999)->same_body);
+    CHECK_FALSE(find("k", "h", 2000));
+    CHECK_FALSE(find("other", "h", 1000));
+}
+
+STORE_TEST_CASE("a conversation with unfinished jobs lives on when its time is over") {
+    TestType owner;
+    JobScene& scene = owner;
+    const SessionRow session{.id = "c", .tenant = "t", .created_ms = 1, .lifetime_ms = 1000, .expires_ms = 1001};
+    scene.get<bool>([&](auto done) { scene.jobs().add_session(session, [done](Result<void>) { done(true); }); }).value();
+    const auto found = [&] { return scene.get<std::optional<SessionRow>>([&](auto done) { scene.jobs().find_session("t", "c", done); }).value(); };
+    const auto expire = [&](std::int64_t now) { scene.get<std::size_t>([&](auto done) { scene.jobs().expire(now, now, 10, done); }).value(); };
+    auto job = job_named("a");
+    job.row.session_id = "c";
+    job.row.in_session = true;
+    CHECK_FALSE(found()->in_use);
+    const auto number = scene.add(job)->number;
+    CHECK(found()->in_use);
+    expire(5000);
+    REQUIRE(found());
+    CHECK(found()->expires_ms == 6000);
+    scene.finish({number, 0}, {.status = JobStatus::failed, .finished_ms = 5500, .expires_ms = 99'000}).value();
+    CHECK_FALSE(found()->in_use);
+    expire(6000);
+    CHECK_FALSE(found());
+    // What ends too late has nothing to add to.
+    job.row.id = "b";
+    const auto late = scene.add(job)->number;
+    scene.finish({late, 0}, {.finished_ms = 7000, .expires_ms = 99'000, .session_id = "c", .turns = {{"user", "Hi"}}}).value();
+    CHECK_FALSE(found());
 }
 
 STORE_TEST_CASE("a conversation gains its turns in one step with the end of the job") {

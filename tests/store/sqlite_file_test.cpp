@@ -51,6 +51,19 @@ TEST_CASE("the log of commits does not grow for ever, and what was moved out of 
     CHECK(scene.store->unfinished().value().size() == jobs);
 }
 
+TEST_CASE("a store that was closed is one file, with no log beside it") {
+    StoreScene scene;
+    for (int i = 0; i < 10; ++i) scene.add(job_named("job-" + std::to_string(i))).value();
+    CHECK(scene.find("job-3"));  // both threads have been at work
+    scene.store.reset();
+    scene.file.reset();
+    CHECK_FALSE(std::filesystem::exists(scene.folder.path() / "jobs.db-wal"));
+    const TemporaryFolder copy;
+    std::filesystem::copy_file(scene.folder.path() / "jobs.db", copy.path() / "jobs.db");
+    auto database = Database::open(copy.path() / "jobs.db", Database::Access::read_write).value();
+    CHECK(database.number("SELECT count(*) FROM jobs") == 10);
+}
+
 TEST_CASE("a damaged store is not opened, and not changed") {
     const TemporaryFolder folder;
     {

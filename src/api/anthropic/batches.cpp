@@ -177,6 +177,10 @@ Answered list_batches(http::Exchange& exchange, const Services& services) {
     if (!page) co_return co_await reply_error(exchange, std::move(page).error());
     const auto limit = page->query.limit - 1;
     auto batches = co_await services.batches->list(page->query);
+    if (!batches && batches.error().field == "after") {
+        const std::string field = page->backwards ? "before_id" : "after_id";
+        batches = fail_field(ErrorCode::invalid_request, field, "is not the id of one of your batches");
+    }
     if (!batches) co_return co_await reply_error(exchange, std::move(batches).error());
     const bool has_more = batches->size() > limit;
     if (has_more) batches->pop_back();

@@ -288,7 +288,7 @@ Result<JobRequest> read_job_request(const Services& services, const JsonReader& 
         if (auto why = services.callback_refusal(request.callback_url); !why.empty())
             return fail_field(ErrorCode::forbidden, "callback_url", std::move(why));
     request.request = api::write_json(essence);
-    if (is_deterministic(options)) request.request_key = sha256_hex(request.model + '\n' + request.pipeline + '\n' + request.request);
+    if (is_deterministic(options)) request.request_key = sha256_hex(request.pipeline + '\n' + request.request);
     return request;
 }
 

@@ -86,7 +86,8 @@ Answered list_jobs(http::Exchange& exchange, const Services& services) {
     if (!query) co_return co_await reply_error(exchange, std::move(query).error());
     const auto page = co_await services.jobs->list(std::move(*query));
     if (!page) co_return co_await reply_error(exchange, page.error());
-    co_await reply_json(exchange, 200, page_object(*page, [](const JobRow& row) { return job_object(row, 0); }));
+    const auto object_of = [&page](const JobRow& row) { return job_object(row, page->queue_positions[static_cast<std::size_t>(&row - page->rows.data())]); };
+    co_await reply_json(exchange, 200, page_object(*page, object_of));
 }
 
 // `?only=live`: for those who want to cancel, and would lose the result of a job that finishes meanwhile.

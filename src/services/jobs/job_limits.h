@@ -11,7 +11,7 @@ struct JobLimits {
     std::size_t waiting = 100'000;               // jobs that wait; one more is overloaded
     std::size_t waiting_bytes = 1ULL << 30;      // of their requests; beyond: overloaded
     std::int64_t waiting_tokens = 256'000'000;   // as estimated; beyond: overloaded
-    std::size_t waiting_of_tenant = 100'000;     // one more of that tenant is rate_limited
+    std::size_t waiting_of_tenant = 50'000;      // one more of that tenant is rate_limited; see share_of_tenant() as well
     double submissions_per_second = 0;           // of one tenant, likewise; 0: as fast as it likes
     double submissions_at_once = 1000;           // ... after a pause
     std::size_t running = 64;                    // at once ...
@@ -32,9 +32,19 @@ struct JobLimits {
     std::chrono::milliseconds retry_write_after{1000};   // an end that did not fit on the disk is tried again
     std::chrono::milliseconds retry_busy_after{250};     // the model's queue was full
     std::chrono::milliseconds expire_every{60'000};
+    std::size_t expire_at_once = 1000;           // jobs, in one step of the store
     std::chrono::milliseconds share_every{1000};         // with a shared store: how often it is asked, beside when there is news
     unsigned engine_failures = 3;                // runs of one job that an engine's death may cost
 };
+
+// What of a bound on all that waits one tenant may take: half, so that none shuts out the others.
+template <typename T>
+[[nodiscard]] constexpr T share_of_tenant(T bound) {
+    return bound - bound / 2;
+}
+
+// Estimates of one job go no further, where the context window of its model is not known.
+inline constexpr std::int64_t most_estimated_tokens = 1 << 20;
 
 inline constexpr std::int32_t high_priority = -100;
 inline constexpr std::int32_t normal_priority = 0;

@@ -34,14 +34,39 @@ JobQueue::Tenant& JobQueue::tenant_of(const JobRow& row) {
 }
 
 void JobQueue::forget_tenant(Tenant& tenant) {
-    if (tenant.waiting == 0 && tenant.running == 0) tenants_.erase(std::string(tenant.name));
+    if (tenant.load.jobs == 0 && tenant.running == 0) tenants_.erase(std::string(tenant.name));
 }
+
+JobLoad JobQueue::load_of(const JobRow& row) {
+    return {.jobs = 1, .bytes = overhead_bytes + static_cast<std::size_t>(row.request_bytes), .tokens = row.tokens};
+}
+
+void JobQueue::add_load(const JobRow& row) {
+    const auto one = load_of(row);
+    for (auto* load : {&load_, &tenant_of(row).load}) {
+        load->jobs += one.jobs;
+        load->bytes += one.bytes;
+        load->tokens += one.tokens;
+    }
+}
+
+void JobQueue::remove_load(const JobRow& row) {
+    const auto one = load_of(row);
+    auto& tenant = tenant_of(row);
+    for (auto* load : {&load_, &tenant.load}) {
+        load->jobs -= one.jobs;
+        load->bytes -= one.bytes;
+        load->tokens -= one.tokens;
+    }
+    forget_tenant(tenant);
+}
+
+void JobQueue::expect(const JobRow& row) { add_load(row); }
+void JobQueue::forget_expected(const JobRow& row) { remove_load(row); }
 
 void JobQueue::add(std::shared_ptr<Job> job) {
     ++size_;
-    ++tenant_of(job->row).waiting;
-    bytes_ += overhead_bytes + static_cast<std::size_t>(job->row.request_bytes);
-    tokens_ += job->row.tokens;
+    add_load(job->row);
     if (!job->row.request_key.empty()) equal_[key_of(job->row)].push_back(job);
     insert(std::move(job));
 }
@@ -58,11 +83,7 @@ void JobQueue::insert(std::shared_ptr<Job> job) {
 // What the queue knows of a job beside its place.
 void JobQueue::forget(const Job& job) {
     --size_;
-    bytes_ -= overhead_bytes + static_cast<std::size_t>(job.row.request_bytes);
-    tokens_ -= job.row.tokens;
-    auto& tenant = tenant_of(job.row);
-    --tenant.waiting;
-    forget_tenant(tenant);
+    remove_load(job.row);
     if (job.row.request_key.empty()) return;
     const auto equal = equal_.find(key_of(job.row));
     if (equal == equal_.end()) return;
@@ -168,10 +189,21 @@ std::vector<std::shared_ptr<Job>> JobQueue::take_equal(const Job& job) {
     return taken;
 }
 
+// Of a job that is put aside until its conversation is free: how many were before it.
+std::optional<std::size_t> JobQueue::place_aside(const Job& job) const {
+    const auto held = held_.find(conversation_of(job.row));
+    if (held == held_.end()) return std::nullopt;
+    const auto place = place_in(held->second, job.row.number);
+    if (place == held->second.end() || place->get() != &job) return std::nullopt;
+    return static_cast<std::size_t>(place - held->second.begin());
+}
+
 // Tenants take turns: before the job with i others in its own line go up to i of everybody else's, and one more of those
 // whose turn comes before.
 std::size_t JobQueue::position(const Job& job) const {
     std::size_t before = 1;
+    const auto aside = place_aside(job);
+    if (aside) before += *aside;
     for (const auto& [priority, level] : levels_) {
         if (priority > job.row.priority) break;
         if (priority < job.row.priority) {
@@ -180,7 +212,7 @@ std::size_t JobQueue::position(const Job& job) const {
         }
         const auto tenant = tenants_.find(job.row.tenant);
         const auto own = tenant == tenants_.end() ? level.lines.end() : level.lines.find(tenant->second.get());
-        if (own == level.lines.end()) return before + level.size;  // put aside until its conversation is free
+        if (aside || own == level.lines.end()) return before + level.size;
         const auto index = static_cast<std::size_t>(place_in(own->second, job.row.number) - own->second.begin());
         if (level.lines.size() > most_lines_looked_at)
             return before + std::min(level.size - 1, (index + 1) * level.lines.size() - 1);
@@ -192,9 +224,9 @@ std::size_t JobQueue::position(const Job& job) const {
     return before;
 }
 
-std::size_t JobQueue::size_of(const std::string& tenant) const {
+JobLoad JobQueue::load_of(const std::string& tenant) const {
     const auto found = tenants_.find(tenant);
-    return found == tenants_.end() ? 0 : found->second->waiting;
+    return found == tenants_.end() ? JobLoad{} : found->second->load;
 }
 
 }  // namespace weft

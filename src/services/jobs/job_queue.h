@@ -6,6 +6,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <unordered_map>
@@ -14,6 +15,13 @@
 #include "services/jobs/job.h"
 
 namespace weft {
+
+// What jobs take while they wait.
+struct JobLoad {
+    std::size_t jobs = 0;
+    std::size_t bytes = 0;    // of their requests
+    std::int64_t tokens = 0;  // as estimated
+};
 
 // The jobs that wait, and whose turn it is: smaller priority first; then the tenant with the fewest jobs running, and of
 // those the one whose last turn is longest ago; then in the order of acceptance. Of one conversation only one runs at a
@@ -36,17 +44,22 @@ class JobQueue {
     // Those that want the same answer, and wait no longer.
     [[nodiscard]] std::vector<std::shared_ptr<Job>> take_equal(const Job& job);
 
+    // A job that will wait is on its way to the store: room is kept for it until then.
+    void expect(const JobRow& row);
+    void forget_expected(const JobRow& row);
+
     // How many go before it as things stand, plus one. It waits. With very many tenants: at most that many.
     [[nodiscard]] std::size_t position(const Job& job) const;
     [[nodiscard]] std::size_t size() const { return size_; }
-    [[nodiscard]] std::size_t bytes() const { return bytes_; }
-    [[nodiscard]] std::int64_t tokens() const { return tokens_; }
-    [[nodiscard]] std::size_t size_of(const std::string& tenant) const;
+    // With those that are expected.
+    [[nodiscard]] const JobLoad& load() const { return load_; }
+    [[nodiscard]] JobLoad load_of(const std::string& tenant) const;
+    [[nodiscard]] static JobLoad load_of(const JobRow& row);
 
   private:
     struct Tenant {
         std::string name;
-        std::size_t waiting = 0;
+        JobLoad load{};
         std::size_t running = 0;
         std::uint64_t last_turn = 0;  // smaller is longer ago; at first, when it came
     };
@@ -73,6 +86,9 @@ class JobQueue {
     void count_running(Tenant& tenant, bool one_more);
     void forget(const Job& job);
     void forget_tenant(Tenant& tenant);
+    [[nodiscard]] std::optional<std::size_t> place_aside(const Job& job) const;
+    void add_load(const JobRow& row);
+    void remove_load(const JobRow& row);
 
     std::size_t most_running_;
     std::map<std::int32_t, Level> levels_;
@@ -82,8 +98,7 @@ class JobQueue {
     std::unordered_map<std::string, std::vector<std::weak_ptr<Job>>> equal_;  // by request key
     std::uint64_t turns_ = 0;
     std::size_t size_ = 0;
-    std::size_t bytes_ = 0;    // of their requests
-    std::int64_t tokens_ = 0;  // as estimated
+    JobLoad load_{};
 };
 
 }  // namespace weft

@@ -25,7 +25,9 @@ std::string shared_key(const JobRow& row) { return row.tenant + '\n' + row.reque
 // The codes that clients see in a job's error.
 std::string job_error_code(const Error& error) {
     switch (error.code) {
-        case ErrorCode::not_found: return error.field == "documents" ? "documents_not_found" : "model_not_found";
+        case ErrorCode::not_found:
+            if (error.field == "session_id") return "session_gone";
+            return error.field == "documents" ? "documents_not_found" : "model_not_found";
         case ErrorCode::context_overflow: return "context_length_exceeded";
         case ErrorCode::timeout: return "deadline_exceeded";
         default: return std::string(stage_error_code(error));
@@ -196,8 +198,11 @@ asio::awaitable<Result<JobPlan>> JobService::plan_of(JobPtr job) {
     if (job->row.in_session) {
         auto found = co_await find_session(job->row.tenant, job->row.session_id);
         if (!*alive) co_return fail(ErrorCode::shutting_down, "the server is shutting down");
-        if (!found && found.error().code != ErrorCode::not_found) co_return std::unexpected(std::move(found).error());
-        if (found) session = std::move(*found);
+        // Without the turns before its own, the answer would be one to another question.
+        if (!found && found.error().code == ErrorCode::not_found)
+            co_return fail_field(ErrorCode::not_found, "session_id", "the session was deleted before the job ran");
+        if (!found) co_return std::unexpected(std::move(found).error());
+        session = std::move(*found);
     }
     const std::string request = std::exchange(job->row.request, {});
     auto plan = parts_.plan(job->row, request, session ? &*session : nullptr);
@@ -413,7 +418,8 @@ void JobService::settle(const JobPtr& job, const JobEnd& end) {
     live_.erase(row.id);
     forget_deadline(*job);
     recent_.put(job);
-    if (row.status == JobStatus::completed)
+    // Unless its model has been replaced meanwhile.
+    if (row.status == JobStatus::completed && row.request_key.ends_with(key_of_model(row.model)))
         answers_.put(row.tenant, row.request_key,
                      {.output = row.output, .thinking = row.thinking, .tool_calls = row.tool_calls, .prompt_tokens = row.prompt_tokens, .completion_tokens = row.completion_tokens});
     job->notify();

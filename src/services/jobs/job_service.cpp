@@ -12,7 +12,6 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr std::int64_t retry_after_ms = 5000;
-constexpr std::size_t expire_at_once = 1000;
 
 std::unexpected<Error> unknown_job() { return fail_field(ErrorCode::not_found, "request_id", "there is no such job"); }
 
@@ -66,7 +65,7 @@ Result<void> JobService::recover() {
         queue_.add(std::move(job));
     }
     if (!rows.empty()) log_info("jobs_taken_up", {{"unfinished", rows.size()}});
-    expire_later();
+    expire_later(parts_.limits.expire_every);
     send_callbacks_later(std::chrono::milliseconds{0});
     if (shared_) share();
     start_next();
@@ -75,22 +74,61 @@ Result<void> JobService::recover() {
 
 // ---- submitting ---------------------------------------------------------------------------------------------------------
 
-Result<void> JobService::check_room(const JobRequest& request) const {
-    const auto& limits = parts_.limits;
+Result<void> JobService::begin_submission(const JobRequest& request) {
     if (draining_) return fail(ErrorCode::shutting_down, "the server is shutting down");
-    if (queue_.size_of(request.tenant) >= limits.waiting_of_tenant)
-        return busy(ErrorCode::rate_limited, "too many of your jobs are waiting already");
-    if (queue_.size() >= limits.waiting || queue_.bytes() + request.request.size() > limits.waiting_bytes ||
-        queue_.tokens() + request.tokens > limits.waiting_tokens)
-        return busy(ErrorCode::overloaded, "too many jobs are waiting");
-    if (request.deadline_ms == 0 || mean_run_ms_ == 0) return {};
-    const auto rounds = queue_.size() / std::max<std::size_t>(1, limits.running);
-    if (mean_run_ms_ * static_cast<double>(rounds) > static_cast<double>(request.deadline_ms))
+    const auto wait_ms = rate_.take(request.tenant, parts_.unix_ms());
+    if (wait_ms == 0) return {};
+    const auto most = std::to_string(static_cast<std::int64_t>(parts_.limits.submissions_per_second));
+    return busy(ErrorCode::rate_limited, "you submit more jobs than " + most + " a second", wait_ms);
+}
+
+// Waiting would not help.
+Result<void> JobService::check_size(const JobRequest& request) const {
+    if (request.request.size() > parts_.limits.waiting_bytes || request.tokens > parts_.limits.waiting_tokens)
+        return fail(ErrorCode::too_large, "the job is larger than all that may wait together");
+    return {};
+}
+
+// Of a job that has to wait.
+Result<void> JobService::check_room(const JobRow& row) const {
+    if (draining_) return fail(ErrorCode::shutting_down, "the server is shutting down");
+    if (!shared_) WEFT_CHECK(check_queue(row));  // a shared store bounds what waits on all nodes
+    if (row.deadline_ms == 0 || mean_run_ms_ == 0) return {};
+    const auto rounds = counts().waiting / std::max<std::size_t>(1, parts_.limits.running);
+    if (mean_run_ms_ * static_cast<double>(rounds) > static_cast<double>(row.deadline_ms - row.created_ms))
         return std::unexpected(Error{.code = ErrorCode::timeout,
                                      .message = "the jobs that are waiting already take longer than deadline_ms",
                                      .field = "deadline_ms"});
     return {};
 }
+
+// A tenant's share does not keep a single large job out.
+Result<void> JobService::check_queue(const JobRow& row) const {
+    const auto& limits = parts_.limits;
+    const auto one = JobQueue::load_of(row);
+    const auto own = queue_.load_of(row.tenant);
+    if (own.jobs >= std::min(limits.waiting_of_tenant, share_of_tenant(limits.waiting)) ||
+        (own.jobs > 0 && (own.bytes + one.bytes > share_of_tenant(limits.waiting_bytes) ||
+                          own.tokens + one.tokens > share_of_tenant(limits.waiting_tokens))))
+        return busy(ErrorCode::rate_limited, "too many of your jobs are waiting already");
+    const auto& all = queue_.load();
+    if (all.jobs >= limits.waiting || all.bytes + static_cast<std::size_t>(row.request_bytes) > limits.waiting_bytes ||
+        all.tokens + one.tokens > limits.waiting_tokens)
+        return busy(ErrorCode::overloaded, "too many jobs are waiting");
+    return {};
+}
+
+std::string JobService::key_of_model(const std::string& name) const { return " " + name + " " + parts_.model(name).digest; }
+
+// Once it is certain which one it is.
+void JobService::settle_model(JobRequest& request) const {
+    const auto context = parts_.model(request.model).context_tokens;
+    request.tokens = std::min(request.tokens, context > 0 ? context : most_estimated_tokens);
+    if (!request.request_key.empty()) request.request_key += key_of_model(request.model);
+}
+
+// Conversations that unfinished jobs go on with do not expire.
+bool JobService::is_over(const SessionRow& session) const { return !session.in_use && session.expires_ms <= parts_.unix_ms(); }
 
 // Whether the session is a conversation; it must have room for one more turn, and may bring its model.
 asio::awaitable<Result<bool>> JobService::go_on_with_session(JobRequest& request) {
@@ -99,7 +137,7 @@ asio::awaitable<Result<bool>> JobService::go_on_with_session(JobRequest& request
     parts_.store.find_session(request.tenant, request.session_id, found.setter());
     auto session = co_await found.wait();
     if (!session) co_return std::unexpected(std::move(session).error());
-    if (!*session || (*session)->expires_ms <= parts_.unix_ms()) co_return false;
+    if (!*session || is_over(**session)) co_return false;
     if ((*session)->turns.size() >= parts_.limits.session_turns)
         co_return fail_field(ErrorCode::conflict, "session_id",
                              "the session has " + std::to_string(parts_.limits.session_turns) + " turns, which is as long as one may be");
@@ -161,43 +199,74 @@ void JobService::give_place_back(const JobRow& row) {
 }
 
 asio::awaitable<Result<SubmittedJob>> JobService::submit(JobRequest request) {
-    auto room = check_room(request);
-    if (const auto wait_ms = room ? rate_.take(request.tenant, parts_.unix_ms()) : 0; wait_ms > 0)
-        room = busy(ErrorCode::rate_limited, "you submit more jobs than " + std::to_string(static_cast<std::int64_t>(parts_.limits.submissions_per_second)) + " a second", wait_ms);
+    const auto tenant = request.tenant;
+    auto open = begin_submission(request);
+    if (!open) {
+        count_refusal(open.error().code);
+        co_return std::unexpected(std::move(open).error());
+    }
+    auto added = co_await prepare(std::move(request));
+    if (!added) co_return std::unexpected(std::move(added).error());
+    // From here on to the store nothing else runs: what was found free is taken.
+    const bool cached = has_cached_answer(added->row);
+    const bool has_place = !cached && take_place(added->row);
+    auto room = cached || has_place ? Result<void>{} : check_room(added->row);
     if (!room) {
+        rate_.give_back(tenant);
         count_refusal(room.error().code);
         co_return std::unexpected(std::move(room).error());
     }
+    const auto job = std::make_shared<Job>(added->row);
+    auto outcome = co_await store_job(job, std::move(*added), has_place);
+    if (!outcome) {
+        count_refusal(outcome.error().code);
+        co_return std::unexpected(std::move(outcome).error());
+    }
+    if (outcome->existing_id.empty()) co_return SubmittedJob{.job = job};
+    co_return co_await submitted_before(tenant, std::move(*outcome));
+}
+
+asio::awaitable<Result<NewJob>> JobService::prepare(JobRequest request) {
     const auto conversation = co_await go_on_with_session(request);
     if (!conversation) co_return std::unexpected(conversation.error());
     if (auto settled = settle_pipeline(request); !settled) co_return std::unexpected(std::move(settled).error());
+    settle_model(request);
+    if (auto fits = check_size(request); !fits) co_return std::unexpected(std::move(fits).error());
     NewJob added{.idempotency_key = request.idempotency_key, .body_hash = request.body_hash};
     added.row = new_row(request, *conversation);
     added.key_expires_ms = added.row.created_ms + parts_.limits.idempotency.count();
-    bool has_place = false;
-    if (const auto answer = answers_.find(added.row.tenant, added.row.request_key)) {
-        added.row.status = JobStatus::completed;
-        added.row.attempt = 1;
-        added.row.started_ms = added.row.finished_ms = added.row.created_ms;
-        added.row.expires_ms = added.row.created_ms + parts_.limits.lifetime.count();
-        added.row.output = answer->output;
-        added.row.thinking = answer->thinking;
-        added.row.tool_calls = answer->tool_calls;
-        added.row.prompt_tokens = added.row.cached_tokens = answer->prompt_tokens;
-        added.row.completion_tokens = answer->completion_tokens;
-        added.row.from_cache = true;
-        if (!added.row.callback_url.empty()) {
-            added.row.callback_state = CallbackState::due;
-            added.row.callback_ms = added.row.created_ms;
-        }
-    } else {
-        has_place = take_place(added.row);
+    co_return added;
+}
+
+// Then it is finished before it begins.
+bool JobService::has_cached_answer(JobRow& row) {
+    const auto answer = answers_.find(row.tenant, row.request_key);
+    if (!answer) return false;
+    row.status = JobStatus::completed;
+    row.attempt = 1;
+    row.started_ms = row.finished_ms = row.created_ms;
+    row.expires_ms = row.created_ms + parts_.limits.lifetime.count();
+    row.output = answer->output;
+    row.thinking = answer->thinking;
+    row.tool_calls = answer->tool_calls;
+    row.prompt_tokens = row.cached_tokens = answer->prompt_tokens;
+    row.completion_tokens = answer->completion_tokens;
+    row.from_cache = true;
+    if (!row.callback_url.empty()) {
+        row.callback_state = CallbackState::due;
+        row.callback_ms = row.created_ms;
     }
-    auto job = std::make_shared<Job>(added.row);
+    return true;
+}
+
+// Whoever comes next must find the job, so it is known before who waits for this goes on.
+asio::awaitable<Result<AddedJob>> JobService::store_job(JobPtr job, NewJob added, bool has_place) {
+    const bool expected = !shared_ && job->row.status == JobStatus::pending;
+    if (expected) queue_.expect(job->row);
     const Pending<AddedJob> stored(parts_.io);
-    // Whoever comes next must find the job, so it is known before this coroutine goes on.
-    parts_.store.add(std::move(added), [this, alive = alive_, job, has_place, answer = stored.setter()](Result<AddedJob> outcome) {
+    parts_.store.add(std::move(added), [this, alive = alive_, job, has_place, expected, answer = stored.setter()](Result<AddedJob> outcome) {
         if (!*alive) return;
+        if (expected) queue_.forget_expected(job->row);
         if (outcome && outcome->existing_id.empty()) {
             job->row.number = outcome->number;
             if (shared_ && (outcome->waits || job->row.status == JobStatus::pending)) {
@@ -213,15 +282,24 @@ asio::awaitable<Result<SubmittedJob>> JobService::submit(JobRequest request) {
         }
         answer(std::move(outcome));
     });
-    const auto outcome = co_await stored.wait();
-    if (!outcome) {
-        count_refusal(outcome.error().code);
-        co_return std::unexpected(outcome.error());
-    }
-    if (outcome->existing_id.empty()) co_return SubmittedJob{.job = job};
-    auto existing = co_await find(request.tenant, outcome->existing_id);
+    co_return co_await stored.wait();
+}
+
+asio::awaitable<Result<SubmittedJob>> JobService::submitted_before(std::string tenant, AddedJob found) {
+    auto existing = co_await find(std::move(tenant), found.existing_id);
     if (!existing) co_return std::unexpected(std::move(existing).error());
-    co_return SubmittedJob{.job = std::move(*existing), .created = false, .same_body = outcome->same_body};
+    co_return SubmittedJob{.job = std::move(*existing), .created = false, .same_body = found.same_body};
+}
+
+asio::awaitable<Result<std::optional<SubmittedJob>>> JobService::find_submitted(std::string tenant, std::string idempotency_key, std::string body_hash) {
+    const Pending<std::optional<AddedJob>> pending(parts_.io);
+    parts_.store.find_key({.tenant = tenant, .key = std::move(idempotency_key), .body_hash = std::move(body_hash), .now_ms = parts_.unix_ms()}, pending.setter());
+    auto found = co_await pending.wait();
+    if (!found) co_return std::unexpected(std::move(found).error());
+    if (!*found) co_return std::optional<SubmittedJob>{};
+    auto job = co_await submitted_before(std::move(tenant), std::move(**found));
+    if (!job) co_return std::unexpected(std::move(job).error());
+    co_return std::move(*job);
 }
 
 void JobService::count_refusal(ErrorCode code) {
@@ -290,12 +368,18 @@ asio::awaitable<Result<std::shared_ptr<Job>>> JobService::find(std::string tenan
 
 // The disk does not know how far a running job has come; a page shows it nevertheless.
 asio::awaitable<Result<JobPage>> JobService::list(JobQuery query) {
+    query.now_ms = parts_.unix_ms();
     const Pending<JobPage> pending(parts_.io);
     parts_.store.list(std::move(query), pending.setter());
     auto page = co_await pending.wait();
     if (!page) co_return std::unexpected(std::move(page).error());
-    for (auto& row : page->rows)
-        if (const auto live = live_.find(row.id); live != live_.end()) row = live->second->row;
+    page->queue_positions.resize(page->rows.size());
+    for (std::size_t i = 0; i < page->rows.size(); ++i) {
+        const auto live = live_.find(page->rows[i].id);
+        if (live == live_.end()) continue;
+        page->rows[i] = live->second->row;
+        page->queue_positions[i] = queue_position(*live->second);
+    }
     co_return page;
 }
 
@@ -394,7 +478,7 @@ asio::awaitable<Result<SessionRow>> JobService::find_session(std::string tenant,
     parts_.store.find_session(std::move(tenant), std::move(id), pending.setter());
     auto found = co_await pending.wait();
     if (!found) co_return std::unexpected(std::move(found).error());
-    if (!*found || (*found)->expires_ms <= parts_.unix_ms())
+    if (!*found || is_over(**found))
         co_return fail_field(ErrorCode::not_found, "session_id", "there is no such session");
     co_return std::move(**found);
 }
@@ -414,8 +498,8 @@ JobMetrics JobService::metrics() const {
     JobMetrics all = metrics_;
     all.pending = shared_ ? waiting_anywhere_ : queue_.size();
     all.processing = live_.size() - std::min(live_.size(), queue_.size());
-    all.waiting_bytes = queue_.bytes();
-    all.waiting_tokens = queue_.tokens();
+    all.waiting_bytes = queue_.load().bytes;
+    all.waiting_tokens = queue_.load().tokens;
     all.sockets = sockets_.all();
     all.streams = streams_.all();
     return all;
@@ -423,15 +507,19 @@ JobMetrics JobService::metrics() const {
 
 // ---- housekeeping -------------------------------------------------------------------------------------------------------
 
-void JobService::expire_later() {
-    expire_timer_.expires_after(parts_.limits.expire_every);
+// A portion at a time, so that what else is to be written need not wait; as long as they are full, the next one at once.
+void JobService::expire_later(std::chrono::milliseconds patience) {
+    expire_timer_.expires_after(patience);
     expire_timer_.async_wait([this, alive = alive_](const boost::system::error_code& error) {
         if (error || !*alive) return;
         const auto now = parts_.unix_ms();
-        parts_.store.expire(now, now + parts_.limits.remembered.count(), expire_at_once, [](Result<std::size_t> expired) {
-            if (expired && *expired > 0) log_info("jobs_expired", {{"jobs", *expired}});
+        const auto most = parts_.limits.expire_at_once;
+        parts_.store.expire(now, now + parts_.limits.remembered.count(), most, [this, alive = alive_, most](const Result<std::size_t>& expired) {
+            if (!*alive) return;
+            if (expired && *expired > 0) log_info("jobs_expired", {{"entries", *expired}});
+            const bool more = expired && *expired >= most && !draining_;
+            expire_later(more ? std::chrono::milliseconds{0} : parts_.limits.expire_every);
         });
-        expire_later();
     });
 }
 

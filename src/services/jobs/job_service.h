@@ -39,7 +39,7 @@ struct JobRequest {
     std::string model{};
     bool names_model = true;         // false: that is only what the server chose, and a conversation's or pipeline's own model wins
     std::string request{};           // JSON, for PlanJob
-    std::string request_key{};       // see JobRow
+    std::string request_key{};       // see JobRow; of all that decides about the answer but the model
     std::int64_t tokens = 0;         // likewise
     std::string metadata = "{}";
     std::int32_t priority = normal_priority;
@@ -47,6 +47,12 @@ struct JobRequest {
     std::string callback_url{};
     std::string idempotency_key{};
     std::string body_hash{};
+};
+
+// What the service has to know of a model.
+struct ModelFacts {
+    std::string digest{};             // changes when its file does
+    std::int64_t context_tokens = 0;  // 0: not known
 };
 
 struct SubmittedJob {
@@ -71,6 +77,7 @@ class JobService {
     // Reads a stored request again; session: the conversation that it goes on with, null when there is none.
     using PlanJob = std::function<Result<JobPlan>(const JobRow& row, const std::string& request, const SessionRow* session)>;
     using UnixTime = std::function<std::int64_t()>;  // milliseconds
+    using LookAtModel = std::function<ModelFacts(const std::string& name)>;
 
     struct Parts {
         boost::asio::any_io_executor io;
@@ -81,6 +88,7 @@ class JobService {
         UnixTime unix_ms;
         JobLimits limits{};
         Pipelines* pipelines = nullptr;  // null: none but the default one
+        LookAtModel model = [](const std::string&) { return ModelFacts{}; };
     };
     explicit JobService(Parts parts);
     ~JobService();
@@ -89,10 +97,13 @@ class JobService {
     [[nodiscard]] Result<void> recover();
 
     // The job is on disk when this returns. overloaded, rate_limited, storage_full, shutting_down, not_found for a
-    // conversation that is not there, timeout for a deadline that cannot be met.
+    // conversation that is not there, timeout for a deadline that cannot be met, too_large for what the queue can never take.
     [[nodiscard]] boost::asio::awaitable<Result<SubmittedJob>> submit(JobRequest request);
+    // The job that was submitted with that Idempotency-Key, as submit() would find it: whatever is full or gone by now.
+    [[nodiscard]] boost::asio::awaitable<Result<std::optional<SubmittedJob>>> find_submitted(std::string tenant, std::string idempotency_key, std::string body_hash);
     // not_found: unknown, or another tenant's; expired.
     [[nodiscard]] boost::asio::awaitable<Result<std::shared_ptr<Job>>> find(std::string tenant, std::string id);
+    // With the queue_positions of all rows. invalid_request when there is no job after_id.
     [[nodiscard]] boost::asio::awaitable<Result<JobPage>> list(JobQuery query);
     // A live job ends as cancelled, which is on disk when this returns.
     [[nodiscard]] boost::asio::awaitable<Result<void>> cancel(std::shared_ptr<Job> job);
@@ -126,7 +137,17 @@ class JobService {
     using JobPtr = std::shared_ptr<Job>;
     using GenerationPtr = std::shared_ptr<SharedGeneration>;
 
-    [[nodiscard]] Result<void> check_room(const JobRequest& request) const;
+    [[nodiscard]] Result<void> begin_submission(const JobRequest& request);
+    [[nodiscard]] Result<void> check_size(const JobRequest& request) const;
+    [[nodiscard]] Result<void> check_room(const JobRow& row) const;
+    [[nodiscard]] Result<void> check_queue(const JobRow& row) const;
+    void settle_model(JobRequest& request) const;
+    [[nodiscard]] std::string key_of_model(const std::string& name) const;
+    [[nodiscard]] bool has_cached_answer(JobRow& row);
+    [[nodiscard]] bool is_over(const SessionRow& session) const;
+    [[nodiscard]] boost::asio::awaitable<Result<NewJob>> prepare(JobRequest request);
+    [[nodiscard]] boost::asio::awaitable<Result<AddedJob>> store_job(JobPtr job, NewJob added, bool has_place);
+    [[nodiscard]] boost::asio::awaitable<Result<SubmittedJob>> submitted_before(std::string tenant, AddedJob found);
     void count_refusal(ErrorCode code);
     [[nodiscard]] boost::asio::awaitable<Result<bool>> go_on_with_session(JobRequest& request);
     [[nodiscard]] Result<void> settle_pipeline(JobRequest& request) const;
@@ -165,7 +186,7 @@ class JobService {
     void watch_deadline(const JobPtr& job);
     void forget_deadline(const Job& job);
     void arm_deadlines();
-    void expire_later();
+    void expire_later(std::chrono::milliseconds patience);
     void send_callbacks_later(std::chrono::milliseconds patience);
     void send_callbacks();
     void send_callback(JobRow row);

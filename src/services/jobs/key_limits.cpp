@@ -21,6 +21,10 @@ std::int64_t SubmissionRate::take(const std::string& tenant, std::int64_t now_ms
     return 0;
 }
 
+void SubmissionRate::give_back(const std::string& tenant) {
+    if (const auto found = allowances_.find(tenant); found != allowances_.end()) found->second.left = std::min(at_once_, found->second.left + 1);
+}
+
 OpenCounts::Place::Place(std::shared_ptr<Counts> counts, std::string tenant) : counts_(std::move(counts)), tenant_(std::move(tenant)) {
     ++counts_->all;
     ++counts_->of_tenant[tenant_];

@@ -19,6 +19,8 @@ class SubmissionRate {
 
     // 0 when one more may come now, which is counted then; else how long until it may, in milliseconds.
     [[nodiscard]] std::int64_t take(const std::string& tenant, std::int64_t now_ms);
+    // What was taken last did not come.
+    void give_back(const std::string& tenant);
 
   private:
     struct Allowance {
