@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "app/callback_rule.h"
 #include "app/config_bind.h"
 #include "app/config_environment.h"
 #include "app/config_file.h"
@@ -91,6 +92,27 @@ void check_job_store(LoadedConfig& loaded) {
     if (const auto address = parse_redis_address(jobs.store); !address) add("jobs.store", "must be sqlite, or " + address.error().message);
 }
 
+// Better now than at the end of the first job.
+void check_callbacks(LoadedConfig& loaded) {
+    const CallbackRule rule{.hosts = loaded.config.jobs.callback_hosts, .secret = loaded.config.jobs.callback_secret};
+    const auto add = [&loaded](std::string key, std::string message) { loaded.problems.push_back({std::move(key), std::move(message), "all sources together"}); };
+    if (!rule.hosts.empty() && rule.secret.empty()) return add("jobs.callback_secret", "must be set when there are jobs.callback_hosts: callbacks are signed");
+    for (const auto& [name, pipeline] : loaded.config.pipelines) {
+        if (pipeline.deliver.callback.empty()) continue;
+        if (auto refusal = callback_refusal(rule, pipeline.deliver.callback, "deliver.callback"); !refusal.empty())
+            add("pipelines." + name + ".deliver.callback", std::move(refusal));
+    }
+}
+
+// Any of the servers that share a store may run a job, and documents are on one.
+void check_retrieval(LoadedConfig& loaded) {
+    if (loaded.config.jobs.store == "sqlite") return;
+    for (const auto& [name, pipeline] : loaded.config.pipelines)
+        if (pipeline.retrieve)
+            loaded.problems.push_back({"pipelines." + name + ".retrieve", "needs documents, which servers that share their jobs (jobs.store) do not have",
+                                       "all sources together"});
+}
+
 double kv_bytes_per_value(const std::string& type) {
     if (type == "q8_0") return 34.0 / 32;
     if (type == "q4_0") return 18.0 / 32;
@@ -140,6 +162,8 @@ LoadedConfig load_config(const ConfigSources& sources) {
     if (!defaults.flash_attention && defaults.kv_cache_type != "f16")
         loaded.problems.push_back({"defaults.kv_cache_type", "'" + defaults.kv_cache_type + "' needs flash attention, which defaults.flash_attention switches off", "all sources together"});
     check_job_store(loaded);
+    check_callbacks(loaded);
+    check_retrieval(loaded);
     if (const auto& documents = loaded.config.documents; documents.passage_overlap * 2 >= documents.passage_bytes)
         loaded.problems.push_back({"documents.passage_overlap", "must be less than half of documents.passage_bytes", "all sources together"});
     if (loaded.config.models_dir.empty()) loaded.config.models_dir.push_back((loaded.home / "models").string());
@@ -153,6 +177,13 @@ ModelSources model_sources(const Config& config) {
     ModelSources sources{.models = config.models};
     for (const auto& folder : config.models_dir) sources.folders.push_back(resolved_path(folder, fs::current_path()));
     return sources;
+}
+
+std::vector<std::pair<std::string, std::string>> named_models(const Config& config) {
+    std::vector<std::pair<std::string, std::string>> named{{"jobs.model", config.jobs.model}, {"documents.embedding_model", config.documents.embedding_model}};
+    for (const auto& [name, pipeline] : config.pipelines) named.emplace_back("pipelines." + name + ".infer.model", pipeline.infer.model);
+    std::erase_if(named, [](const auto& one) { return one.second.empty(); });
+    return named;
 }
 
 ResidencyLimits residency_limits(const Config& config) {

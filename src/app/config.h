@@ -174,8 +174,10 @@ struct LoadedConfig {
 // sources and reports everything that is wrong with them. `weft serve --check` prints just that.
 [[nodiscard]] LoadedConfig load_config(const ConfigSources& sources);
 
-// The parts that the registry takes.
+// The parts that the registry and the gateway take.
 [[nodiscard]] ModelSources model_sources(const Config& config);
+// The models that jobs, documents and pipelines are told to use, each with its key: "jobs.model", "demo".
+[[nodiscard]] std::vector<std::pair<std::string, std::string>> named_models(const Config& config);
 [[nodiscard]] ResidencyLimits residency_limits(const Config& config);
 
 }  // namespace weft

@@ -21,6 +21,7 @@
 #include "api/openai/batch_lines.h"
 #include "api/openai/chat_request.h"
 #include "app/engine_factory.h"
+#include "app/job_callbacks.h"
 #include "app/job_metrics.h"
 #include "app/pipeline_metrics.h"
 #include "app/routes.h"
@@ -83,7 +84,6 @@ class Gateway {
 
     int run() {
         if (store_refused_) return 1;
-        if (!callbacks_allowed()) return 1;
         const auto bound = server_.listen(options_.host, options_.port);
         if (!bound) {
             log_error("cannot_listen", {{"host", options_.host}, {"port", options_.port},
@@ -102,21 +102,18 @@ class Gateway {
         if (!options_.port_file.empty()) std::ofstream(options_.port_file) << bound->port << '\n';
         log_info("listening", {{"address", bound->address}, {"port", bound->port},
                                {"models", registry_.list().size()}});
+        warn_of_missing_models();
         await_signal();
         io_.run();
         return exit_status_;
     }
 
   private:
-    // Of pipelines. Better now than at the end of the first job.
-    [[nodiscard]] bool callbacks_allowed() const {
-        for (const auto& [name, pipeline] : options_.pipelines) {
-            const auto refusal = pipeline.deliver.callback.empty() ? std::string() : callbacks_.refusal(pipeline.deliver.callback);
-            if (refusal.empty()) continue;
-            log_error("pipeline_callback_refused", {{"pipeline", name}, {"reason", refusal}});
-            return false;
-        }
-        return true;
+    // They may come later: until then, who relies on them is told.
+    void warn_of_missing_models() {
+        for (const auto& [key, model] : options_.named_models)
+            if (const auto found = registry_.find(model); !found)
+                log_warn("configured_model_missing", {{"key", key}, {"model", model}, {"reason", found.error().message}});
     }
 
     void await_signal() {

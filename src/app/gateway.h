@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "app/job_callbacks.h"
+#include "app/callback_rule.h"
 #include "http/server_options.h"
 #include "registry/model_catalog.h"
 #include "registry/residency.h"
@@ -43,7 +43,8 @@ struct GatewayOptions {
     DocumentLimits documents;
     std::string embedding_model;            // of documents; empty = see DocumentService
     PipelineMap pipelines;                  // checked
-    JobCallbacks::Options callbacks;
+    std::vector<std::pair<std::string, std::string>> named_models;  // see there
+    CallbackRule callbacks;
     LoadMessage engine;                     // of every engine process, but for path and window
 };
 

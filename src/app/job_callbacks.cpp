@@ -3,7 +3,6 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
-#include <algorithm>
 #include <array>
 #include <boost/asio/post.hpp>
 #include <chrono>
@@ -16,11 +15,6 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr std::size_t sender_threads = 4;
-
-bool matches(const std::string& pattern, const std::string& host) {
-    if (pattern.starts_with("*.")) return host.size() > pattern.size() - 1 && host.ends_with(pattern.substr(1));
-    return pattern == host;
-}
 
 }  // namespace
 
@@ -38,18 +32,10 @@ std::string hmac_sha256_hex(const std::string& secret, const std::string& text) 
     return out;
 }
 
-JobCallbacks::JobCallbacks(asio::any_io_executor io, Options options, JobObject job_object)
-    : io_(std::move(io)), options_(std::move(options)), job_object_(std::move(job_object)), senders_(sender_threads) {}
+JobCallbacks::JobCallbacks(asio::any_io_executor io, CallbackRule rule, JobObject job_object)
+    : io_(std::move(io)), rule_(std::move(rule)), job_object_(std::move(job_object)), senders_(sender_threads) {}
 
-std::string JobCallbacks::refusal(const std::string& url) const {
-    if (options_.hosts.empty()) return "this server sends no callbacks: jobs.callback_hosts is empty";
-    if (options_.secret.empty()) return "this server sends no callbacks: it has no jobs.callback_secret to sign them with";
-    const auto host = http::host_of_url(url);
-    if (host.empty()) return "'callback_url' must be an http or https address";
-    if (!std::ranges::any_of(options_.hosts, [&host](const auto& pattern) { return matches(pattern, host); }))
-        return "the host of 'callback_url' is not one that this server may call";
-    return {};
-}
+std::string JobCallbacks::refusal(const std::string& url) const { return callback_refusal(rule_, url, "callback_url"); }
 
 void JobCallbacks::send(const JobRow& job, std::function<void(bool)> done) {
     http::OutboundPost request{.url = job.callback_url, .body = job_object_(job)};
@@ -57,7 +43,7 @@ void JobCallbacks::send(const JobRow& job, std::function<void(bool)> done) {
     const auto time = std::to_string(now);
     request.headers = {{"content-type", "application/json"},
                        {"weft-delivery-id", "dlv-" + job.id},
-                       {"weft-signature", "t=" + time + ",v1=" + hmac_sha256_hex(options_.secret, time + "." + request.body)}};
+                       {"weft-signature", "t=" + time + ",v1=" + hmac_sha256_hex(rule_.secret, time + "." + request.body)}};
     // The list may have become shorter since the job was accepted.
     const bool allowed = refusal(job.callback_url).empty();
     asio::post(senders_, [io = io_, request = std::move(request), done = std::move(done), allowed, id = job.id] {

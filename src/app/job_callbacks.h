@@ -4,8 +4,8 @@
 #include <boost/asio/thread_pool.hpp>
 #include <functional>
 #include <string>
-#include <vector>
 
+#include "app/callback_rule.h"
 #include "services/jobs/callback_sender.h"
 
 namespace weft {
@@ -15,20 +15,16 @@ namespace weft {
 //   weft-signature     "t=<Unix seconds>,v1=<hex HMAC-SHA256 of "<t>.<body>" with the secret>"
 class JobCallbacks final : public CallbackSender {
   public:
-    struct Options {
-        std::vector<std::string> hosts{};  // that may be called; "*.example.com" stands for all below it
-        std::string secret{};
-    };
     using JobObject = std::function<std::string(const JobRow& row)>;
 
-    JobCallbacks(boost::asio::any_io_executor io, Options options, JobObject job_object);
+    JobCallbacks(boost::asio::any_io_executor io, CallbackRule rule, JobObject job_object);
 
     [[nodiscard]] std::string refusal(const std::string& url) const override;
     void send(const JobRow& job, std::function<void(bool delivered)> done) override;
 
   private:
     boost::asio::any_io_executor io_;
-    Options options_;
+    CallbackRule rule_;
     JobObject job_object_;
     boost::asio::thread_pool senders_;
 };

@@ -122,7 +122,8 @@ DocumentLimits document_limits(const DocumentsConfig& config) {
 
 // Looks at the files and folders that the configuration names. A configured model that cannot be served is a problem;
 // a file in a folder that cannot, and a folder that is not there, are worth a word. Returns the number of problems.
-int check_models(const ModelSources& sources, const std::filesystem::path& default_folder) {
+int check_models(const Config& config, const std::filesystem::path& default_folder) {
+    const auto sources = model_sources(config);
     for (const auto& folder : sources.folders)
         if (folder != default_folder && !std::filesystem::is_directory(folder))
             std::fprintf(stderr, "weft: warning: models_dir: there is no folder %s\n", folder.c_str());
@@ -138,6 +139,8 @@ int check_models(const ModelSources& sources, const std::filesystem::path& defau
         if (configured) ++problems;
         std::fprintf(stderr, "weft: %s%s (%s)\n", configured ? "" : "warning: ", entry.error.message.c_str(), path.c_str());
     }
+    for (const auto& [key, model] : named_models(config))
+        if (const auto found = catalog.find(model); !found) std::fprintf(stderr, "weft: warning: %s: %s\n", key.c_str(), found.error().message.c_str());
     return problems;
 }
 
@@ -156,7 +159,7 @@ bool misses_models(const Config& config, std::size_t count) {
 int report_check(const LoadedConfig& loaded) {
     for (const auto& warning : loaded.warnings) std::fprintf(stderr, "weft: warning: %s\n", warning.text().c_str());
     set_up_logging("error", loaded.config.log.format);
-    if (check_models(model_sources(loaded.config), loaded.home / "models") > 0) return exit_usage;
+    if (check_models(loaded.config, loaded.home / "models") > 0) return exit_usage;
     std::printf("the configuration is fine (%s)\n", loaded.file ? loaded.file->c_str() : "no file");
     return 0;
 }
@@ -199,6 +202,7 @@ int serve(const cli::ServeOptions& options) {
                            .documents = document_limits(config.documents),
                            .embedding_model = config.documents.embedding_model,
                            .pipelines = config.pipelines,
+                           .named_models = named_models(config),
                            .callbacks = {.hosts = config.jobs.callback_hosts, .secret = config.jobs.callback_secret},
                            .engine = engine_defaults(config, loaded.home)};
     return run_gateway(gateway);

@@ -158,16 +158,25 @@ int usage_error(const std::string& message) {
     return exit_usage;
 }
 
-int report(const Error& error) {
+// See `list` for what is not there, if there is a list of that.
+int report(const Error& error, std::string_view list) {
     if (error.code == ErrorCode::cancelled) return exit_interrupted;
-    // not_found is either nobody listening or, in the words of the server, a model that is not there.
-    const bool no_server = error.message.starts_with("no server at ");
-    const bool no_model = error.code == ErrorCode::not_found && !no_server;
-    print_error(error.message + (no_server ? " - start one with: weft serve" : no_model ? " - see: weft list" : ""));
+    // not_found is either nobody listening or, in the words of the server, something that is not there.
+    std::string advice;
+    if (error.message.starts_with("no server at ")) advice = " - start one with: weft serve";
+    else if (error.code == ErrorCode::not_found && !list.empty()) advice = " - see: " + std::string(list);
+    print_error(error.message + advice);
     return error.field.starts_with("--") ? exit_usage : exit_error;
 }
 
-int status_of(const Result<void>& result) { return result ? exit_fine : report(result.error()); }
+int status_of(const Result<void>& result, std::string_view list = "weft list") { return result ? exit_fine : report(result.error(), list); }
+
+// Batches and conversations are not listed.
+int status_of_jobs(const Result<void>& result, const JobsOptions& options) {
+    if (!result && result.error().field == "model") return status_of(result);
+    const bool about_a_job = !options.id.empty() && !options.id.starts_with("batch_");
+    return status_of(result, about_a_job ? "weft jobs list" : "");
+}
 
 int serve(CommandLine& line, const Hooks& hooks) {
     if (line.server) return usage_error("--server is for clients; the server listens where --host and --port say");
@@ -205,7 +214,7 @@ int run_client(CommandLine& line, const std::string& command) {
         if (line.jobs.action == "submit" && line.jobs.prompt.empty() && !line.jobs.batch_file)
             return usage_error("jobs submit wants a PROMPT or --batch FILE");
         line.jobs.json = line.json;
-        return status_of(run_jobs(*server, Terminal::detect(), line.jobs));
+        return status_of_jobs(run_jobs(*server, Terminal::detect(), line.jobs), line.jobs);
     }
     OllamaClient client(std::move(*server));
     const Terminal terminal = Terminal::detect();

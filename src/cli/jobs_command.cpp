@@ -1,15 +1,19 @@
 #include "cli/jobs_command.h"
 
+#include <fcntl.h>
 #include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
-#include <fstream>
+#include <cstring>
 #include <glaze/json.hpp>
-#include <iostream>
-#include <iterator>
+#include <ranges>
 
+#include "base/descriptor.h"
 #include "base/formatted.h"
 #include "cli/format.h"
 #include "cli/interrupt.h"
@@ -23,6 +27,7 @@ namespace jobs_wire {
 
 struct JobError {
     std::string code, message;
+    std::optional<std::string> field{};
 };
 struct Usage {
     std::uint64_t prompt_tokens = 0, completion_tokens = 0;
@@ -46,10 +51,18 @@ struct Token {
 struct Counts {
     std::uint64_t total = 0, completed = 0, failed = 0;
 };
+struct LineError {
+    std::string message;
+    std::optional<std::uint64_t> line{};
+};
+struct BatchErrors {
+    std::vector<LineError> data{};
+};
 struct Batch {
     std::string id, status;
     Counts request_counts{};
     std::optional<std::string> output_file_id{}, error_file_id{};
+    std::optional<BatchErrors> errors{};
 };
 struct File {
     std::string id;
@@ -62,6 +75,8 @@ namespace {
 constexpr auto poll_interval = std::chrono::seconds(1);
 constexpr auto reconnect_after = std::chrono::seconds(1);
 constexpr std::size_t bar_cells = 20;
+constexpr std::size_t max_file_bytes = std::size_t{1} << 30;  // of a file or of standard input
+constexpr std::size_t max_told_errors = 20;                    // of a batch
 constexpr std::string_view form_boundary = "weft-jobs-3f1c5b0e9a7d42c8";
 
 template <typename T>
@@ -78,7 +93,8 @@ Error refusal_of(const http::ClientResponse& response) {
     const auto failure = parse_answer<jobs_wire::Failure>(response.body);
     return {.code = response.status == 404 ? ErrorCode::not_found : ErrorCode::invalid_request,
             .message = failure && !failure->error.message.empty() ? failure->error.message
-                                                                  : "the server answered with status " + std::to_string(response.status)};
+                                                                  : "the server answered with status " + std::to_string(response.status),
+            .field = failure ? failure->error.field.value_or("") : ""};
 }
 
 class JobsClient {
@@ -115,11 +131,29 @@ class JobsClient {
     Interrupt interrupt_{};
 };
 
+std::unexpected<Error> cannot_read(const std::string& file, const std::string& why) {
+    return fail(ErrorCode::invalid_request, "cannot read " + (file == "-" ? "standard input" : file) + ": " + why);
+}
+
+// "-" is standard input, whatever that is; anything else must have an end.
 Result<std::string> read_whole(const std::string& file) {
-    if (file == "-") return std::string(std::istreambuf_iterator<char>(std::cin), {});
-    std::ifstream stream(file, std::ios::binary);
-    if (!stream) return fail(ErrorCode::invalid_request, "cannot read " + file);
-    return std::string(std::istreambuf_iterator<char>(stream), {});
+    const Descriptor opened(file == "-" ? -1 : ::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+    if (file != "-") {
+        struct stat what{};
+        if (!opened || ::fstat(opened.get(), &what) != 0) return cannot_read(file, std::strerror(errno));
+        if (!S_ISREG(what.st_mode) && !S_ISFIFO(what.st_mode)) return cannot_read(file, "it is neither a file nor a pipe");
+    }
+    std::string text;
+    std::vector<char> buffer(std::size_t{1} << 16);
+    for (;;) {
+        const auto got = ::read(file == "-" ? STDIN_FILENO : opened.get(), buffer.data(), buffer.size());
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) return cannot_read(file, std::strerror(errno));
+        if (got == 0) return text;
+        if (text.size() + static_cast<std::size_t>(got) > max_file_bytes)
+            return cannot_read(file, "it has more than " + std::to_string(max_file_bytes) + " bytes");
+        text.append(buffer.data(), static_cast<std::size_t>(got));
+    }
 }
 
 // ---- watch ------------------------------------------------------------------------------------------------------------------
@@ -171,6 +205,17 @@ Result<void> watch_job(const JobsClient& client, const Terminal& terminal, const
     return {};
 }
 
+// What was wrong with its lines, so that none of them was run.
+std::string told_errors(const jobs_wire::Batch& batch) {
+    std::string out;
+    if (!batch.errors) return out;
+    const auto& all = batch.errors->data;
+    for (const auto& error : all | std::views::take(max_told_errors))
+        out += (error.line ? "line " + std::to_string(*error.line) + ": " : "") + without_controls(error.message) + "\n";
+    if (all.size() > max_told_errors) out += "and " + std::to_string(all.size() - max_told_errors) + " more\n";
+    return out;
+}
+
 Result<void> watch_batch(const JobsClient& client, const Terminal& terminal, const std::string& id, bool json) {
     const auto began = std::chrono::steady_clock::now();
     std::optional<std::uint64_t> done_before;
@@ -188,7 +233,7 @@ Result<void> watch_batch(const JobsClient& client, const Terminal& terminal, con
             if (terminal.error && !json) std::fputs("\n", stderr);
             if (json) print(text + "\n");
             else
-                print(formatted("{}: {} completed, {} failed\noutput file: {}\nerror file: {}\n", without_controls(batch.status),
+                print(told_errors(batch) + formatted("{}: {} completed, {} failed\noutput file: {}\nerror file: {}\n", without_controls(batch.status),
                                 batch.request_counts.completed, batch.request_counts.failed, without_controls(batch.output_file_id.value_or("none")),
                                 without_controls(batch.error_file_id.value_or("none"))));
             if (batch.status != "completed") return fail(ErrorCode::invalid_request, "the batch is " + batch.status);
@@ -262,16 +307,14 @@ Result<void> list_jobs(const JobsClient& client, const JobsOptions& options) {
 }
 
 Result<void> cancel_one(const JobsClient& client, const JobsOptions& options) {
-    const auto path = is_batch(options.id) ? "/v1/batches/" + options.id + "/cancel" : "/api/v1/jobs/" + options.id;
-    // A finished job would be removed by what cancels a live one.
-    if (!is_batch(options.id)) {
-        WEFT_TRY(const auto text, client.call("GET", "/api/v1/status/" + options.id));
-        WEFT_TRY(const auto job, parse_answer<jobs_wire::Job>(text));
-        if (job.status != "pending" && job.status != "processing")
-            return fail(ErrorCode::invalid_request, "the job is " + job.status + " already");
-    }
-    WEFT_TRY(const auto text, client.call(is_batch(options.id) ? "POST" : "DELETE", path));
+    const bool batch = is_batch(options.id);
+    const auto path = batch ? "/v1/batches/" + options.id + "/cancel" : "/api/v1/jobs/" + options.id + "?only=live";
+    WEFT_TRY(const auto text, client.call(batch ? "POST" : "DELETE", path));
     if (options.json) print(text + "\n");
+    if (batch) return {};
+    // Its end may have been on its way to the disk already.
+    WEFT_TRY(const auto job, parse_answer<jobs_wire::Job>(text));
+    if (job.status != "cancelled") return fail(ErrorCode::invalid_request, "the job is " + job.status + " already");
     return {};
 }
 

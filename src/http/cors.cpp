@@ -30,7 +30,7 @@ constexpr auto allowed_headers = std::to_array<std::string_view>({
 });
 
 constexpr std::string_view exposed_headers =
-    "x-request-id, request-id, retry-after, x-ratelimit-limit-requests, x-ratelimit-remaining-requests, "
+    "x-request-id, request-id, location, retry-after, x-ratelimit-limit-requests, x-ratelimit-remaining-requests, "
     "x-ratelimit-reset-requests, x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens";
 
 // Each '*' stands for any text. Greedy from the left is enough when there are no other wildcards.

@@ -44,6 +44,8 @@ Result<pid_t> spawn(const std::string& program, int socket) {
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, socket, engine_descriptor);
+    // Asio's sockets are not close-on-exec: an engine that outlives us would hold on to our port and our clients.
+    posix_spawn_file_actions_addclosefrom_np(&actions, engine_descriptor + 1);
     posix_spawnattr_t attributes;
     posix_spawnattr_init(&attributes);
     // Its own process group: a terminal's Ctrl-C is for the gateway, which drains first.

@@ -284,6 +284,7 @@ TEST_CASE("every key can be set by its environment variable") {
     for (const auto& key : config_keys()) {
         INFO(key.name);
         Scene scene;
+        scene.sources.environment["WEFT_JOBS_CALLBACK_SECRET"] = "s";  // which some other key needs
         scene.sources.environment[environment_name(key)] = "\x01";  // a text no number, size or choice accepts
         Config scratch;
         const bool any_text = key.choices.empty() && key.name != "jobs.store" && (std::holds_alternative<std::string*>(key.slot(scratch)) ||
@@ -548,6 +549,28 @@ TEST_CASE("pipelines are declared with their stages, and everything that is wron
     CHECK(std::ranges::any_of(found, [](const auto& text) { return text.starts_with("pipelines.two.assemble.template: ") && text.ends_with("(weft.yaml line 10)"); }));
     CHECK(std::ranges::any_of(found, [](const auto& text) { return text.starts_with("pipelines.three.deliver.stream: "); }));
     CHECK(wrong.config.pipelines.empty());
+}
+
+TEST_CASE("pipelines call only whom the server may call, callbacks are signed, and servers that share jobs retrieve nothing") {
+    Scene scene;
+    const auto wrong = scene.load("weft.yaml", "jobs:\n  callback_hosts: [hooks.example.com]\n  callback_secret: s\n  store: redis://127.0.0.1/0\npipelines:\n  good:\n    deliver: {callback: 'https://hooks.example.com/x'}\n"
+                                               "  bad:\n    deliver: {callback: 'https://evil.example/'}\n  odd:\n    deliver: {callback: 'ftp://hooks.example.com/'}\n  ask:\n    retrieve:\n");
+    auto found = texts(wrong.problems);
+    std::ranges::sort(found);
+    CHECK(found == Texts{"pipelines.ask.retrieve: needs documents, which servers that share their jobs (jobs.store) do not have (all sources together)",
+                         "pipelines.bad.deliver.callback: the host of 'deliver.callback' is not one that this server may call (all sources together)",
+                         "pipelines.odd.deliver.callback: 'deliver.callback' must be an http or https address (all sources together)"});
+    CHECK(texts(scene.load("weft.yaml", "jobs: {callback_hosts: [a]}\npipelines: {p: {deliver: {callback: 'http://a/'}}}\n").problems) ==
+          Texts{"jobs.callback_secret: must be set when there are jobs.callback_hosts: callbacks are signed (all sources together)"});
+    CHECK(texts(scene.load("weft.yaml", "pipelines: {p: {deliver: {callback: 'http://a/'}}}\n").problems) ==
+          Texts{"pipelines.p.deliver.callback: this server sends no callbacks: jobs.callback_hosts is empty (all sources together)"});
+    CHECK(texts(scene.load("weft.yaml", "jobs: {callback_hosts: [a], callback_secret: s}\npipelines: {p: {deliver: {callback: 'http://a/'}, retrieve: {}}}\n").problems).empty());
+}
+
+TEST_CASE("the models that jobs, documents and pipelines are told to use are known with their keys") {
+    Scene scene;
+    const auto loaded = scene.load("weft.yaml", "jobs: {model: a}\ndocuments: {embedding_model: b}\npipelines: {p: {infer: {model: c}}, q: {infer: {system: s}}}\n");
+    CHECK(named_models(loaded.config) == std::vector<std::pair<std::string, std::string>>{{"jobs.model", "a"}, {"documents.embedding_model", "b"}, {"pipelines.p.infer.model", "c"}});
 }
 
 TEST_CASE("pipelines can be given by WEFT_PIPELINES, and passages must overlap by less than half") {

@@ -141,14 +141,20 @@ class Documents(unittest.TestCase):
             return status, answer["error"]["code"], answer["error"]["field"]
         self.assertEqual(refused({}), (400, "missing_field", "text"))
         self.assertEqual(refused({"text": "a", "content": "b"})[2], "content")
-        self.assertEqual(refused({"text": " "})[:2], (400, "invalid_request"))
+        self.assertEqual(refused({"text": " "}), (400, "invalid_request", "text"))
+        self.assertEqual(refused({"content": ""}), (400, "invalid_request", "content"))
         self.assertEqual(refused({"text": "a", "content_type": "image/png"})[2], "content_type")
         self.assertEqual(refused({"text": "a", "name": "a\nb"})[2], "name")
         self.assertEqual(refused({"text": "a", "metadata": {"k": 1}})[2], "metadata.k")
         self.assertEqual(refused({"content": "%%%", "content_type": "application/pdf"})[2], "content")
-        self.assertEqual(refused("no pdf", {"Content-Type": "application/pdf"})[:2], (400, "invalid_request"))
+        self.assertEqual(refused("no pdf", {"Content-Type": "application/pdf"}), (400, "invalid_request", "body"))
+        self.assertEqual(refused({"content": base64.b64encode(b"%PDF-1.4 damaged").decode(), "content_type": "application/pdf"}), (400, "invalid_request", "content"))
+        self.assertEqual(refused(b"\x89PNG\r\n", {"Content-Type": "image/png"}), (400, "unsupported", "content-type"))
+        self.assertEqual(refused("{", {"Content-Type": "application/json; charset=utf-8"}), (400, "invalid_json", None))
+        for text_type in ("text/plain", "text/markdown", "text/plain; charset=utf-8"):
+            self.assertEqual(refused(b"caf\xe9", {"Content-Type": text_type}), (400, "invalid_request", "body"))
         self.assertEqual(refused("text", {"Content-Type": "text/plain; charset=latin-1"})[0], 400)
-        self.assertEqual(refused({"text": "x" * (2 << 20)})[:2], (413, "too_large"))
+        self.assertEqual(refused({"text": "x" * (2 << 20)}), (413, "too_large", "text"))
         for body, field in [({}, "query"), ({"query": "x", "limit": 101}, "limit"), ({"query": "x", "mode": "odd"}, "mode"),
                             ({"query": "x", "documents": []}, "documents"), ({"query": "x" * 40000}, "query")]:
             status, answer = json_call(self.server, "POST", "/api/v1/search", body, self.key())
@@ -214,8 +220,8 @@ class Documents(unittest.TestCase):
         events = self.server.request("GET", f"/api/v1/stream/{job}", headers={"Authorization": f"Bearer {self.key()}"})[2]
         self.assertNotIn("kitchen", events.split("sources")[0])
         failed = result(self.server, accepted(self.server, "Hello!", pipeline="strict", **GREEDY))
-        self.assertEqual((failed["status"], failed["error"]["code"], failed["error"]["stage"]), ("failed", "invalid_request", "post"))
-        self.assertEqual(failed["trace"][-1]["error"], "invalid_request")
+        self.assertEqual((failed["status"], failed["error"]["code"], failed["error"]["stage"]), ("failed", "invalid_json", "post"))
+        self.assertEqual(failed["trace"][-1]["error"], "invalid_json")
         self.assertEqual(result(self.server, accepted(self.server, "red fox bell", pipeline="brief", **GREEDY))["result"].strip(), "red fox bell")
         status, error = submit(self.server, "Hi", pipeline="asks")
         self.assertEqual((status, error["error"]["field"]), (400, "pipeline"))

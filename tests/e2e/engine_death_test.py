@@ -19,6 +19,17 @@ def is_running(pid):
         return False
 
 
+def sockets_of(pid):
+    """Numbers of the sockets that a process has open."""
+    links = []
+    for descriptor in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            links.append(os.readlink(f"/proc/{pid}/fd/{descriptor}"))
+        except FileNotFoundError:
+            pass  # closed meanwhile
+    return {link for link in links if link.startswith("socket:")}
+
+
 class EngineDeath(unittest.TestCase):
     def kill_while_streaming(self, server, sig):
         """Kills the engine in the middle of a stream; the stream's lines after that."""
@@ -144,6 +155,27 @@ class EngineDeath(unittest.TestCase):
             server.process.kill()
             server.process.wait()
             wait_until(lambda: not is_running(pid), "the engine ended")
+        finally:
+            server.stop()
+
+    def test_an_engine_has_no_socket_but_its_own(self):
+        with Server() as server:
+            stream = server.stream("/v1/completions", ENDLESS | {"stream": True})  # its connection is open while the engine starts
+            stream.readline()
+            engine = engine_of(server)[0]
+            self.assertEqual(len(sockets_of(engine)), 1)
+            self.assertFalse(sockets_of(engine) & sockets_of(server.process.pid))
+
+    def test_a_new_gateway_gets_the_port_of_one_that_was_killed_while_a_model_loaded(self):
+        server = Server()
+        try:
+            server.post("/api/v1/infer", {"prompt": "Hello!"})
+            engine_of(server)
+            server.process.kill()
+            server.process.wait()
+            with Server("--set", f"server.port={server.port}") as second:
+                self.assertEqual(second.port, server.port)
+                self.assertEqual(chat(second, "Hello!")[0], 200)
         finally:
             server.stop()
 

@@ -1,5 +1,5 @@
 """weft jobs, against the real server."""
-import json, subprocess, tempfile, unittest
+import json, os, subprocess, tempfile, unittest
 
 from jobs_client import accepted, result
 from jobs_test import LONG
@@ -45,6 +45,7 @@ class Cli(ServerTest):
         self.weft("cancel", id)
         self.assertEqual(result(self.server, id)["status"], "cancelled")
         self.assertIn("is cancelled already", self.weft("cancel", id, status=1))
+        self.assertEqual(result(self.server, id)["status"], "cancelled")
         self.assertIn("cancelled: the job was cancelled", self.weft("watch", id, status=1))
 
     def test_a_batch_is_submitted_and_watched(self):
@@ -57,10 +58,32 @@ class Cli(ServerTest):
         self.assertTrue(id.startswith("batch_"))
         self.assertEqual(json.loads(self.weft("watch", id, "--json"))["status"], "completed")
 
+    def test_a_batch_that_is_refused_says_which_lines_are_wrong(self):
+        file = self.server.folder / "wrong.jsonl"
+        file.write_text('{"custom_id": "a"}\nnonsense\n')
+        done = subprocess.run([BINARY, "--server", self.server.url, "jobs", "submit", "--batch", str(file), "--wait"], capture_output=True, text=True, timeout=PATIENCE)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertRegex(done.stdout, r"^line 1: .*method.*\nline 2: .*\nfailed: ")
+        file.write_text("nonsense\n" * 100)
+        out = subprocess.run([BINARY, "--server", self.server.url, "jobs", "submit", "--batch", str(file), "--wait"], capture_output=True, text=True, timeout=PATIENCE).stdout
+        self.assertRegex(out, r"(?s)line 20: .*\nand \d+ more\nfailed: ")
+
+    def test_what_cannot_be_read_is_told(self):
+        self.assertIn("cannot read /etc: it is neither a file nor a pipe", self.weft("submit", "--batch", "/etc", status=1))
+        self.assertIn("cannot read /dev/zero: it is neither", self.weft("submit", "--batch", "/dev/zero", status=1))
+        self.assertIn("cannot read /none: No such file", self.weft("submit", "--batch", "/none", status=1))
+        self.assertIn("cannot read /proc/self/mem: ", self.weft("submit", "--batch", "/proc/self/mem", status=1))
+        folder = os.open("/etc", os.O_RDONLY)
+        done = subprocess.run([BINARY, "--server", self.server.url, "jobs", "submit", "-"], stdin=folder, capture_output=True, text=True, timeout=PATIENCE)
+        os.close(folder)
+        self.assertEqual((done.returncode, done.stderr), (1, "weft: cannot read standard input: Is a directory\n"))
+
     def test_wrong_usage_and_unknown_ids_are_told(self):
         self.assertIn("wants a PROMPT", self.weft("submit", status=2))
         self.assertIn("--priority", self.weft("submit", "a", "--priority", "urgent", status=2))
-        self.assertIn("there is no such job", self.weft("watch", "none", status=1))
+        self.assertIn("there is no such job - see: weft jobs list\n", self.weft("watch", "none", status=1))
+        self.assertIn("see: weft list\n", self.weft("submit", "a", "--model", "none", status=1))
+        self.assertNotIn("see:", self.weft("watch", "batch_none", status=1))
         self.assertIn("not the id", self.weft("watch", "../x", status=1))
         self.assertIn("No batch found", self.weft("watch", "batch_none", status=1))
 

@@ -1,15 +1,16 @@
 """The examples of docs/jobs.md, run as they stand but for the address."""
-import http.server, json, os, re, shutil, signal, subprocess, tempfile, threading, unittest
+import http.server, json, os, pathlib, re, shutil, signal, subprocess, tempfile, threading, unittest
 
 from jobs_client import accepted, result
 from jobs_test import LONG
-from server import PATIENCE, ROOT, Server, ServerTest
+from server import BINARY, PATIENCE, ROOT, Server, ServerTest
 
 PAGE = (ROOT / "docs/jobs.md").read_text()
 CHROMIUM = shutil.which("chromium-headless-shell") or shutil.which("chromium")
 
 
 def example(language, server):
+    """The one example of that language."""
     found = re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.M | re.S)
     assert len(found) == 1, language
     return found[0].replace("127.0.0.1:11434", f"127.0.0.1:{server.port}")
@@ -76,6 +77,18 @@ class Examples(ServerTest):
 
     def test_node(self):
         self.assertEqual(sorted(run("node", "--input-type=module", "-e", example("js", self.server)).split("\n")), ["", "Ada true", "Grace true"])
+
+    def test_command_line(self):
+        line = {"custom_id": "a", "method": "POST", "url": "/v1/chat/completions",
+                "body": {"model": "weft-demo", "max_tokens": 4, "messages": [{"role": "user", "content": "Hello!"}]}}
+        with tempfile.TemporaryDirectory() as folder:
+            pathlib.Path(folder, "requests.jsonl").write_text(json.dumps(line))
+            pathlib.Path(folder, "weft").symlink_to(BINARY)
+            done = subprocess.run(["bash", "-c", example("console", self.server)], capture_output=True, text=True, cwd=folder, timeout=2 * PATIENCE,
+                                  env=os.environ | {"WEFT_HOST": self.server.url, "PATH": f"{folder}:{os.environ['PATH']}"})
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stdout, r"(?s)^\S.*\nID +STATUS.*\n\S+ +completed.*\ncompleted: 1 completed, 0 failed\n")
+        self.assertIn("the job is completed already", done.stderr)
 
     def test_documents(self):
         with tempfile.TemporaryDirectory() as folder:

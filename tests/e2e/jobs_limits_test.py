@@ -1,11 +1,11 @@
 """What one API key may take of the job service, that others do not feel it, and what the metrics say about it."""
-import asyncio, contextlib, json, time, unittest
+import asyncio, contextlib, json, os, shutil, subprocess, tempfile, time, unittest
 
 import websockets
 
 from jobs_client import Events, accepted, result, submit
 from jobs_test import LONG
-from server import Server, wait_until
+from server import BINARY, PATIENCE, Server, wait_until
 
 
 def metrics(server):
@@ -110,6 +110,36 @@ class Limits(unittest.TestCase):
                         self.assertEqual((await asyncio.to_thread(metrics, server))['weft_job_readers{kind="socket"}'], 3)
             asyncio.run(sockets())
             wait_until(lambda: metrics(server)['weft_job_readers{kind="socket"}'] == 0, "the sockets are gone")
+
+
+class MissingModels(unittest.TestCase):
+    """Models that the configuration names and nobody has (yet)."""
+    settings = ("--set", "jobs.model=later", "--set", "documents.embedding_model=words")
+    env = {"WEFT_PIPELINES": "{other: {infer: {model: absent}}, own: {infer: {model: weft-demo}}}"}
+
+    def test_the_start_says_so_and_submissions_are_refused_until_they_come(self):
+        with Server(*self.settings, env=self.env) as server:
+            for key, model in [("jobs.model", "later"), ("documents.embedding_model", "words"), ("pipelines.other.infer.model", "absent")]:
+                self.assertRegex(server.log_text(), rf"configured_model_missing.*{key}.*{model}")
+            self.assertNotIn("pipelines.own", server.log_text())
+            for fields in ({}, {"pipeline": "other"}):
+                status, body = submit(server, **fields)
+                self.assertEqual((status, body["error"]["code"], body["error"]["field"]), (404, "model_not_found", "model"), fields)
+            self.assertEqual(result(server, accepted(server, pipeline="own"))["model"], "weft-demo")
+            # A conversation may have a model of its own.
+            session = server.post("/api/v1/sessions", {"model": "weft-demo"})[1]["session_id"]
+            self.assertEqual(result(server, accepted(server, session_id=session))["model"], "weft-demo")
+            shutil.copyfile(server.models_dir / "weft-demo.gguf", server.models_dir / "later.gguf")
+            self.assertEqual(result(server, accepted(server))["model"], "later")
+
+    def test_the_check_warns_of_them(self):
+        with tempfile.TemporaryDirectory() as home:
+            environment = {name: value for name, value in os.environ.items() if not name.startswith(("OLLAMA_", "WEFT_"))}
+            done = subprocess.run([BINARY, "serve", "--check", *self.settings], env=environment | self.env | {"WEFT_HOME": home}, cwd=home,
+                                  capture_output=True, text=True, timeout=PATIENCE)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for warning in ("jobs.model: model 'later' not found", "documents.embedding_model: model 'words' not found", "pipelines.other.infer.model: model 'absent' not found"):
+            self.assertIn(f"weft: warning: {warning}\n", done.stderr)
 
 
 class Metrics(unittest.TestCase):

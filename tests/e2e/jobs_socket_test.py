@@ -109,6 +109,41 @@ class Sockets(ServerTest):
         self.assertEqual([m for m in again if m["type"] == "token"], tokens[5:])
 
     @with_socket
+    async def test_a_request_that_was_submitted_without_tokens_can_be_subscribed_to(self, socket):
+        await socket.say(**LONG, client_ref="mine")
+        job = (await socket.until("ack"))[-1]["request_id"]
+        await socket.say(type="subscribe", request_id=job, client_ref="more")
+        ack, *tokens, answer = await socket.until("result", "error")
+        self.assertEqual((ack["type"], ack["client_ref"], answer["type"]), ("ack", "more", "result"))
+        self.assertEqual({message["type"] for message in tokens}, {"token"})
+        self.assertEqual([token["chunk"] for token in tokens], list(range(len(tokens))))
+        self.assertEqual("".join(token["data"] for token in tokens), answer["result"])
+        self.assertEqual({message["client_ref"] for message in [*tokens, answer]}, {"more"})
+
+    @with_socket
+    async def test_a_request_whose_tokens_come_already_is_told_again_from_where_a_subscription_says(self, socket):
+        await socket.say(**LONG, stream=True)
+        heard = await socket.until("token")
+        await socket.say(type="subscribe", request_id=heard[0]["request_id"], after=2)
+        heard += await socket.until("ack", "error")
+        self.assertEqual(heard[-1]["type"], "ack")
+        *tokens, answer = await socket.until("result")
+        self.assertEqual([token["chunk"] for token in tokens], list(range(3, 3 + len(tokens))))
+        self.assertTrue(answer["result"].endswith("".join(token["data"] for token in tokens)))
+
+    @with_socket
+    async def test_a_client_ref_is_echoed_whatever_else_is_wrong(self, socket):
+        for wrong, field in [({"type": "dance"}, "type"), ({"type": 1}, "type"), ({"type": "cancel"}, "request_id"), ({"type": "cancel", "request_id": 7}, "request_id"),
+                             ({"type": "subscribe", "request_id": "x", "after": -2}, "after"), ({"prompt": "a", "stream": "yes"}, "stream"),
+                             ({"prompt": "a", "cancel_on_close": 1}, "cancel_on_close")]:
+            await socket.say(**wrong, client_ref="mine")
+            answer = await socket.hear()
+            self.assertEqual((answer["type"], answer["error"]["field"], answer.get("client_ref")), ("error", field, "mine"), wrong)
+        await socket.say(prompt="a", client_ref="x" * 129)
+        answer = await socket.hear()
+        self.assertEqual((answer["error"]["field"], answer.get("client_ref")), ("client_ref", None))
+
+    @with_socket
     async def test_a_closed_socket_cancels_only_what_asked_for_it(self, socket):
         prompts = {"stays": False, "goes": True}
         ids = {}

@@ -104,6 +104,23 @@ class Jobs(ServerTest):
         self.assertEqual(self.error(404, f"/api/v1/status/{job}")["code"], "not_found")
         self.assertEqual(self.error(404, f"/api/v1/jobs/{job}", "DELETE")["code"], "not_found")
 
+    def test_who_only_wants_to_cancel_never_loses_a_result(self):
+        job = accepted(self.server, **LONG)
+        status, _, text = self.server.request("DELETE", f"/api/v1/jobs/{job}?only=live")
+        self.assertEqual((status, json.loads(text)["status"]), (200, "cancelled"))
+        done = result(self.server, accepted(self.server))
+        path = f"/api/v1/jobs/{done['request_id']}"
+        error = self.error(409, path + "?only=live", "DELETE")
+        self.assertEqual((error["code"], error["message"]), ("conflict", "the job is completed already"))
+        self.assertEqual(self.error(400, path + "?only=dead", "DELETE")["field"], "only")
+        self.assertEqual(result(self.server, done["request_id"]), done)
+
+    def test_the_id_of_a_session_is_counted_in_characters(self):
+        job = accepted(self.server, session_id="ä" * 128)
+        self.assertEqual(result(self.server, job)["session_id"], "ä" * 128)
+        self.assertEqual(self.error(400, "/api/v1/infer", "POST", {"prompt": "a", "session_id": "ä" * 129})["message"],
+                         "'session_id' must have at most 128 characters")
+
     def test_an_unknown_job_and_anothers_cannot_be_told_apart(self):
         job = accepted(self.server, key="one")
         done = result(self.server, job, key="one")
@@ -186,6 +203,8 @@ class Jobs(ServerTest):
         self.assertFalse(rest["has_more"])
         self.assertEqual([job["request_id"] for job in page("?session_id=s0&status=completed")["data"]], ids[::-2])
         self.assertEqual(page("?status=failed"), {"data": [], "has_more": False, "last_id": None})
+        self.assertEqual(page("?status=&session_id=&limit=&after="), page(""))
+        self.assertEqual(json.loads(self.server.request("GET", f"/api/v1/result/{ids[0]}?wait=", headers=headers)[2])["status"], "completed")
 
     def test_a_deadline_ends_a_job_that_takes_longer_with_what_there_is(self):
         job = result(self.server, accepted(self.server, **LONG | {"prompt": "Tell me a long story."}, deadline_ms=50))

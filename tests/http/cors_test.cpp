@@ -76,6 +76,7 @@ TEST_CASE("an allowed page reads the answer") {
     const auto response = client.ask(get("Origin: http://localhost:3000\r\n"));
     CHECK(response.status == 200);
     CHECK(response.headers.at("access-control-allow-origin") == "http://localhost:3000");
+    CHECK(response.headers.at("access-control-expose-headers").contains(" location,"));
     CHECK(response.headers.at("access-control-expose-headers").contains("x-request-id"));
     CHECK(response.headers.at("access-control-expose-headers").contains("x-ratelimit-remaining-tokens"));
     CHECK(response.headers.at("vary") == "Origin, Accept");

@@ -185,7 +185,7 @@ TEST_CASE("an error of a stage names the stage and is counted") {
     CHECK(failed("template", "assemble") == "invalid_request");
     CHECK(failed("loop", "assemble") == "invalid_request");
     CHECK(stage.runner->requests.empty());
-    CHECK(failed("json", "post") == "invalid_request");
+    CHECK(failed("json", "post") == "invalid_json");
     stage.runner->next({.refuse = Error{.code = ErrorCode::context_overflow, .message = "too long"}});
     CHECK(failed("infer", "infer") == "context_length_exceeded");
     stage.runner->answers(R"({"a":1})");

@@ -24,10 +24,15 @@ bool is_name(std::string_view name) {
 
 std::string name_rule() { return "must have at most " + std::to_string(max_document_name_bytes) + " bytes and no control characters"; }
 
+std::string lower_case(std::string_view text) {
+    std::string lower(text);
+    std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    return lower;
+}
+
 // Of a Content-Type, in lower case; empty: it names none.
 std::string charset_of(std::string_view content_type) {
-    std::string lower(content_type);
-    std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    const auto lower = lower_case(content_type);
     constexpr std::string_view key = "charset=";
     const auto at = lower.find(key);
     if (at == std::string::npos) return {};
@@ -37,7 +42,7 @@ std::string charset_of(std::string_view content_type) {
 }
 
 Result<GivenDocument> read_raw(const http::Request& request, DocumentType type) {
-    GivenDocument document{.name = http::query_parameter(request.query, "name").value_or(""), .type = type, .bytes = request.body};
+    GivenDocument document{.name = http::query_parameter(request.query, "name").value_or(""), .type = type, .bytes = request.body, .field = "body"};
     if (!is_name(document.name) || valid_utf8(document.name) != document.name)
         return fail_field(ErrorCode::invalid_request, "name", "'name' " + name_rule());
     const auto charset = charset_of(request.header("content-type"));
@@ -58,8 +63,18 @@ Result<std::string> read_content(const JsonReader& body, DocumentType type) {
     return std::move(*bytes);
 }
 
+// JSON, or what clients that think no further about it call a body.
+bool may_be_json(std::string_view content_type) {
+    auto name = lower_case(content_type.substr(0, content_type.find(';')));
+    std::erase(name, ' ');
+    return name.empty() || name.ends_with("json") || name == "application/x-www-form-urlencoded";
+}
+
 Result<GivenDocument> read_json(const http::Request& request) {
-    WEFT_TRY(const auto json, body_of(request));
+    auto parsed = body_of(request);
+    if (!parsed && !may_be_json(request.header("content-type")))
+        return fail_field(ErrorCode::unsupported, "content-type", "the Content-Type must be application/json, " + std::string(known_types));
+    WEFT_TRY(const auto json, std::move(parsed));
     const JsonReader body(json);
     GivenDocument document;
     WEFT_TRY(auto name, body["name"].string());
@@ -70,6 +85,7 @@ Result<GivenDocument> read_json(const http::Request& request) {
     if (!type) return body["content_type"].invalid("must be " + std::string(known_types));
     document.type = *type;
     WEFT_TRY(document.bytes, read_content(body, *type));
+    document.field = body.first_of({"text", "content"}).path();
     WEFT_TRY(document.metadata, read_strings(body["metadata"]));
     return document;
 }

@@ -26,7 +26,7 @@ Result<DocumentQuery> read_document_query(const http::Exchange& exchange) {
     DocumentQuery query;
     const auto& text = exchange.request().query;
     WEFT_TRY(query.tenant, tenant_of(exchange));
-    query.after_id = http::query_parameter(text, "after").value_or("");
+    query.after_id = query_value(text, "after").value_or("");
     WEFT_TRY(const auto limit, query_number(text, "limit", default_documents, 1, most_documents));
     query.limit = static_cast<std::size_t>(limit);
     return query;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -35,6 +36,8 @@ Answered search_documents(http::Exchange& exchange, const Services& services);
 // The job that the path names, of whoever asks.
 [[nodiscard]] boost::asio::awaitable<Result<std::shared_ptr<Job>>> job_of(const http::Exchange& exchange, const Services& services);
 
+// Of the query; one that is empty ("?status=&limit=5") is not there.
+[[nodiscard]] std::optional<std::string> query_value(std::string_view query, std::string_view name);
 // A whole number of the query; `otherwise` when it is not named.
 [[nodiscard]] Result<std::int64_t> query_number(std::string_view query, std::string_view name, std::int64_t otherwise, std::int64_t least,
                                                 std::int64_t most);

@@ -6,6 +6,7 @@
 #include "api/image_input.h"
 #include "api/model_listing.h"
 #include "api/request_fields.h"
+#include "base/utf8.h"
 #include "services/pipelines/pipeline.h"
 
 namespace weft::api::jobs {
@@ -40,14 +41,19 @@ std::string quoted_names(const std::vector<std::string>& names) {
     return out;
 }
 
-Result<std::string> model_of(const Services& services, const JsonReader& body) {
-    if (!body["model"].absent()) {
-        WEFT_TRY(auto name, read_model(body));
-        const auto found = services.registry.find(name);
-        if (!found) return fail_field(found.error().code, "model", found.error().message);
-        return name;
-    }
-    if (!services.default_model.empty()) return services.default_model;
+Result<std::string> known_model(const Services& services, std::string name) {
+    if (const auto found = services.registry.find(name); !found) return fail_field(found.error().code, "model", found.error().message);
+    return name;
+}
+
+// A conversation may have a model and a pipeline of its own, which are not known yet.
+Result<std::string> model_of(const Services& services, const JsonReader& body, const std::string& pipeline) {
+    if (!body["model"].absent()) return read_model(body).and_then([&](std::string name) { return known_model(services, std::move(name)); });
+    const auto session = body["session_id"].string();
+    const bool alone = !session || session->value_or("").empty();
+    const auto stages = services.pipelines == nullptr ? nullptr : services.pipelines->find(pipeline);
+    if (alone && stages && !stages->options().infer.model.empty()) return known_model(services, stages->options().infer.model);
+    if (!services.default_model.empty()) return alone ? known_model(services, services.default_model) : services.default_model;
     for (const auto& model : newest_first(services.registry.list()))
         if (model->can("completion")) return model->name;
     return fail_field(ErrorCode::not_found, "model", "the server has no model; name one that it can find");
@@ -264,9 +270,12 @@ Result<JobRequest> read_job_request(const Services& services, const JsonReader& 
     WEFT_TRY(const auto options, services.read_options(reader["options"]));
     WEFT_TRY(const auto asked, read_asked(services, essence, messages_in(reader)));
     request.tokens = estimated_tokens(asked, options);
-    WEFT_TRY(request.model, model_of(services, body));
+    WEFT_TRY(request.model, model_of(services, body, request.pipeline));
     request.names_model = !body["model"].absent();
-    WEFT_TRY(request.session_id, bounded_text(body["session_id"], max_session_id_characters));
+    WEFT_TRY(auto session_id, body["session_id"].string());
+    request.session_id = std::move(session_id).value_or("");
+    if (code_points(request.session_id) > max_session_id_characters)
+        return body["session_id"].invalid("must have at most " + std::to_string(max_session_id_characters) + " characters");
     WEFT_CHECK(check_documents(services, body, request));
     WEFT_TRY(auto metadata, read_metadata(body["metadata"]));
     request.metadata = std::move(metadata.json);

@@ -21,7 +21,7 @@ Result<JobQuery> read_query(const http::Exchange& exchange) {
     JobQuery query;
     const auto& text = exchange.request().query;
     WEFT_TRY(query.tenant, tenant_of(exchange));
-    if (const auto status = http::query_parameter(text, "status")) {
+    if (const auto status = query_value(text, "status")) {
         query.status = status_named(*status);
         if (!query.status)
             return fail_field(ErrorCode::invalid_request, "status", "'status' must be pending, processing, completed, failed or cancelled");
@@ -47,9 +47,14 @@ asio::awaitable<void> wait_for_end(http::Exchange& exchange, const Services& ser
 
 }  // namespace
 
+std::optional<std::string> query_value(std::string_view query, std::string_view name) {
+    auto value = http::query_parameter(query, name);
+    return value && value->empty() ? std::nullopt : value;
+}
+
 Result<std::int64_t> query_number(std::string_view query, std::string_view name, std::int64_t otherwise, std::int64_t least,
                                   std::int64_t most) {
-    const auto text = http::query_parameter(query, name);
+    const auto text = query_value(query, name);
     if (!text) return otherwise;
     std::int64_t number = 0;
     const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), number);
@@ -85,10 +90,16 @@ Answered list_jobs(http::Exchange& exchange, const Services& services) {
     co_await reply_json(exchange, 200, page_object(*page, object_of));
 }
 
+// `?only=live`: for those who want to cancel, and would lose the result of a job that finishes meanwhile.
 Answered delete_job(http::Exchange& exchange, const Services& services) {
+    const auto only = query_value(exchange.request().query, "only");
+    if (only && *only != "live") co_return co_await reply_error(exchange, {.code = ErrorCode::invalid_request, .message = "'only' must be live", .field = "only"});
     const auto job = co_await job_of(exchange, services);
     if (!job) co_return co_await reply_error(exchange, job.error());
     const bool live = !is_final((*job)->row.status);
+    if (!live && only)
+        co_return co_await reply_error(exchange, {.code = ErrorCode::conflict,
+                                                  .message = "the job is " + std::string(status_word((*job)->row.status)) + " already"});
     Result<void> done{};
     if (live) done = co_await services.jobs->cancel(*job);
     else done = co_await services.jobs->remove(*job);

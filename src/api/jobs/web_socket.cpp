@@ -73,6 +73,7 @@ class SocketSession : public std::enable_shared_from_this<SocketSession> {
     [[nodiscard]] static asio::awaitable<void> submit(std::shared_ptr<SocketSession> self, JobRequest request, SocketMessage message);
     [[nodiscard]] static asio::awaitable<void> find(std::shared_ptr<SocketSession> self, SocketMessage message);
     void follow(std::shared_ptr<Job> job, const SocketMessage& message);
+    void follow_from(Followed& followed, const SocketMessage& message);
     void unfollow(std::list<Followed>::iterator followed);
     void say(std::string message);
 
@@ -140,7 +141,7 @@ void SocketSession::take(const std::string& text) {
     if (!body) return say(socket_error(body.error(), "", ""));
     const JsonReader reader(*body);
     const auto message = read_socket_message(reader);
-    if (!message) return say(socket_error(message.error(), "", ""));
+    if (!message) return say(socket_error(message.error(), "", readable_client_ref(reader)));
     if (auto done = act(reader, *message); !done) say(socket_error(done.error(), message->request_id, message->client_ref));
 }
 
@@ -173,17 +174,15 @@ asio::awaitable<void> SocketSession::submit(std::shared_ptr<SocketSession> self,
 asio::awaitable<void> SocketSession::find(std::shared_ptr<SocketSession> self, SocketMessage message) {
     auto job = co_await self->services_.jobs->find(self->tenant_, message.request_id);
     if (!job) co_return self->say(socket_error(job.error(), message.request_id, message.client_ref));
-    const bool known = std::ranges::contains(self->followed_, *job, &Followed::job);
+    const auto known = std::ranges::find(self->followed_, *job, &Followed::job);
     if (message.type == SocketMessage::Type::subscribe) {
-        if (known)
-            co_return self->say(socket_error({.code = ErrorCode::conflict, .message = "this socket follows that request already"},
-                                             message.request_id, message.client_ref));
         self->say(socket_ack((*job)->row, message.client_ref));
-        co_return self->follow(std::move(*job), message);
+        if (known == self->followed_.end()) co_return self->follow(std::move(*job), message);
+        co_return self->follow_from(*known, message);
     }
     if (!is_final((*job)->row.status)) (void)co_await self->services_.jobs->cancel(*job);
     // Who follows the job hears of its end anyway.
-    if (known) co_return;
+    if (known != self->followed_.end()) co_return;
     JobCursor cursor((*job)->row.attempt, (*job)->row.output.sizes.size());
     std::vector<std::string> out;
     SocketEvents events((*job)->row.id, message.client_ref, false, 0, out);
@@ -192,17 +191,22 @@ asio::awaitable<void> SocketSession::find(std::shared_ptr<SocketSession> self, S
 }
 
 void SocketSession::follow(std::shared_ptr<Job> job, const SocketMessage& message) {
-    const auto attempt = job->row.attempt;
-    auto& followed = followed_.emplace_back(Followed{.job = job, .client_ref = message.client_ref, .tokens = message.stream,
-                                                     .cancel_on_close = message.cancel_on_close});
-    if (message.after >= 0) {
-        followed.cursor = JobCursor(attempt, static_cast<std::size_t>(message.after) + 1);
-        followed.attempt = attempt;
-    }
+    auto& followed = followed_.emplace_back(Followed{.job = job, .cancel_on_close = message.cancel_on_close});
     followed.watcher = job->watchers.insert(job->watchers.end(), [this, &followed] {
         followed.news = true;
         to_write_.ring();
     });
+    follow_from(followed, message);
+}
+
+// Also what this socket submitted without `stream`, or follows already: from now on its text is told from there.
+void SocketSession::follow_from(Followed& followed, const SocketMessage& message) {
+    const auto attempt = followed.job->row.attempt;
+    if (!message.client_ref.empty()) followed.client_ref = message.client_ref;
+    followed.tokens = message.stream;
+    followed.attempt = message.after >= 0 ? attempt : 0;
+    followed.cursor = message.after >= 0 ? JobCursor(attempt, static_cast<std::size_t>(message.after) + 1) : JobCursor();
+    followed.news = true;
     to_write_.ring();
 }
 

@@ -53,6 +53,11 @@ Result<SocketMessage> read_socket_message(const JsonReader& message) {
     return read;
 }
 
+std::string readable_client_ref(const JsonReader& message) {
+    auto ref = message["client_ref"].string();
+    return ref && *ref && (*ref)->size() <= max_client_ref_bytes ? std::move(**ref) : std::string();
+}
+
 std::string socket_error(const Error& error, std::string_view request_id, std::string_view client_ref) {
     return message_of_type("error", request_id, client_ref) + R"(,"error":)" + error_object(error) + "}";
 }

@@ -24,6 +24,8 @@ struct SocketMessage {
     std::int64_t after = -1;        // subscribe: the last chunk that is known; -1: none
 };
 [[nodiscard]] Result<SocketMessage> read_socket_message(const JsonReader& message);
+// The client_ref, as far as there is one that can be read, of a message in which something else is wrong.
+[[nodiscard]] std::string readable_client_ref(const JsonReader& message);
 
 // Of a request, or about a message that could not be read (no request_id then).
 [[nodiscard]] std::string socket_error(const Error& error, std::string_view request_id, std::string_view client_ref);

@@ -145,7 +145,7 @@ asio::awaitable<Result<std::vector<std::vector<float>>>> DocumentService::embed_
 asio::awaitable<Result<DocumentRow>> DocumentService::add(GivenDocument given, OnLeave on_leave) {
     const auto& limits = parts_.limits;
     if (given.bytes.size() > limits.document_bytes)
-        co_return fail(ErrorCode::too_large, "a document may have at most " + std::to_string(limits.document_bytes) + " bytes");
+        co_return fail_field(ErrorCode::too_large, given.field, "a document may have at most " + std::to_string(limits.document_bytes) + " bytes");
     if (adding_ >= limits.adding) co_return no_place(ErrorCode::overloaded, "too many documents are being added");
     if (const auto own = adding_of_.find(given.tenant); own != adding_of_.end() && own->second >= limits.adding_of_tenant)
         co_return no_place(ErrorCode::rate_limited, "too many of your documents are being added");
@@ -157,6 +157,7 @@ asio::awaitable<Result<DocumentRow>> DocumentService::add(GivenDocument given, O
     if (!*alive) co_return going_down();
     auto prepared = co_await on_thread<PreparedDocument>(
         parts_.io, workers_.get_executor(), [type = given.type, bytes = std::move(given.bytes), limits] { return prepare_document(type, bytes, limits); });
+    if (!prepared && prepared.error().code != ErrorCode::internal) prepared.error().field = given.field;
     if (!prepared) co_return std::unexpected(std::move(prepared).error());
     if (!*alive) co_return going_down();
 

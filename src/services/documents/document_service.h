@@ -28,6 +28,7 @@ struct GivenDocument {
     std::string name{};           // empty: the document's own title, if it has one
     DocumentType type = DocumentType::plain;
     std::string bytes{};
+    std::string field{};          // of the request, where they stand: errors about them name it
     std::string metadata = "{}";  // JSON object of strings
 };
 

@@ -22,8 +22,13 @@ struct DocumentText {
 
 Result<DocumentText> text_of(DocumentType type, std::string_view bytes, const DocumentLimits& limits) {
     switch (type) {
-        case DocumentType::plain: return DocumentText{.text = std::string(bytes)};
-        case DocumentType::markdown: return DocumentText{.text = std::string(bytes), .kind = TextKind::markdown};
+        case DocumentType::plain:
+        case DocumentType::markdown: {
+            const auto kind = type == DocumentType::markdown ? TextKind::markdown : TextKind::plain;
+            auto text = valid_utf8(std::string(bytes));
+            if (text != bytes) return fail(ErrorCode::invalid_request, "the text is not valid UTF-8");
+            return DocumentText{.text = std::move(text), .kind = kind};
+        }
         case DocumentType::html: {
             const bool utf8 = valid_utf8(std::string(bytes)) == bytes;
             WEFT_TRY(auto page, html_text(bytes, utf8, limits.html));

@@ -30,7 +30,7 @@ std::string job_error_code(const Error& error) {
             return error.field == "documents" ? "documents_not_found" : "model_not_found";
         case ErrorCode::context_overflow: return "context_length_exceeded";
         case ErrorCode::timeout: return "deadline_exceeded";
-        default: return std::string(name_of(error.code));
+        default: return std::string(stage_error_code(error));
     }
 }
 

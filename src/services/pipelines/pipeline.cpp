@@ -78,7 +78,8 @@ Result<PipelineAnswer> post_process(PipelineAnswer answer, const PostOptions& op
     }
     if (options.json && answer.tool_calls.empty())
         if (auto parsed = jinja::Value::from_json(answer.text); !parsed)
-            return fail(ErrorCode::invalid_request, "the answer is no valid JSON: " + std::move(parsed).error().message);
+            return fail_field(ErrorCode::invalid_request, "", "the answer is no valid JSON: " + std::move(parsed).error().message,
+                              ErrorReason::malformed_json);
     return answer;
 }
 
@@ -114,6 +115,10 @@ Result<T> noted(Result<T> outcome, Stage stage, StageGate::Visit& visit, Pipelin
 
 std::string_view name_of(Stage stage) { return stage_names[static_cast<std::size_t>(stage)]; }
 
+std::string_view stage_error_code(const Error& error) {
+    return error.reason == ErrorReason::malformed_json ? "invalid_json" : name_of(error.code);
+}
+
 Result<void> check_pipeline(const PipelineOptions& options) {
     WEFT_CHECK(template_of(options).transform([](const auto&) {}));
     if (options.post && options.post->redact) WEFT_CHECK(Redactor::make(*options.post->redact).transform([](const auto&) {}));
@@ -128,7 +133,7 @@ void PipelineRecord::add(Stage stage, double seconds, const Error* error) {
     constexpr double ms_per_second = 1000;
     // Each stage once: of a job that was put back, the last try counts.
     std::erase_if(entries_, [stage](const Entry& entry) { return entry.stage >= stage; });
-    entries_.push_back({.stage = stage, .milliseconds = seconds * ms_per_second, .error = error ? std::string(name_of(error->code)) : ""});
+    entries_.push_back({.stage = stage, .milliseconds = seconds * ms_per_second, .error = error ? std::string(stage_error_code(*error)) : ""});
     failed_stage_ = error ? std::string(name_of(stage)) : "";
 }
 

@@ -23,6 +23,8 @@ namespace weft {
 enum class Stage : std::uint8_t { retrieve, assemble, infer, post, deliver };
 inline constexpr std::array all_stages{Stage::retrieve, Stage::assemble, Stage::infer, Stage::post, Stage::deliver};
 [[nodiscard]] std::string_view name_of(Stage stage);
+// The code of what went wrong in a stage, as clients and metrics know it.
+[[nodiscard]] std::string_view stage_error_code(const Error& error);
 
 inline constexpr std::size_t max_assembled_bytes = 4 << 20;
 
