@@ -91,7 +91,7 @@ struct JobsConfig {
     std::chrono::nanoseconds ttl{std::chrono::hours{24}};
     std::chrono::nanoseconds session_ttl{std::chrono::hours{24}};
     std::uint32_t queue = 100'000;
-    std::uint32_t queue_per_key = 100'000;
+    std::uint32_t queue_per_key = 50'000;
     ByteSize queue_bytes{1ULL << 30};
     std::uint32_t queue_tokens = 256'000'000;
     std::uint32_t rate_per_key = 0;

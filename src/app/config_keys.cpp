@@ -109,7 +109,7 @@ const std::vector<ConfigKey>& all_keys() {
          [](Config& c) { return &c.jobs.session_ttl; }},
         {"jobs.queue", "Jobs that wait; one more is answered 503.",
          [](Config& c) { return &c.jobs.queue; }, 1, 10'000'000},
-        {"jobs.queue_per_key", "Jobs of one API key that wait; one more is answered 429.",
+        {"jobs.queue_per_key", "Jobs of one API key that wait, at most half of jobs.queue; one more is answered 429.",
          [](Config& c) { return &c.jobs.queue_per_key; }, 1, 10'000'000},
         {"jobs.queue_bytes", "Size of the requests of all jobs that wait; one more is answered 503.",
          [](Config& c) { return &c.jobs.queue_bytes; }, 1 << 20, 1LL << 40},
