@@ -242,6 +242,7 @@ def crash_run(n_jobs, n_rounds, seed, clients=6):
         threads = [threading.Thread(target=client, args=(i,)) for i in range(clients)]
         for thread in threads:
             thread.start()
+        stack.callback(stop.set)  # whatever goes wrong
         for _ in range(n_rounds):
             killed, paused, _ = random.sample(nodes, 3)
             time.sleep(random.uniform(0.5, 1.5))

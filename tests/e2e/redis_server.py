@@ -1,5 +1,5 @@
 """A redis-server for a test, that keeps what it acknowledges, and servers that share it."""
-import itertools, shutil, signal, socket, subprocess, tempfile
+import contextlib, itertools, random, shutil, signal, socket, subprocess, tempfile
 
 from jobs_crash_test import DurableServer
 from server import Server, wait_until
@@ -8,9 +8,12 @@ INSTALLED = shutil.which("redis-server") is not None
 
 
 def free_port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
+    """Below those that the system gives to connections: one of them would keep a server from its port."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as free, contextlib.suppress(OSError):
+            free.bind(("127.0.0.1", port))
+            return port
 
 
 class RedisServer:

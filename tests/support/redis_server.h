@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
+#include <random>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -88,14 +89,17 @@ class RedisServer {
     [[nodiscard]] std::uint16_t port() const { return port_; }
 
   private:
+    // Below those that the system gives to connections: one of them would keep the server from its port.
     static std::uint16_t free_port() {
-        const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        sockaddr_in address{.sin_family = AF_INET, .sin_port = 0, .sin_addr = {htonl(INADDR_LOOPBACK)}, .sin_zero = {}};
-        socklen_t size = sizeof address;
-        ::bind(socket, reinterpret_cast<sockaddr*>(&address), size);
-        ::getsockname(socket, reinterpret_cast<sockaddr*>(&address), &size);
-        ::close(socket);
-        return ntohs(address.sin_port);
+        std::random_device random;
+        for (;;) {
+            const auto port = static_cast<std::uint16_t>(20'000 + random() % 12'000);
+            const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+            sockaddr_in address{.sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}, .sin_zero = {}};
+            const bool is_free = ::bind(socket, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+            ::close(socket);
+            if (is_free) return port;
+        }
     }
 
     TemporaryFolder folder_;
