@@ -58,7 +58,7 @@ Result<std::unique_ptr<IntegrityCheck>> check_file(const fs::path& file, std::ch
     if (!fs::exists(file, error) || fs::file_size(file, error) == 0) return nullptr;
     WEFT_TRY(auto check, IntegrityCheck::begin(file));
     // Before anything is changed, if it can be.
-    if (check->wait(patience) == IntegrityCheck::Outcome::damaged) return damaged(check->damage());
+    if (patience.count() > 0 && check->wait(patience) == IntegrityCheck::Outcome::damaged) return damaged(check->damage());
     return check;
 }
 

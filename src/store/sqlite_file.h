@@ -25,7 +25,7 @@ class SqliteFile {
     struct Limits {
         std::uint64_t max_bytes = 0;                 // of the file; 0: as the disk allows
         std::uint64_t reserved_bytes = 16ULL << 20;  // of that and of the disk, for work that was accepted already
-        std::chrono::milliseconds check_patience{250};  // for the check of the whole file before it is in use
+        std::chrono::milliseconds check_patience{250};  // for the check of the whole file before it is in use; 0: none
     };
     // Makes folder and file as needed and brings the schema up to date. Errors, with the reason in detail: overloaded when
     // another process has it, internal when it is damaged or of a newer version. The whole file is checked at every
