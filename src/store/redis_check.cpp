@@ -44,9 +44,10 @@ Result<void> check_redis_info(std::string_view info) {
     if (major < oldest_redis)
         return fail(ErrorCode::internal, "the Redis server of jobs.store is version '" + std::string(version) + "' and must be " +
                                              std::to_string(oldest_redis) + " or newer");
-    if (const auto mode = info_value(info, "redis_mode"); !mode.empty() && mode != "standalone")
-        return fail(ErrorCode::internal, "the Redis server of jobs.store runs in mode '" + std::string(mode) +
-                                             "' (cluster-enabled) and must be a single server, which may have replicas");
+    for (const auto name : {"redis_mode", "server_mode"})  // the latter is Valkey's
+        if (const auto mode = info_value(info, name); !mode.empty() && mode != "standalone")
+            return fail(ErrorCode::internal, "the Redis server of jobs.store runs in mode '" + std::string(mode) +
+                                                 "' (cluster-enabled) and must be a single server, which may have replicas");
     if (const auto role = info_value(info, "role"); role != "master")
         return fail(ErrorCode::internal, "the Redis server of jobs.store has the role '" + std::string(role) + "' (replicaof) and must be the primary");
     if (const auto policy = info_value(info, "maxmemory_policy"); policy != "noeviction")
@@ -70,6 +71,12 @@ Result<void> check_redis_settings(const RedisValue& settings) {
     for (const auto& rule : rules)
         if (const auto value = setting(settings, rule.name); value != rule.right) return wrong_setting(rule.name, value, rule.right, rule.why);
     return {};
+}
+
+Result<void> check_redis_tells(std::string_view info) {
+    if (info_value(info, "server_name") != "valkey") return {};
+    return unfit("its user may not use CONFIG GET, and Valkey does not tell otherwise whether its setting appendfsync is 'always'; let the user "
+                 "read the configuration (ACL: +config|get)");
 }
 
 Result<void> check_redis_sync(int synced_probes) {

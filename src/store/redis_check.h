@@ -21,7 +21,10 @@ inline constexpr std::string_view redis_settings[] = {"maxmemory-policy", "appen
 // ... and its answer, name after value after name.
 [[nodiscard]] Result<void> check_redis_settings(const RedisValue& settings);
 
-// Without the right to use CONFIG: each write was followed by WAITAOF 1 0 with a patience far below a second. A server
+// Without the right to use CONFIG: whether a test write tells. Valkey's WAITAOF answers at once with appendfsync everysec, too.
+[[nodiscard]] Result<void> check_redis_tells(std::string_view info);
+
+// Where it does: each write was followed by WAITAOF 1 0 with a patience far below a second. A server
 // that syncs once a second cannot have synced twice in a row by then.
 inline constexpr int redis_sync_probes = 3;
 inline constexpr int redis_sync_patience_ms = 100;

@@ -241,6 +241,7 @@ class RedisLink::Connection : public std::enable_shared_from_this<Connection> {
         if (!is_refused(settings.error())) co_return std::unexpected(settings.error());
         log_warn("redis_settings_not_told", {{"detail", settings.error().detail},
                                              {"hint", "what INFO and a test write tell is looked at; see that no-appendfsync-on-rewrite is 'no'"}});
+        if (auto tells = check_redis_tells(info->text); !tells) co_return tells;
         int synced = 0;
         for (int probe = 0; probe < redis_sync_probes; ++probe) {
             const auto written = co_await ask({"SET", "{weft-jobs}:probe", std::to_string(probe)});

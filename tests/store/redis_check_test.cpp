@@ -28,6 +28,10 @@ RedisValue settings(std::vector<std::string> words) {
 TEST_CASE("a server is taken whose INFO says that it keeps what it has acknowledged, and refused by the setting that does not") {
     CHECK(check_redis_info(good_info));
     CHECK(check_redis_info(with("redis_version:8.0.6", "redis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:8.0.1")));
+    CHECK(check_redis_tells(good_info));
+    const auto valkey = with("redis_version:8.0.6", "redis_version:7.2.4\r\nserver_name:valkey\r\nserver_mode:cluster");
+    CHECK(check_redis_tells(valkey).error().message.contains("+config|get"));
+    CHECK(check_redis_info(valkey).error().message.contains("cluster-enabled"));
     const auto refusal = [](std::string_view line, std::string_view instead) { return check_redis_info(with(line, instead)).error().message; };
     CHECK(refusal("redis_version:8.0.6", "redis_version:6.2.14").contains("version '6.2.14' and must be 7"));
     CHECK(refusal("redis_mode:standalone", "redis_mode:cluster").contains("cluster-enabled"));
