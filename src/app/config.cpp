@@ -83,24 +83,27 @@ void bind_command_line(const ConfigSources& sources, LoadedConfig& loaded) {
     for (const auto& folder : sources.folders) loaded.config.models_dir.push_back(fs::absolute(folder).string());
 }
 
+// Of values that are right each by itself.
+void add_conflict(LoadedConfig& loaded, std::string key, std::string message) {
+    loaded.problems.push_back({std::move(key), std::move(message), "all sources together"});
+}
+
 // The value is not repeated: it may hold a password.
 void check_job_store(LoadedConfig& loaded) {
     const auto& jobs = loaded.config.jobs;
-    const auto add = [&loaded](const char* key, std::string message) { loaded.problems.push_back({key, std::move(message), "all sources together"}); };
-    if (jobs.lease < shortest_lease || jobs.lease > longest_lease) add("jobs.lease", "must be a time from 2s to 10m");
+    if (jobs.lease < shortest_lease || jobs.lease > longest_lease) add_conflict(loaded, "jobs.lease", "must be a time from 2s to 10m");
     if (jobs.store == "sqlite") return;
-    if (const auto address = parse_redis_address(jobs.store); !address) add("jobs.store", "must be sqlite, or " + address.error().message);
+    if (const auto address = parse_redis_address(jobs.store); !address) add_conflict(loaded, "jobs.store", "must be sqlite, or " + address.error().message);
 }
 
 // Better now than at the end of the first job.
 void check_callbacks(LoadedConfig& loaded) {
     const CallbackRule rule{.hosts = loaded.config.jobs.callback_hosts, .secret = loaded.config.jobs.callback_secret};
-    const auto add = [&loaded](std::string key, std::string message) { loaded.problems.push_back({std::move(key), std::move(message), "all sources together"}); };
-    if (!rule.hosts.empty() && rule.secret.empty()) return add("jobs.callback_secret", "must be set when there are jobs.callback_hosts: callbacks are signed");
+    if (!rule.hosts.empty() && rule.secret.empty()) return add_conflict(loaded, "jobs.callback_secret", "must be set when there are jobs.callback_hosts: callbacks are signed");
     for (const auto& [name, pipeline] : loaded.config.pipelines) {
         if (pipeline.deliver.callback.empty()) continue;
         if (auto refusal = callback_refusal(rule, pipeline.deliver.callback, "deliver.callback"); !refusal.empty())
-            add("pipelines." + name + ".deliver.callback", std::move(refusal));
+            add_conflict(loaded, "pipelines." + name + ".deliver.callback", std::move(refusal));
     }
 }
 
@@ -109,8 +112,7 @@ void check_retrieval(LoadedConfig& loaded) {
     if (loaded.config.jobs.store == "sqlite") return;
     for (const auto& [name, pipeline] : loaded.config.pipelines)
         if (pipeline.retrieve)
-            loaded.problems.push_back({"pipelines." + name + ".retrieve", "needs documents, which servers that share their jobs (jobs.store) do not have",
-                                       "all sources together"});
+            add_conflict(loaded, "pipelines." + name + ".retrieve", "needs documents, which servers that share their jobs (jobs.store) do not have");
 }
 
 double kv_bytes_per_value(const std::string& type) {
@@ -160,12 +162,12 @@ LoadedConfig load_config(const ConfigSources& sources) {
     bind_command_line(sources, loaded);
     const auto& defaults = loaded.config.defaults;
     if (!defaults.flash_attention && defaults.kv_cache_type != "f16")
-        loaded.problems.push_back({"defaults.kv_cache_type", "'" + defaults.kv_cache_type + "' needs flash attention, which defaults.flash_attention switches off", "all sources together"});
+        add_conflict(loaded, "defaults.kv_cache_type", "'" + defaults.kv_cache_type + "' needs flash attention, which defaults.flash_attention switches off");
     check_job_store(loaded);
     check_callbacks(loaded);
     check_retrieval(loaded);
     if (const auto& documents = loaded.config.documents; documents.passage_overlap * 2 >= documents.passage_bytes)
-        loaded.problems.push_back({"documents.passage_overlap", "must be less than half of documents.passage_bytes", "all sources together"});
+        add_conflict(loaded, "documents.passage_overlap", "must be less than half of documents.passage_bytes");
     if (loaded.config.models_dir.empty()) loaded.config.models_dir.push_back((loaded.home / "models").string());
     // What ./dev serves beside what its user configured.
     if (const auto demo = value_of(sources.environment, demo_models_variable); !demo.empty() && !std::ranges::contains(loaded.config.models_dir, demo))

@@ -52,6 +52,8 @@ Result<void> check_redis_info(std::string_view info) {
         return fail(ErrorCode::internal, "the Redis server of jobs.store has the role '" + std::string(role) + "' (replicaof) and must be the primary");
     if (const auto policy = info_value(info, "maxmemory_policy"); policy != "noeviction")
         return wrong_setting("maxmemory-policy", policy, "noeviction", why_policy);
+    if (info_value(info, "loading") == "1")  // meanwhile it says that it has no append-only file
+        return std::unexpected(Error{.code = ErrorCode::overloaded, .message = "the job store cannot be reached", .detail = "it reads its file still"});
     if (info_value(info, "aof_enabled") != "1") return wrong_setting("appendonly", "no", "yes", why_file);
     return {};
 }

@@ -14,6 +14,7 @@ namespace weft {
 inline constexpr int oldest_redis = 7;
 
 // The answer to INFO: a server that is new enough, the primary, no cluster, with an append-only file and without eviction.
+// ErrorCode::overloaded: it reads its file still, ask again.
 [[nodiscard]] Result<void> check_redis_info(std::string_view info);
 
 // The names that CONFIG GET is asked for ...

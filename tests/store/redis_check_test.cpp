@@ -41,6 +41,12 @@ TEST_CASE("a server is taken whose INFO says that it keeps what it has acknowled
     CHECK_FALSE(check_redis_info(""));
 }
 
+TEST_CASE("a server that reads its file still is asked again, whatever it says of that file meanwhile") {
+    auto info = with("loading:0", "loading:1");
+    info.replace(info.find("aof_enabled:1"), 13, "aof_enabled:0");
+    CHECK(check_redis_info(info).error().code == ErrorCode::overloaded);
+}
+
 TEST_CASE("each setting is named with its value and what it must be") {
     const std::vector<std::string> good{"maxmemory-policy", "noeviction", "appendonly", "yes", "appendfsync", "always", "no-appendfsync-on-rewrite", "no"};
     CHECK(check_redis_settings(settings(good)));
