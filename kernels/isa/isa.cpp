@@ -7,6 +7,7 @@
 namespace weft::kernels {
 namespace {
 
+#ifdef WEFT_HAS_AMX
 // What AVX-512 VNNI has, and tiles for many columns.
 bool amx_and_avx512_run_here() { return avx512vnni.runs_here() && amx_runs_here(); }
 const Isa* amx() {
@@ -18,11 +19,26 @@ const Isa* amx() {
                          .tiles = &amx_tiles};
     return &isa;
 }
+#endif
 
 const std::vector<const Isa*>& usable() {
     static const std::vector<const Isa*> found = [] {
         std::vector<const Isa*> isas;
-        for (const Isa* isa : {amx(), &avx512vnni, &avxvnni, &avx2})
+        const Isa* const compiled[] = {
+#ifdef WEFT_HAS_AMX
+            amx(),
+#endif
+#ifdef WEFT_HAS_AVX512VNNI
+            &avx512vnni,
+#endif
+#ifdef WEFT_HAS_AVXVNNI
+            &avxvnni,
+#endif
+#ifdef WEFT_HAS_AVX2
+            &avx2,
+#endif
+        };
+        for (const Isa* isa : compiled)
             if (isa->runs_here()) isas.push_back(isa);
         return isas;
     }();

@@ -201,10 +201,9 @@ class Gateway {
             .model = [this](const std::string& name) { return facts_about(name); }});
     }
 
-    // Nothing about one that is not there.
     ModelFacts facts_about(const std::string& name) {
         const auto model = registry_.find(name);
-        if (!model) return {};
+        if (!model) return {.known = false};
         const auto configured = (*model)->context_tokens > 0 ? (*model)->context_tokens : options_.residency.context_tokens;
         const auto trained = (*model)->trained_context;
         return {.digest = (*model)->digest, .context_tokens = trained > 0 ? std::min(configured, trained) : configured};
@@ -229,9 +228,10 @@ class Gateway {
         return std::make_unique<RedisJobStore>(io_.get_executor(), RedisJobStore::Options{
             .address = *options_.jobs_redis, .node = node_name(), .lease = options_.jobs_lease, .waiting = options_.jobs.waiting,
             .waiting_bytes = options_.jobs.waiting_bytes, .waiting_tokens = options_.jobs.waiting_tokens,
-            .waiting_of_tenant = std::min(options_.jobs.waiting_of_tenant, share_of_tenant(options_.jobs.waiting)),
+            .waiting_of_tenant = options_.jobs.most_waiting_of_tenant(),
             .waiting_bytes_of_tenant = share_of_tenant(options_.jobs.waiting_bytes),
-            .waiting_tokens_of_tenant = share_of_tenant(options_.jobs.waiting_tokens), .running_of_tenant = options_.jobs.running_of_tenant});
+            .waiting_tokens_of_tenant = share_of_tenant(options_.jobs.waiting_tokens), .running_of_tenant = options_.jobs.running_of_tenant,
+            .submissions_per_second = options_.jobs.submissions_per_second, .submissions_at_once = options_.jobs.submissions_at_once});
     }
 
     void open_responses() {

@@ -136,8 +136,9 @@ class JobStore {
     virtual void load_request(std::int64_t number, Done<std::string> done) = 0;
     // Finished jobs whose callback is due by then. Nodes that share a store do not get the same one for a while.
     virtual void due_callbacks(std::int64_t now_ms, std::size_t limit, Done<std::vector<JobRow>> done) = 0;
-    // Of this process's predecessor, oldest first; none where nodes take over each other's. Before anything else is asked.
-    [[nodiscard]] virtual Result<std::vector<JobRow>> unfinished() = 0;
+    // Hands over what this process's predecessor left, oldest first, and says how many; none where nodes take over each
+    // other's. Before anything else is asked; take() asks nothing.
+    [[nodiscard]] virtual Result<std::size_t> take_up(const std::function<void(JobRow)>& take) = 0;
     // What an unfinished job said before the process ended.
     [[nodiscard]] virtual Result<ChunkedText> kept_text(JobMark mark) = 0;
 

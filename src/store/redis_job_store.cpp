@@ -89,6 +89,9 @@ Result<AddedJob> added_from(const RedisValue& value) {
     if (kind == "added") return AddedJob{.number = value.at(1).integer(), .waits = value.at(2).integer() == 1,
                                               .queue_position = static_cast<std::size_t>(value.at(3).integer())};
     if (kind == "key") return AddedJob{.existing_id = value.at(1).text, .same_body = value.at(2).integer() == 1};
+    if (kind == "too_fast")
+        return std::unexpected(Error{.code = ErrorCode::rate_limited, .message = "you submit more jobs a second than you may",
+                                     .retry_after_s = static_cast<int>((value.at(1).integer() + 999) / 1000)});
     const bool of_tenant = kind == "tenant_full";
     return std::unexpected(Error{.code = of_tenant ? ErrorCode::rate_limited : ErrorCode::overloaded,
                                  .message = of_tenant ? "too many of your jobs are waiting already" : "too many jobs are waiting",
@@ -135,6 +138,7 @@ void RedisJobStore::add(NewJob job, Done<AddedJob> done) {
     call.add(int{!row.callback_url.empty()}).add(static_cast<int>(row.callback_state)).add(std::move(row.request)).add(packed_row(row));
     call.add(std::move(job.idempotency_key)).add(std::move(job.body_hash)).add(job.key_expires_ms);
     call.add(options_.waiting_bytes_of_tenant).add(options_.waiting_tokens_of_tenant);
+    call.add(std::to_string(options_.submissions_per_second)).add(std::to_string(options_.submissions_at_once));
     link_.call(std::move(call).words(), reading<AddedJob>(std::move(done), added_from));
 }
 

@@ -33,6 +33,8 @@ class RedisJobStore final : public JobStore, public SharedJobs {
         std::size_t waiting_bytes_of_tenant = 1ULL << 29;     // beyond the first one
         std::int64_t waiting_tokens_of_tenant = 128'000'000;  // likewise
         std::size_t running_of_tenant = 0;  // 0: all that run
+        double submissions_per_second = 0;  // of one tenant; 0: as fast as it likes
+        double submissions_at_once = 1000;  // ... after a pause
     };
 
     static constexpr std::chrono::milliseconds callback_pause{60'000};  // until another node tries what one was given
@@ -58,7 +60,7 @@ class RedisJobStore final : public JobStore, public SharedJobs {
     void find_key(KeyQuery query, Done<std::optional<AddedJob>> done) override;
     void load_request(std::int64_t number, Done<std::string> done) override;
     void due_callbacks(std::int64_t now_ms, std::size_t limit, Done<std::vector<JobRow>> done) override;
-    [[nodiscard]] Result<std::vector<JobRow>> unfinished() override { return {}; }
+    [[nodiscard]] Result<std::size_t> take_up(const std::function<void(JobRow)>&) override { return 0; }
     [[nodiscard]] Result<ChunkedText> kept_text(JobMark) override { return {}; }
 
     void add_session(SessionRow session, Done<void> done) override;

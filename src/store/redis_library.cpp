@@ -16,6 +16,7 @@ namespace {
 //   waiting          counts: jobs, bytes, tokens; T, bytes:T, tokens:T  of a tenant    running  T -> how many have a lease
 //   expiring         finished jobs, by the end of their time
 //   callbacks        finished jobs, by when their callback is due
+//   rates                                    tenant, by when all that it submitted lies within what it may submit a second
 //   keys, keys_by    tenant and idempotency key -> "expires hash id"; by the end of their time
 //   sessions         tenant and id -> number; session:S hash (row, lifetime, expires, open: its jobs that are not finished),
 //                    turns:S list, sessions_by by the end of their time
@@ -211,9 +212,22 @@ local function open()
     return 'OK'
 end
 
+-- How many milliseconds too early the next one comes; 0: it comes now, and is counted.
+local function too_fast(tenant, a_second, at_once)
+    if a_second <= 0 then return 0 end
+    local now, step = clock(), 1000 / a_second
+    redis.call('ZREMRANGEBYSCORE', P .. 'rates', '-inf', now)
+    local even = tonumber(redis.call('ZSCORE', P .. 'rates', tenant) or now)
+    local early = even - now - step * (at_once - 1)
+    if early > 0 then return math.ceil(early) end
+    redis.call('ZADD', P .. 'rates', string.format('%.3f', even + step), tenant)
+    return 0
+end
+
 -- max_jobs max_bytes max_of_tenant lease node max_tokens max_running tokens | id tenant session in_session priority rank status attempt created deadline expires
 -- callback callback_state request row | key hash key_expires
 -- max_bytes_of_tenant max_tokens_of_tenant, both beyond a first job
+-- a_second at_once: how fast a tenant may come, 0: as it likes
 local function add(_, a)
     local id, tenant, created, status, attempt = a[9], a[10], tonumber(a[17]), tonumber(a[15]), tonumber(a[16])
     local field = a[24] ~= '' and tenant .. '\n' .. a[24]
@@ -240,6 +254,8 @@ local function add(_, a)
         if tonumber(w[1] or '0') >= tonumber(a[1]) or tonumber(w[2] or '0') + bytes > tonumber(a[2]) or
            tonumber(w[4] or '0') + tonumber(a[8]) > tonumber(a[6]) then return {'full'} end
     end
+    local wait = too_fast(tenant, tonumber(a[29] or '0'), tonumber(a[30] or '1'))
+    if wait > 0 then return {'too_fast', wait} end
     if not tn then
         tn = tostring(redis.call('INCR', P .. 'seq'))
         redis.call('HSET', P .. 'tenants', tenant, tn)

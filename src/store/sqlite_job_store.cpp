@@ -353,9 +353,13 @@ void SqliteJobStore::due_callbacks(std::int64_t now_ms, std::size_t limit, Done<
     }, std::move(done));
 }
 
-Result<std::vector<JobRow>> SqliteJobStore::unfinished() {
+Result<std::size_t> SqliteJobStore::take_up(const std::function<void(JobRow)>& take) {
     WEFT_TRY(auto query, file_.database_at_start().prepare(select("WHERE status < 2 ORDER BY number")));
-    return read_rows(query);
+    for (std::size_t taken = 0;; ++taken) {
+        WEFT_TRY(const bool more, query.step());
+        if (!more) return taken;
+        take(read_row(query));
+    }
 }
 
 Result<ChunkedText> SqliteJobStore::kept_text(JobMark mark) {

@@ -26,7 +26,7 @@ class SqliteJobStore final : public JobStore {
     void find_key(KeyQuery query, Done<std::optional<AddedJob>> done) override;
     void load_request(std::int64_t number, Done<std::string> done) override;
     void due_callbacks(std::int64_t now_ms, std::size_t limit, Done<std::vector<JobRow>> done) override;
-    [[nodiscard]] Result<std::vector<JobRow>> unfinished() override;
+    [[nodiscard]] Result<std::size_t> take_up(const std::function<void(JobRow)>& take) override;
     [[nodiscard]] Result<ChunkedText> kept_text(JobMark mark) override;
 
     void add_session(SessionRow session, Done<void> done) override;

@@ -122,7 +122,7 @@ class MissingModels(unittest.TestCase):
             for key, model in [("jobs.model", "later"), ("documents.embedding_model", "words"), ("pipelines.other.infer.model", "absent")]:
                 self.assertRegex(server.log_text(), rf"configured_model_missing.*{key}.*{model}")
             self.assertNotIn("pipelines.own", server.log_text())
-            for fields in ({}, {"pipeline": "other"}):
+            for fields in ({}, {"pipeline": "other"}, {"session_id": "no conversation"}):
                 status, body = submit(server, **fields)
                 self.assertEqual((status, body["error"]["code"], body["error"]["field"]), (404, "model_not_found", "model"), fields)
             self.assertEqual(result(server, accepted(server, pipeline="own"))["model"], "weft-demo")

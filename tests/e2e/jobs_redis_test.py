@@ -89,6 +89,16 @@ class Nodes(unittest.TestCase):
             self.assertEqual({result(b, body["request_id"], key="mine")["status"] for status, body in answers if status == 202}, {"completed"})
             self.assertEqual(submit(a, **LONG, key="other")[0], 202)
 
+    def test_the_rate_of_a_key_holds_for_all_nodes_together(self):
+        rate = ("--set", "jobs.rate_per_key=1", "--set", "jobs.burst_per_key=4")
+        with RedisServer() as redis, Node(redis, *rate) as a, Node(redis, *rate) as b:
+            with concurrent.futures.ThreadPoolExecutor(16) as pool:
+                answers = list(pool.map(lambda node: node.request("POST", "/api/v1/infer", {"prompt": "Hello!"}), (a, b) * 20))
+            refused = [(json.loads(text)["error"]["code"], headers["retry-after"]) for status, headers, text in answers if status == 429]
+            self.assertEqual(set(refused), {("rate_limited", "1")})
+            self.assertLess(len(answers) - len(refused), 20)
+            self.assertEqual(submit(a, key="other", **GREEDY)[0], 202)
+
     def test_the_end_of_a_job_is_told_by_one_node_only(self):
         receiver = Receiver(500)
         self.addCleanup(receiver.close)

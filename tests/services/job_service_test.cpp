@@ -127,7 +127,7 @@ class JobStage {
                 return plan;
             },
             .unix_ms = [this] { return now_ms; }, .limits = limits, .pipelines = &pipelines,
-            .model = [this](const std::string& name) { return ModelFacts{.digest = digest + name, .context_tokens = 4096}; }});
+            .model = [this](const std::string& name) { return ModelFacts{.known = name != "none", .digest = digest + name, .context_tokens = 4096}; }});
         REQUIRE(jobs->recover());
     }
     void close() {
@@ -287,6 +287,13 @@ TEST_CASE("a deadline that passed while the process was away ends the job with w
     const auto late = stage.wait(stage.jobs->find("", id)).value();
     CHECK(stage.end_of(late).error_code == "deadline_exceeded");
     CHECK(late->row.output.text == "so far");
+}
+
+TEST_CASE("a job whose model turns out to be none is refused, whoever named it") {
+    JobStage stage;
+    const auto error = stage.wait(stage.jobs->submit({.model = "none", .names_model = false, .session_id = "no conversation"})).error();
+    CHECK(error.code == ErrorCode::not_found);
+    CHECK(error.field == "model");
 }
 
 TEST_CASE("bounds are kept: by tenant, by count") {

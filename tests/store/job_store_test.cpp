@@ -71,7 +71,7 @@ TEST_CASE("a store of the first version is brought up to date with what is in it
         REQUIRE(old.execute("INSERT INTO turns VALUES(1, 0, 'user', 'Hello', 'z')"));
     }
     scene.reopen();
-    REQUIRE(scene.store->unfinished()->size() == 1);
+    REQUIRE(scene.taken_up().size() == 1);
     const SessionTurn answer{.role = "assistant", .content = "", .message = R"({"role":"assistant"})"};
     CHECK(scene.finish({7, 1}, {.output = {"x", {1}}, .thinking = "Hm.", .tool_calls = "[]", .session_id = "s", .turns = {answer}}) == true);
     CHECK(scene.find("a")->thinking == "Hm.");
@@ -118,7 +118,7 @@ TEST_CASE("what was unfinished when the process ended is told at the next start,
     scene.add(job_named("c")).value();
     scene.finish({done, 0}, {}).value();
     scene.reopen();
-    const auto rows = scene.store->unfinished().value();
+    const auto rows = scene.taken_up();
     REQUIRE(rows.size() == 2);
     CHECK(rows[0].id == "a");
     CHECK(rows[1].id == "c");
@@ -343,7 +343,7 @@ STORE_TEST_CASE("random sequences of operations leave what a model of the store 
         }
         std::set<std::string> unfinished;
         scene.reopen();
-        for (const auto& row : scene.jobs().unfinished().value()) unfinished.insert(row.id);
+        for (const auto& row : scene.taken_up()) unfinished.insert(row.id);
         const bool tells_unfinished = !scene.jobs().shared();
         for (const auto& [id, job] : known) {
             const auto row = scene.find(id);

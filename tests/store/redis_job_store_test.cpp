@@ -216,6 +216,20 @@ TEST_CASE("one tenant's jobs leave room for others, and a single large one may w
     CHECK(nodes.b.add(sized("2", 1, 1)));
 }
 
+TEST_CASE("how fast a tenant may submit holds for all nodes together, and what was refused is not counted") {
+    Nodes nodes(shared_redis(), {.submissions_per_second = 0.01, .submissions_at_once = 3});
+    CHECK(nodes.a.add(job_named("1")));
+    CHECK(nodes.b.add(job_named("2")));
+    CHECK(nodes.a.add(job_named("3")));
+    for (auto* node : {&nodes.a, &nodes.b}) {
+        const auto refused = node->add(job_named("4")).error();
+        CHECK(refused.code == ErrorCode::rate_limited);
+        CHECK(refused.retry_after_s > 50);
+        CHECK(refused.retry_after_s <= 100);
+    }
+    CHECK(nodes.b.add(job_named("5", "u")));
+}
+
 TEST_CASE("places of jobs that wait are told, of those that their conversation holds up, too") {
     Nodes nodes(shared_redis(), {});
     add_session(nodes.a, "c");

@@ -48,7 +48,7 @@ TEST_CASE("the log of commits does not grow for ever, and what was moved out of 
     CHECK(std::filesystem::file_size(scene.folder.path() / "jobs.db-wal") < (24U << 20U));
     CHECK(std::filesystem::file_size(scene.folder.path() / "jobs.db") > (32U << 20U));
     scene.reopen();
-    CHECK(scene.store->unfinished().value().size() == jobs);
+    CHECK(scene.taken_up().size() == jobs);
 }
 
 TEST_CASE("a store that was closed is one file, with no log beside it") {
@@ -177,7 +177,7 @@ TEST_CASE("a full store refuses new jobs, lets accepted ones end, and takes new 
     }
     CHECK(scene.add(big(numbers.size())));
     scene.reopen();
-    CHECK(scene.store->unfinished()->size() == 1);
+    CHECK(scene.taken_up().size() == 1);
     CHECK(scene.find("job-0")->output.text == "done");
 }
 

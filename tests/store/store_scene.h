@@ -47,6 +47,12 @@ class JobScene {
         return get<FoundJob>([&](auto done) { jobs().find(id, done); });
     }
     std::optional<JobRow> find(const std::string& id) { return look_up(id).value().row; }
+    // What another process left to this one.
+    std::vector<JobRow> taken_up() {
+        std::vector<JobRow> rows;
+        const auto taken = jobs().take_up([&rows](JobRow row) { rows.push_back(std::move(row)); });
+        return taken.value() == rows.size() ? rows : std::vector<JobRow>{};
+    }
     // What an unfinished job has said so far.
     virtual ChunkedText kept(const std::string& id, JobMark mark) = 0;
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -35,6 +36,8 @@ struct JobLimits {
     std::size_t expire_at_once = 1000;           // jobs, in one step of the store
     std::chrono::milliseconds share_every{1000};         // with a shared store: how often it is asked, beside when there is news
     unsigned engine_failures = 3;                // runs of one job that an engine's death may cost
+
+    [[nodiscard]] constexpr std::size_t most_waiting_of_tenant() const;
 };
 
 // What of a bound on all that waits one tenant may take: half, so that none shuts out the others.
@@ -42,6 +45,8 @@ template <typename T>
 [[nodiscard]] constexpr T share_of_tenant(T bound) {
     return bound - bound / 2;
 }
+
+constexpr std::size_t JobLimits::most_waiting_of_tenant() const { return std::min(waiting_of_tenant, share_of_tenant(waiting)); }
 
 // Estimates of one job go no further, where the context window of its model is not known.
 inline constexpr std::int64_t most_estimated_tokens = 1 << 20;

@@ -49,22 +49,22 @@ JobService::~JobService() {
 // ---- what an earlier process left ---------------------------------------------------------------------------------------
 
 Result<void> JobService::recover() {
-    WEFT_TRY(auto rows, parts_.store.unfinished());
     const auto now = parts_.unix_ms();
-    for (auto& row : rows) {
+    std::vector<JobPtr> late;
+    WEFT_TRY(const auto taken, parts_.store.take_up([this, now, &late](JobRow row) {
         auto job = std::make_shared<Job>(std::move(row));
         live_[job->row.id] = job;
-        if (job->row.deadline_ms != 0 && job->row.deadline_ms <= now) {
-            WEFT_TRY(job->row.output, parts_.store.kept_text({.number = job->row.number, .attempt = job->row.attempt}));
-            end_early(job, JobStatus::failed, "deadline_exceeded", "the deadline passed while the server was away");
-            continue;
-        }
+        if (job->row.deadline_ms != 0 && job->row.deadline_ms <= now) return late.push_back(std::move(job));
         job->row.status = JobStatus::pending;
         job->row.started_ms = 0;
         watch_deadline(job);
         queue_.add(std::move(job));
+    }));
+    for (const auto& job : late) {
+        WEFT_TRY(job->row.output, parts_.store.kept_text({.number = job->row.number, .attempt = job->row.attempt}));
+        end_early(job, JobStatus::failed, "deadline_exceeded", "the deadline passed while the server was away");
     }
-    if (!rows.empty()) log_info("jobs_taken_up", {{"unfinished", rows.size()}});
+    if (taken > 0) log_info("jobs_taken_up", {{"unfinished", taken}});
     expire_later(parts_.limits.expire_every);
     send_callbacks_later(std::chrono::milliseconds{0});
     if (shared_) share();
@@ -76,10 +76,10 @@ Result<void> JobService::recover() {
 
 Result<void> JobService::begin_submission(const JobRequest& request) {
     if (draining_) return fail(ErrorCode::shutting_down, "the server is shutting down");
+    if (shared_) return {};  // the store bounds what comes to all nodes
     const auto wait_ms = rate_.take(request.tenant, parts_.unix_ms());
     if (wait_ms == 0) return {};
-    const auto most = std::to_string(static_cast<std::int64_t>(parts_.limits.submissions_per_second));
-    return busy(ErrorCode::rate_limited, "you submit more jobs than " + most + " a second", wait_ms);
+    return busy(ErrorCode::rate_limited, "you submit more jobs a second than you may", wait_ms);
 }
 
 // Waiting would not help.
@@ -107,7 +107,7 @@ Result<void> JobService::check_queue(const JobRow& row) const {
     const auto& limits = parts_.limits;
     const auto one = JobQueue::load_of(row);
     const auto own = queue_.load_of(row.tenant);
-    if (own.jobs >= std::min(limits.waiting_of_tenant, share_of_tenant(limits.waiting)) ||
+    if (own.jobs >= limits.most_waiting_of_tenant() ||
         (own.jobs > 0 && (own.bytes + one.bytes > share_of_tenant(limits.waiting_bytes) ||
                           own.tokens + one.tokens > share_of_tenant(limits.waiting_tokens))))
         return busy(ErrorCode::rate_limited, "too many of your jobs are waiting already");
@@ -121,10 +121,13 @@ Result<void> JobService::check_queue(const JobRow& row) const {
 std::string JobService::key_of_model(const std::string& name) const { return " " + name + " " + parts_.model(name).digest; }
 
 // Once it is certain which one it is.
-void JobService::settle_model(JobRequest& request) const {
-    const auto context = parts_.model(request.model).context_tokens;
+Result<void> JobService::settle_model(JobRequest& request) const {
+    const auto facts = parts_.model(request.model);
+    if (!facts.known) return fail_field(ErrorCode::not_found, "model", "the server has no model \"" + request.model + "\"");
+    const auto context = facts.context_tokens;
     request.tokens = std::min(request.tokens, context > 0 ? context : most_estimated_tokens);
     if (!request.request_key.empty()) request.request_key += key_of_model(request.model);
+    return {};
 }
 
 // Conversations that unfinished jobs go on with do not expire.
@@ -230,7 +233,7 @@ asio::awaitable<Result<NewJob>> JobService::prepare(JobRequest request) {
     const auto conversation = co_await go_on_with_session(request);
     if (!conversation) co_return std::unexpected(conversation.error());
     if (auto settled = settle_pipeline(request); !settled) co_return std::unexpected(std::move(settled).error());
-    settle_model(request);
+    if (auto settled = settle_model(request); !settled) co_return std::unexpected(std::move(settled).error());
     if (auto fits = check_size(request); !fits) co_return std::unexpected(std::move(fits).error());
     NewJob added{.idempotency_key = request.idempotency_key, .body_hash = request.body_hash};
     added.row = new_row(request, *conversation);

@@ -51,6 +51,7 @@ struct JobRequest {
 
 // What the service has to know of a model.
 struct ModelFacts {
+    bool known = true;                // the server has it
     std::string digest{};             // changes when its file does
     std::int64_t context_tokens = 0;  // 0: not known
 };
@@ -141,7 +142,7 @@ class JobService {
     [[nodiscard]] Result<void> check_size(const JobRequest& request) const;
     [[nodiscard]] Result<void> check_room(const JobRow& row) const;
     [[nodiscard]] Result<void> check_queue(const JobRow& row) const;
-    void settle_model(JobRequest& request) const;
+    Result<void> settle_model(JobRequest& request) const;
     [[nodiscard]] std::string key_of_model(const std::string& name) const;
     [[nodiscard]] bool has_cached_answer(JobRow& row);
     [[nodiscard]] bool is_over(const SessionRow& session) const;
