@@ -5,16 +5,11 @@
 #include <charconv>
 #include <cmath>
 
+#include "base/ascii.h"
 #include "registry/keep_alive.h"
 
 namespace weft {
 namespace {
-
-std::string lower(std::string_view text) {
-    std::string out(text);
-    std::ranges::transform(out, out.begin(), [](unsigned char c) { return std::tolower(c); });
-    return out;
-}
 
 std::optional<double> number_from(std::string_view text) {
     double value = 0;
@@ -44,7 +39,7 @@ std::optional<std::string> config_text(const ConfigNode& value) {
 std::optional<bool> config_flag(const ConfigNode& value) {
     if (const auto* flag = std::get_if<bool>(&value.data)) return *flag;
     const auto* text = text_of(value);
-    const std::string word = text ? lower(*text) : "";
+    const std::string word = text ? lower_case(*text) : "";
     if (word == "true" || word == "on" || word == "yes" || word == "1") return true;
     if (word == "false" || word == "off" || word == "no" || word == "0") return false;
     return std::nullopt;
@@ -74,7 +69,7 @@ std::optional<std::uint64_t> config_bytes(const ConfigNode& value) {
             {{"kib", 1024.0}, {"mib", 1048576.0}, {"gib", 1073741824.0}, {"tib", 1099511627776.0}, {"kb", 1e3}, {"mb", 1e6},
              {"gb", 1e9}, {"tb", 1e12}, {"k", 1024.0}, {"m", 1048576.0}, {"g", 1073741824.0}, {"t", 1099511627776.0},
              {"bytes", 1.0}, {"b", 1.0}}};
-        const std::string word = lower(*text);
+        const std::string word = lower_case(*text);
         for (const auto& [suffix, scale] : units) {
             if (!word.ends_with(suffix)) continue;
             number = number_from(trimmed(std::string_view(word).substr(0, word.size() - suffix.size())));

@@ -2,6 +2,8 @@
 
 #include <charconv>
 
+#include "base/utf8.h"
+
 namespace weft::gotemplate {
 namespace {
 
@@ -132,24 +134,6 @@ std::expected<Number, std::string> read_number(std::string_view source) {
     if (result.ec != std::errc{} || result.ptr != last) return Fault("bad number syntax");
     if (!real) number.real = static_cast<double>(number.integer);
     return number;
-}
-
-void append_utf8(std::string& out, char32_t c) {
-    if (c < 0x80) {
-        out += static_cast<char>(c);
-    } else if (c < 0x800) {
-        out += static_cast<char>(0xC0 | (c >> 6U));
-        out += static_cast<char>(0x80 | (c & 0x3FU));
-    } else if (c < 0x10000) {
-        out += static_cast<char>(0xE0 | (c >> 12U));
-        out += static_cast<char>(0x80 | ((c >> 6U) & 0x3FU));
-        out += static_cast<char>(0x80 | (c & 0x3FU));
-    } else {
-        out += static_cast<char>(0xF0 | (c >> 18U));
-        out += static_cast<char>(0x80 | ((c >> 12U) & 0x3FU));
-        out += static_cast<char>(0x80 | ((c >> 6U) & 0x3FU));
-        out += static_cast<char>(0x80 | (c & 0x3FU));
-    }
 }
 
 }  // namespace weft::gotemplate

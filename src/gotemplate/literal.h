@@ -28,6 +28,4 @@ struct Number {
 // 12, -0x1F, 0b1, 1_000, 1.5e3 at the front of `source`.
 [[nodiscard]] std::expected<Number, std::string> read_number(std::string_view source);
 
-void append_utf8(std::string& out, char32_t code_point);
-
 }  // namespace weft::gotemplate

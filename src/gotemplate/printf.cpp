@@ -1,7 +1,8 @@
 #include <algorithm>
 
-#include "gotemplate/function.h"
 #include "base/formatted.h"
+#include "base/utf8.h"
+#include "gotemplate/function.h"
 #include "gotemplate/literal.h"
 
 namespace weft::gotemplate {

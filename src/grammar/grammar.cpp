@@ -4,6 +4,7 @@
 #include <optional>
 #include <unordered_map>
 
+#include "base/utf8.h"
 #include "grammar/gbnf_builder.h"
 #include "grammar/grammar_check.h"
 
@@ -15,22 +16,6 @@ bool is_name_char(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
 }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
-void append_utf8(std::string& out, char32_t c) {
-    const auto byte = [&](char32_t value) { out += static_cast<char>(static_cast<unsigned char>(value)); };
-    if (c < 0x80) return byte(c);
-    if (c < 0x800) {
-        byte(0xC0 | (c >> 6U));
-    } else if (c < 0x10000) {
-        byte(0xE0 | (c >> 12U));
-        byte(0x80 | ((c >> 6U) & 0x3FU));
-    } else {
-        byte(0xF0 | (c >> 18U));
-        byte(0x80 | ((c >> 12U) & 0x3FU));
-        byte(0x80 | ((c >> 6U) & 0x3FU));
-    }
-    byte(0x80 | (c & 0x3FU));
-}
 
 }  // namespace
 

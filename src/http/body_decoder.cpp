@@ -6,10 +6,10 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <cctype>
 #include <memory>
 #include <utility>
 
+#include "base/ascii.h"
 #include "base/assert.h"
 
 namespace weft::http {
@@ -25,9 +25,7 @@ constexpr int gzip_only = 16 + MAX_WBITS;
 enum class Encoding { identity, gzip, unknown };
 
 Encoding encoding_of(std::string_view text) {
-    const auto is = [&](std::string_view name) {
-        return std::ranges::equal(text, name, [](unsigned char a, unsigned char b) { return std::tolower(a) == b; });
-    };
+    const auto is = [&](std::string_view name) { return equal_ignoring_case(text, name); };
     if (is("") || is("identity")) return Encoding::identity;
     if (is("gzip") || is("x-gzip")) return Encoding::gzip;
     return Encoding::unknown;

@@ -3,7 +3,7 @@
 #include <ranges>
 #include <string>
 
-#include "http/header_names.h"
+#include "base/ascii.h"
 #include "http/middleware.h"
 
 namespace weft::http {

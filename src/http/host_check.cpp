@@ -10,7 +10,7 @@
 #include <optional>
 #include <ranges>
 
-#include "http/header_names.h"
+#include "base/ascii.h"
 #include "http/middleware.h"
 
 namespace weft::http {

@@ -8,7 +8,7 @@
 #include <string>
 #include <utility>
 
-#include "http/header_names.h"
+#include "base/ascii.h"
 #include "http/request_target.h"
 
 namespace weft::http {

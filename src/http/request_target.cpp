@@ -1,10 +1,11 @@
 #include "http/request_target.h"
 
 #include <algorithm>
-#include <cctype>
 #include <cstdint>
 #include <optional>
 #include <utility>
+
+#include "base/ascii.h"
 
 namespace weft::http {
 namespace {
@@ -75,12 +76,6 @@ std::optional<std::string> normalise(std::string_view path) {
     }
     if (normal.empty()) normal = "/";
     return normal;
-}
-
-bool starts_with_ignoring_case(std::string_view text, std::string_view prefix) {
-    return text.size() >= prefix.size() && std::ranges::equal(text.substr(0, prefix.size()), prefix, [](char a, char b) {
-               return std::tolower(static_cast<unsigned char>(a)) == b;
-           });
 }
 
 // Takes "http://authority" off the front of an absolute-form target.

@@ -4,7 +4,7 @@
 #include <array>
 #include <charconv>
 
-#include "http/header_names.h"
+#include "base/ascii.h"
 
 namespace weft::http {
 namespace {

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <unordered_map>
 
+#include "base/ascii.h"
 #include "base/log.h"
 #include "registry/gguf.h"
 #include "registry/gguf_check.h"
@@ -33,9 +34,7 @@ bool same(const std::vector<ModelCatalog::Mark>& marks) {
 }
 
 bool is_gguf(const fs::path& path) {
-    std::string extension = path.extension().string();
-    std::ranges::transform(extension, extension.begin(), [](unsigned char c) { return std::tolower(c); });
-    return extension == ".gguf";
+    return equal_ignoring_case(path.extension().string(), ".gguf");
 }
 
 // ---- one scan -------------------------------------------------------------------------------------------------------

@@ -2,17 +2,12 @@
 
 #include <algorithm>
 
+#include "base/ascii.h"
+
 namespace weft {
 namespace {
 
 bool is_alphanumeric(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); }
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
-std::string lower_case(std::string_view text) {
-    std::string out(text);
-    std::ranges::transform(out, out.begin(), lower);
-    return out;
-}
 
 bool valid_part(std::string_view part, std::string_view punctuation, std::size_t max_bytes) {
     if (part.empty() || part.size() > max_bytes) return false;
@@ -36,7 +31,7 @@ std::string_view without_scheme(std::string_view text) {
 
 std::string_view without_local_suffix(std::string_view text) {
     constexpr std::string_view suffix = ":local";
-    if (text.size() <= suffix.size() || lower_case(text.substr(text.size() - suffix.size())) != suffix) return text;
+    if (text.size() <= suffix.size() || !equal_ignoring_case(text.substr(text.size() - suffix.size()), suffix)) return text;
     return text.substr(0, text.size() - suffix.size());
 }
 

@@ -9,7 +9,7 @@
 #include "api/jobs/job_request.h"
 #include "api/json_text.h"
 #include "api/request_fields.h"
-#include "http/header_names.h"
+#include "base/ascii.h"
 #include "http/request_target.h"
 
 namespace weft::api::jobs {
@@ -26,7 +26,7 @@ std::string name_rule() { return "must have at most " + std::to_string(max_docum
 
 // Of a Content-Type, in lower case; empty: it names none.
 std::string charset_of(std::string_view content_type) {
-    const auto lower = http::lower_case(content_type);
+    const auto lower = lower_case(content_type);
     constexpr std::string_view key = "charset=";
     const auto at = lower.find(key);
     if (at == std::string::npos) return {};
@@ -59,7 +59,7 @@ Result<std::string> read_content(const JsonReader& body, DocumentType type) {
 
 // JSON, or what clients that think no further about it call a body.
 bool may_be_json(std::string_view content_type) {
-    auto name = http::lower_case(content_type.substr(0, content_type.find(';')));
+    auto name = lower_case(content_type.substr(0, content_type.find(';')));
     std::erase(name, ' ');
     return name.empty() || name.ends_with("json") || name == "application/x-www-form-urlencoded";
 }

@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <bit>
 #include <charconv>
 
@@ -8,6 +7,7 @@
 #include "api/openai/handlers.h"
 #include "api/openai/request_fields.h"
 #include "api/reply_waiter.h"
+#include "base/ascii.h"
 
 namespace weft::api::openai {
 namespace asio = boost::asio;
@@ -77,11 +77,10 @@ Result<std::vector<Input>> read_inputs(const JsonReader& input) {
 }
 
 Result<bool> read_base64(const JsonReader& format) {
-    WEFT_TRY(auto name, format.string());
-    if (!name) return false;
-    std::ranges::transform(*name, name->begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    if (*name != "float" && *name != "base64") return format.invalid("must be float or base64");
-    return *name == "base64";
+    WEFT_TRY(const auto name, format.string());
+    const bool base64 = name && equal_ignoring_case(*name, "base64");
+    if (name && !base64 && !equal_ignoring_case(*name, "float")) return format.invalid("must be float or base64");
+    return base64;
 }
 
 Result<EmbeddingCall> read_embedding_call(const JsonReader& body) {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <optional>
 
+#include "base/ascii.h"
+
 namespace weft::api::openai {
 namespace {
 
@@ -10,19 +12,13 @@ constexpr std::size_t max_boundary_bytes = 70;  // RFC 2046, section 5.1.1
 
 std::unexpected<Error> broken_form(std::string message) { return fail(ErrorCode::invalid_request, std::move(message)); }
 
-char lower_case_of(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
-
-bool starts_with_word(std::string_view text, std::string_view word) {
-    return text.size() >= word.size() && std::ranges::equal(text.substr(0, word.size()), word, {}, lower_case_of);
-}
-
 // A parameter of a header: name="value" or name=value.
 std::optional<std::string> header_parameter(std::string_view header, std::string_view name) {
     for (auto at = header.find(';'); at != header.npos; at = header.find(';', at)) {
         ++at;
         while (at < header.size() && header[at] == ' ') ++at;
         const auto rest = header.substr(at);
-        if (!starts_with_word(rest, name) || rest.size() <= name.size() || rest[name.size()] != '=') continue;
+        if (!starts_with_ignoring_case(rest, name) || rest.size() <= name.size() || rest[name.size()] != '=') continue;
         std::string value;
         auto text = rest.substr(name.size() + 1);
         if (!text.starts_with('"')) return std::string(text.substr(0, text.find_first_of("; ")));
@@ -40,7 +36,7 @@ Result<FormPart> read_form_part(std::string_view head, std::string_view content)
         const auto end = std::min(head.find("\r\n"), head.size());
         const auto line = head.substr(0, end);
         head.remove_prefix(std::min(end + 2, head.size()));
-        if (!starts_with_word(line, "content-disposition:")) continue;
+        if (!starts_with_ignoring_case(line, "content-disposition:")) continue;
         auto name = header_parameter(line, "name");
         if (!name) break;
         return FormPart{.name = std::move(*name), .filename = header_parameter(line, "filename").value_or(""), .content = content};
@@ -52,7 +48,7 @@ Result<FormPart> read_form_part(std::string_view head, std::string_view content)
 
 Result<std::vector<FormPart>> read_form(std::string_view content_type, std::string_view body) {
     const auto boundary = header_parameter(content_type, "boundary");
-    if (!starts_with_word(content_type, "multipart/form-data") || !boundary || boundary->empty() || boundary->size() > max_boundary_bytes)
+    if (!starts_with_ignoring_case(content_type, "multipart/form-data") || !boundary || boundary->empty() || boundary->size() > max_boundary_bytes)
         return broken_form("the body must be multipart/form-data with a boundary");
     const std::string delimiter = "\r\n--" + *boundary;
     std::vector<FormPart> parts;

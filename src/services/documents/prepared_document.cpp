@@ -1,8 +1,8 @@
 #include "services/documents/prepared_document.h"
 
 #include <algorithm>
-#include <cctype>
 
+#include "base/ascii.h"
 #include "extract/pdf_text.h"
 #include "registry/utf8.h"
 #include "store/search_words.h"
@@ -50,9 +50,8 @@ void blank_out_controls(std::string& text) {
 }  // namespace
 
 std::optional<DocumentType> document_type(std::string_view content_type) {
-    std::string name(content_type.substr(0, content_type.find(';')));
+    std::string name = lower_case(content_type.substr(0, content_type.find(';')));
     while (name.ends_with(' ')) name.pop_back();
-    std::ranges::transform(name, name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
     const auto* found = std::ranges::find(types, name, &std::pair<std::string_view, DocumentType>::first);
     return found == std::end(types) ? std::nullopt : std::optional(found->second);
 }

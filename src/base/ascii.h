@@ -4,9 +4,9 @@
 #include <string>
 #include <string_view>
 
-namespace weft::http {
+// Letters of ASCII only, whatever the locale: names of headers, schemes, types and options.
+namespace weft {
 
-// ASCII only, whatever the locale.
 [[nodiscard]] constexpr char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 [[nodiscard]] inline std::string lower_case(std::string_view text) {
@@ -15,9 +15,12 @@ namespace weft::http {
     return result;
 }
 
-// Header names and origins are compared so.
 [[nodiscard]] constexpr bool equal_ignoring_case(std::string_view a, std::string_view b) {
     return std::ranges::equal(a, b, {}, lower, lower);
 }
 
-}  // namespace weft::http
+[[nodiscard]] constexpr bool starts_with_ignoring_case(std::string_view text, std::string_view prefix) {
+    return equal_ignoring_case(text.substr(0, prefix.size()), prefix);
+}
+
+}  // namespace weft
