@@ -15,7 +15,7 @@ std::string rfc3339(std::chrono::system_clock::time_point time) {
     using namespace std::chrono;
     const auto day = floor<days>(time);
     const year_month_day date(day);
-    const hh_mm_ss<nanoseconds> clock(time - day);
+    const hh_mm_ss<std::chrono::nanoseconds> clock(time - day);
     std::string out;
     out.reserve(30);
     append_digits(out, static_cast<std::uint64_t>(static_cast<int>(date.year())), 4);

@@ -22,7 +22,7 @@ void append_list(std::string& out, const Items& items, Append append) {
     out += ']';
 }
 
-void append_alternative(std::string& out, const TokenAlternative& token) {
+void append_native_alternative(std::string& out, const TokenAlternative& token) {
     out += R"("id":)" + std::to_string(token.token) + R"(,"token":)";
     append_json_string(out, token.bytes);
     out += R"(,"bytes":)";
@@ -33,11 +33,11 @@ void append_alternative(std::string& out, const TokenAlternative& token) {
 
 void append_probability(std::string& out, const TokenLogprob& entry) {
     out += '{';
-    append_alternative(out, entry.chosen);
+    append_native_alternative(out, entry.chosen);
     out += R"(,"top_logprobs":)";
     append_list(out, entry.top, [&out](const TokenAlternative& token) {
         out += '{';
-        append_alternative(out, token);
+        append_native_alternative(out, token);
         out += '}';
     });
     out += '}';
