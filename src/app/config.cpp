@@ -21,6 +21,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::chrono::seconds shortest_lease{2};
+constexpr std::chrono::seconds shortest_ttl{1};
 constexpr std::chrono::minutes longest_lease{10};
 
 constexpr std::string_view file_names[] = {"weft.yaml", "weft.yml", "weft.toml", "weft.json"};
@@ -91,6 +92,8 @@ void add_conflict(LoadedConfig& loaded, std::string key, std::string message) {
 // The value is not repeated: it may hold a password.
 void check_job_store(LoadedConfig& loaded) {
     const auto& jobs = loaded.config.jobs;
+    for (const auto& [key, time] : {std::pair("jobs.ttl", jobs.ttl), std::pair("jobs.session_ttl", jobs.session_ttl)})
+        if (time < shortest_ttl) add_conflict(loaded, key, "must be at least 1s");
     if (jobs.lease < shortest_lease || jobs.lease > longest_lease) add_conflict(loaded, "jobs.lease", "must be a time from 2s to 10m");
     if (jobs.store == "sqlite") return;
     if (const auto address = parse_redis_address(jobs.store); !address) add_conflict(loaded, "jobs.store", "must be sqlite, or " + address.error().message);
@@ -183,6 +186,8 @@ ModelSources model_sources(const Config& config) {
 
 std::vector<std::pair<std::string, std::string>> named_models(const Config& config) {
     std::vector<std::pair<std::string, std::string>> named{{"jobs.model", config.jobs.model}, {"documents.embedding_model", config.documents.embedding_model}};
+    for (const auto& model : config.models)
+        if (model.path.empty()) named.emplace_back("models." + model.name, model.name);
     for (const auto& [name, pipeline] : config.pipelines) named.emplace_back("pipelines." + name + ".infer.model", pipeline.infer.model);
     std::erase_if(named, [](const auto& one) { return one.second.empty(); });
     return named;

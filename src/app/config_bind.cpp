@@ -112,9 +112,8 @@ class Binder {
             model.path = resolved_path(*file, folder_);
         } else if (const auto* object = std::get_if<ConfigNode::object_t>(&value.data)) {
             for (const auto& [key, inner] : *object) bind_model_key(path, key, inner, model);
-            if (model.path.empty()) return problem(path, "needs a path");
         } else {
-            return problem(path, "must be a file's path, or a group of keys with a path");
+            return problem(path, "must be a file's path, or a group of keys");
         }
         if (known == config_.models.end()) config_.models.push_back(std::move(model));
         else *known = std::move(model);

@@ -99,7 +99,10 @@ class Gateway {
             }
         }
         server_.set_middleware(request_checks(bound->loopback, options_.extra_hosts, options_.extra_origins));
-        if (!options_.port_file.empty()) std::ofstream(options_.port_file) << bound->port << '\n';
+        if (!options_.port_file.empty() && !(std::ofstream(options_.port_file) << bound->port << std::endl)) {
+            log_error("port_file_not_written", {{"file", options_.port_file}});
+            return 1;
+        }
         log_info("listening", {{"address", bound->address}, {"port", bound->port},
                                {"models", registry_.list().size()}});
         warn_of_missing_models();

@@ -12,11 +12,6 @@
 
 namespace weft {
 namespace asio = boost::asio;
-namespace {
-
-constexpr std::size_t sender_threads = 4;
-
-}  // namespace
 
 std::string hmac_sha256_hex(const std::string& secret, const std::string& text) {
     std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
@@ -33,7 +28,7 @@ std::string hmac_sha256_hex(const std::string& secret, const std::string& text) 
 }
 
 JobCallbacks::JobCallbacks(asio::any_io_executor io, CallbackRule rule, JobObject job_object)
-    : io_(std::move(io)), rule_(std::move(rule)), job_object_(std::move(job_object)), senders_(sender_threads) {}
+    : io_(std::move(io)), rule_(std::move(rule)), job_object_(std::move(job_object)), senders_(callbacks_at_once) {}
 
 std::string JobCallbacks::refusal(const std::string& url) const { return callback_refusal(rule_, url, "callback_url"); }
 

@@ -174,6 +174,8 @@ int serve(const cli::ServeOptions& options) {
     if (options.projector) sources.projector = *options.projector;
     const auto loaded = load_config(sources);
     for (const auto& problem : loaded.problems) std::fprintf(stderr, "weft: %s\n", problem.text().c_str());
+    if (!loaded.problems.empty())
+        for (const auto& warning : loaded.warnings) std::fprintf(stderr, "weft: warning: %s\n", warning.text().c_str());
     if (!loaded.problems.empty() || misses_models(loaded.config, options.models.size())) return exit_usage;
     if (options.check) return report_check(loaded);
 

@@ -48,25 +48,36 @@ class Scan {
     }
 
     ModelCatalog run() {
-        for (const auto& model : sources_.models) add_configured(model);
+        for (const auto& model : sources_.models)
+            if (!model.path.empty()) add_configured(model);
         for (const auto& folder : sources_.folders) add_folder(folder);
+        for (const auto& model : sources_.models)
+            if (model.path.empty()) add_settings(model);
         return std::move(catalog_);
     }
 
   private:
     void add_configured(const ConfiguredModel& model) {
         const std::string name = model.name.empty() ? name_from_file(model.path) : model.name;
-        const auto* entry = add_file(name, model.path);
-        if (!entry || !entry->model) return;
-        auto info = std::make_shared<ModelInfo>(*entry->model);
+        if (auto* entry = add_file(name, model.path)) configure(*entry, model);
+    }
+
+    void add_settings(const ConfiguredModel& model) {
+        const auto name = ModelName::parse(model.name);
+        const auto entry = name ? catalog_.entries.find(name->key()) : catalog_.entries.end();
+        if (entry != catalog_.entries.end()) configure(entry->second, model);
+    }
+
+    void configure(ModelCatalog::Entry& entry, const ConfiguredModel& model) {
+        if (!entry.model) return;
+        auto info = std::make_shared<ModelInfo>(*entry.model);
         info->system = model.system;
         info->parameters_text = model.parameters_text;
         info->context_tokens = model.context_tokens;
         info->keep_alive = model.keep_alive;
-        auto& made = catalog_.entries.at(entry->key);
-        add_adapters(made, std::move(info), model.adapters);
-        add_draft(made, model.draft);
-        if (made.model) add_projector(made, std::make_shared<ModelInfo>(*made.model), model.projector);
+        add_adapters(entry, std::move(info), model.adapters);
+        add_draft(entry, model.draft);
+        if (entry.model) add_projector(entry, std::make_shared<ModelInfo>(*entry.model), model.projector);
     }
 
     // One that cannot be used makes its model one that cannot be loaded, too: somebody counts on its speed.
@@ -205,7 +216,7 @@ class Scan {
     }
 
     // The entry that was made; nothing when the name is taken or is none.
-    const ModelCatalog::Entry* add_file(const std::string& name, const fs::path& path) {
+    ModelCatalog::Entry* add_file(const std::string& name, const fs::path& path) {
         const auto parsed = ModelName::parse(name);
         if (!parsed) {
             note(path, "model_name_invalid", name);

@@ -17,7 +17,7 @@ namespace weft {
 // A model that somebody named: an entry of the configuration, or `--model FILE`.
 struct ConfiguredModel {
     std::string name;                // empty: from the file's name
-    std::filesystem::path path;
+    std::filesystem::path path;      // empty: what follows is for the model of that name, wherever it comes from
     std::string system{};
     std::vector<std::pair<std::string, std::string>> parameters_text{};  // name, JSON value
     std::vector<ModelAdapter> adapters{};

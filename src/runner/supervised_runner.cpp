@@ -123,7 +123,8 @@ void SupervisedRunner::stop(std::function<void()> ended) {
     gone_reason_ = {.code = ErrorCode::engine_failed, .message = "the model was unloaded"};
     timer_.cancel();
     held_.clear();
-    fail_all(gone_reason_);
+    // A model at work is only ever ended with the server.
+    fail_all({.code = ErrorCode::shutting_down, .message = "the server is shutting down"});
     if (!process_) return asio::post(io_, std::move(ended));
     std::exchange(process_, nullptr)->stop(std::move(ended));
 }

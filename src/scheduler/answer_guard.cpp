@@ -27,15 +27,21 @@ AnswerGuard::AnswerGuard(Rules rules, const Vocabulary& vocabulary) : rules_(std
 
 Result<Token> AnswerGuard::choose(Sampler& sampler, std::span<const float> logits) {
     const bool spent = rules_.thinking_budget && thought_tokens_ >= *rules_.thinking_budget;
-    if (place_ == Place::thinking && spent && closing_left_ == 0) closing_left_ = rules_.closing.size();
+    if (place_ == Place::thinking && spent && closing_left_ == 0) close_thinking();
     if (closing_left_ > 0) return rules_.closing[rules_.closing.size() - closing_left_--];
-    if (!has_grammar()) return sampler.sample(logits);
+    if (!has_grammar()) return closed_with_ ? sampler.sample(logits, *this) : sampler.sample(logits);
     grammar_->begin_step();
     auto token = sampler.sample(logits, *this);
     if (grammar_->exhausted())
         return fail(ErrorCode::invalid_request, "the grammar is too ambiguous: it cannot be followed at this speed");
     if (!token) return fail(ErrorCode::invalid_request, "the grammar leaves no token that the model could go on with");
     return token;
+}
+
+void AnswerGuard::close_thinking() {
+    closing_left_ = rules_.closing.size();
+    const auto is_tag = [this](Token token) { return vocabulary_.bytes_of(token) == rules_.format.thinking_close; };
+    if (const auto tag = std::ranges::find_if(rules_.closing, is_tag); tag != rules_.closing.end()) closed_with_ = *tag;
 }
 
 void AnswerGuard::took(Token token) {
@@ -53,7 +59,7 @@ void AnswerGuard::took(Token token) {
 }
 
 bool AnswerGuard::allows(Token token) {
-    if (place_ == Place::anything) return true;
+    if (place_ == Place::anything) return token != closed_with_;
     const bool ends = vocabulary_.ends_generation(token);
     if (ends && rules_.ignore_end) return !has_grammar();
     if (place_ == Place::answer) return grammar_->allows(token);

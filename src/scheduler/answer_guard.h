@@ -64,6 +64,7 @@ class AnswerGuard final : public TokenFilter {
         std::string for_grammar{};
         bool refused = false;
     };
+    void close_thinking();
     [[nodiscard]] Reading read(std::string_view text) const;
     [[nodiscard]] Reading read_beginning(std::string text) const;
     [[nodiscard]] Reading read_thinking(std::string text) const;
@@ -82,6 +83,8 @@ class AnswerGuard final : public TokenFilter {
     std::size_t gap_bytes_ = 0;
     std::uint32_t thought_tokens_ = 0;
     std::size_t closing_left_ = 0;  // tokens of rules_.closing that are still to come
+    // The closing tag once the budget has closed the block: a model that has not noticed would write it into the answer.
+    std::optional<Token> closed_with_{};
 };
 
 }  // namespace weft

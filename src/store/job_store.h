@@ -1,8 +1,10 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -88,6 +90,22 @@ struct JobQuery {
     std::int64_t now_ms = INT64_MIN;  // jobs whose time is over by then are left out
 };
 
+// How many callbacks may be sent now. One tenant's receiver that does not answer leaves room for those of others.
+struct CallbackRoom {
+    std::size_t callbacks = 0;
+    std::size_t of_tenant = 0;                        // with those under way
+    std::map<std::int64_t, std::string> under_way{};  // whose, by the number of the job
+
+    // Whether this one may be sent; if so, it is under way.
+    bool take(std::int64_t number, const std::string& tenant) {
+        if (callbacks == 0 || under_way.contains(number)) return false;
+        if (static_cast<std::size_t>(std::ranges::count(under_way, tenant, &std::pair<const std::int64_t, std::string>::second)) >= of_tenant) return false;
+        under_way.emplace(number, tenant);
+        --callbacks;
+        return true;
+    }
+};
+
 struct KeyQuery {
     std::string tenant;
     std::string key;
@@ -125,7 +143,7 @@ class JobStore {
     virtual void finish(JobMark mark, JobEnd end, Done<bool> done) = 0;
     // A finished job. It is unknown from then on.
     virtual void remove(std::int64_t number, Done<bool> done) = 0;
-    virtual void callback_tried(std::int64_t number, CallbackState state, std::uint32_t tries, std::int64_t next_ms) = 0;
+    virtual void callback_tried(std::int64_t number, CallbackState state, std::uint32_t tries, std::int64_t next_ms, Done<void> done) = 0;
 
     // Rows come without their request.
     virtual void find(std::string id, Done<FoundJob> done) = 0;
@@ -134,8 +152,9 @@ class JobStore {
     // The job that has the idempotency key, as add() would find it.
     virtual void find_key(KeyQuery query, Done<std::optional<AddedJob>> done) = 0;
     virtual void load_request(std::int64_t number, Done<std::string> done) = 0;
-    // Finished jobs whose callback is due by then. Nodes that share a store do not get the same one for a while.
-    virtual void due_callbacks(std::int64_t now_ms, std::size_t limit, Done<std::vector<JobRow>> done) = 0;
+    // Finished jobs whose callback is due by then, the longest due first. Nodes that share a store do not get the same one
+    // for a while.
+    virtual void due_callbacks(std::int64_t now_ms, CallbackRoom room, Done<std::vector<JobRow>> done) = 0;
     // Hands over what this process's predecessor left, oldest first, and says how many; none where nodes take over each
     // other's. Before anything else is asked; take() asks nothing.
     [[nodiscard]] virtual Result<std::size_t> take_up(const std::function<void(JobRow)>& take) = 0;

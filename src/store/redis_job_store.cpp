@@ -16,6 +16,7 @@ constexpr std::int32_t priority_range = 1000;     // either way; what is beyond 
 constexpr std::size_t looked_at_for_claim = 1024;  // jobs in the queue, for those whose conversation is free
 constexpr std::size_t looked_at_for_page = 500;    // jobs of a tenant, in one step
 constexpr std::size_t swept_at_once = 100;
+constexpr std::size_t callbacks_looked_at = 1000;  // in one step, for some whose tenant may have one more
 
 // A call of one of the library's functions.
 class Call {
@@ -172,8 +173,9 @@ void RedisJobStore::remove(std::int64_t number, Done<bool> done) {
     link_.call(std::move(Call("remove").add(number)).words(), reading<bool>(std::move(done), flag_from));
 }
 
-void RedisJobStore::callback_tried(std::int64_t number, CallbackState state, std::uint32_t tries, std::int64_t next_ms) {
-    link_.call(std::move(Call("callback_tried").add(number).add(static_cast<int>(state)).add(tries).add(next_ms)).words(), not_asked);
+void RedisJobStore::callback_tried(std::int64_t number, CallbackState state, std::uint32_t tries, std::int64_t next_ms, Done<void> done) {
+    link_.call(std::move(Call("callback_tried").add(number).add(static_cast<int>(state)).add(tries).add(next_ms)).words(),
+               reading<void>(std::move(done), [](const RedisValue&) -> Result<void> { return {}; }));
 }
 
 void RedisJobStore::find(std::string id, Done<FoundJob> done) { look(std::move(id), 0, 0, std::move(done)); }
@@ -195,8 +197,11 @@ void RedisJobStore::find_key(KeyQuery query, Done<std::optional<AddedJob>> done)
     }));
 }
 
-void RedisJobStore::due_callbacks(std::int64_t now_ms, std::size_t limit, Done<std::vector<JobRow>> done) {
-    link_.call(std::move(Call("due_callbacks").add(now_ms).add(limit).add(callback_pause.count())).words(),
+void RedisJobStore::due_callbacks(std::int64_t now_ms, CallbackRoom room, Done<std::vector<JobRow>> done) {
+    Call call("due_callbacks");
+    call.add(now_ms).add(room.callbacks).add(callback_pause.count()).add(room.of_tenant).add(callbacks_looked_at);
+    for (const auto& [number, tenant] : room.under_way) call.add(tenant);
+    link_.call(std::move(call).words(),
                reading<std::vector<JobRow>>(std::move(done), rows_from));
 }
 

@@ -400,12 +400,18 @@ end
 -- number
 local function load_request(_, a) return redis.call('HGET', of_job(a[1]), 'req') end
 
--- now limit pause
+-- now limit pause of_tenant looks tenants...: whose are under way
 local function due_callbacks(_, a)
-    local rows = {}
-    for i, n in ipairs(redis.call('ZRANGEBYSCORE', P .. 'callbacks', '-inf', a[1], 'LIMIT', 0, a[2])) do
-        redis.call('ZADD', P .. 'callbacks', tonumber(a[1]) + tonumber(a[3]), n)
-        rows[i] = row(n)
+    local rows, of = {}, {}
+    for i = 6, #a do of[a[i]] = (of[a[i]] or 0) + 1 end
+    for _, n in ipairs(redis.call('ZRANGEBYSCORE', P .. 'callbacks', '-inf', a[1], 'LIMIT', 0, a[5] or a[2])) do
+        if #rows >= tonumber(a[2]) then break end
+        local tenant = redis.call('HGET', of_job(n), 'tenant') or ''
+        if (of[tenant] or 0) < tonumber(a[4] or a[2]) then
+            of[tenant] = (of[tenant] or 0) + 1
+            redis.call('ZADD', P .. 'callbacks', tonumber(a[1]) + tonumber(a[3]), n)
+            rows[#rows + 1] = row(n)
+        end
     end
     return rows
 end

@@ -19,13 +19,13 @@ class SqliteJobStore final : public JobStore {
     void keep_text(JobMark mark, std::size_t first_chunk, ChunkedText more, Done<std::size_t> done) override;
     void finish(JobMark mark, JobEnd end, Done<bool> done) override;
     void remove(std::int64_t number, Done<bool> done) override;
-    void callback_tried(std::int64_t number, CallbackState state, std::uint32_t tries, std::int64_t next_ms) override;
+    void callback_tried(std::int64_t number, CallbackState state, std::uint32_t tries, std::int64_t next_ms, Done<void> done) override;
 
     void find(std::string id, Done<FoundJob> done) override;
     void list(JobQuery query, Done<JobPage> done) override;
     void find_key(KeyQuery query, Done<std::optional<AddedJob>> done) override;
     void load_request(std::int64_t number, Done<std::string> done) override;
-    void due_callbacks(std::int64_t now_ms, std::size_t limit, Done<std::vector<JobRow>> done) override;
+    void due_callbacks(std::int64_t now_ms, CallbackRoom room, Done<std::vector<JobRow>> done) override;
     [[nodiscard]] Result<std::size_t> take_up(const std::function<void(JobRow)>& take) override;
     [[nodiscard]] Result<ChunkedText> kept_text(JobMark mark) override;
 

@@ -165,7 +165,6 @@ TEST_CASE("everything that is wrong in a file is reported at once, with its line
         "models.demo.parameters.temprature: unknown parameter, did you mean 'temperature'? (weft.yaml line 16)",
         "models.demo.parameters.top_p: must be a number from 0 to 1 (weft.yaml line 17)",
         "models.demo.pth: unknown key, did you mean 'path'? (weft.yaml line 14)",
-        "models.demo: needs a path (weft.yaml line 13)",
         "models.no/such/good/name: is not a valid model name (weft.yaml line 12)",
         "port: unknown key, did you mean 'server.port'? (weft.yaml line 2)",
         "server.port: must be a whole number from 0 to 65535 (weft.yaml line 4)",
@@ -571,6 +570,14 @@ TEST_CASE("the models that jobs, documents and pipelines are told to use are kno
     Scene scene;
     const auto loaded = scene.load("weft.yaml", "jobs: {model: a}\ndocuments: {embedding_model: b}\npipelines: {p: {infer: {model: c}}, q: {infer: {system: s}}}\n");
     CHECK(named_models(loaded.config) == std::vector<std::pair<std::string, std::string>>{{"jobs.model", "a"}, {"documents.embedding_model", "b"}, {"pipelines.p.infer.model", "c"}});
+}
+
+TEST_CASE("settings of a model without a file are for one that is found elsewhere, and what is kept is kept for a second at least") {
+    Scene scene;
+    const auto loaded = scene.load("weft.yaml", "models: {found: {context: 32}}\njobs: {ttl: 0s, session_ttl: 1s}\n");
+    CHECK(loaded.config.models.front().path.empty());
+    CHECK(named_models(loaded.config).front() == std::pair<std::string, std::string>("models.found", "found"));
+    CHECK(texts(loaded.problems) == Texts{"jobs.ttl: must be at least 1s (all sources together)"});
 }
 
 TEST_CASE("pipelines can be given by WEFT_PIPELINES, and passages must overlap by less than half") {

@@ -84,6 +84,25 @@ TEST_CASE("a configured model has its own name and settings, beside the file's o
     }
 }
 
+TEST_CASE("settings without a file are for the model of that name, wherever it comes from") {
+    Scene scene;
+    scene.put("listed.gguf");
+    TemporaryFolder elsewhere;
+    const auto named = elsewhere.path() / "named.gguf";
+    small_model().write(named);
+    scene.sources.models = {{.name = "", .path = named},
+                            {.name = "Listed", .path = {}, .system = "Be nice.", .parameters_text = {{"top_k", "3"}}},
+                            {.name = "named", .path = {}, .context_tokens = 32},
+                            {.name = "nobody", .path = {}, .system = "?"}};
+    for (int again = 0; again < 2; ++again) {
+        CHECK(scene.names() == Names{"listed:latest", "named:latest"});
+        CHECK((*scene.catalog.find("listed"))->system == "Be nice.");
+        CHECK((*scene.catalog.find("listed"))->parameters_text.size() == 1);
+        CHECK((*scene.catalog.find("named"))->context_tokens == 32);
+    }
+    CHECK(logged.empty());
+}
+
 TEST_CASE("of two files with one name the first source wins, and that is said once") {
     Scene scene;
     TemporaryFolder other;

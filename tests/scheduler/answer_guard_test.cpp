@@ -147,6 +147,7 @@ TEST_CASE_METHOD(Scene, "a spent thinking budget closes the block, with a gramma
     says({"hm", "hm"});
     CHECK(wants({"hm"}) == "</think>");
     CHECK(wants({"hm"}) == "\n\n");
+    CHECK(wants({"</think>", "x"}) == "x");  // it has not noticed
     says({"hm", "x"});
     begin({.format = thinking, .thinking_budget = 0, .closing = closing}, {.gbnf = object, .after_thinking = true});
     says({"<think>"});

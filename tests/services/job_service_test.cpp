@@ -6,6 +6,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <catch2/catch_test_macros.hpp>
+#include <set>
 
 #include "store/sqlite_job_store.h"
 #include "support/fake_runner.h"
@@ -21,10 +22,12 @@ constexpr auto patience = 30s;
 
 struct FakeCallbacks final : CallbackSender {
     std::vector<std::string> sent{};
+    std::vector<std::function<void(bool)>> held{};  // of the receiver that does not answer
     bool delivers = true;
     [[nodiscard]] std::string refusal(const std::string&) const override { return {}; }
     void send(const JobRow& job, std::function<void(bool)> done) override {
         sent.push_back(job.id);
+        if (job.callback_url == "http://silent/") return held.push_back(std::move(done));
         done(delivers);
     }
 };
@@ -291,7 +294,7 @@ TEST_CASE("a deadline that passed while the process was away ends the job with w
 
 TEST_CASE("a job whose model turns out to be none is refused, whoever named it") {
     JobStage stage;
-    const auto error = stage.wait(stage.jobs->submit({.model = "none", .names_model = false, .session_id = "no conversation"})).error();
+    const auto error = stage.wait(stage.jobs->submit({.session_id = "no conversation", .model = "none", .names_model = false})).error();
     CHECK(error.code == ErrorCode::not_found);
     CHECK(error.field == "model");
 }
@@ -380,6 +383,27 @@ TEST_CASE("a callback is tried again later until it is delivered") {
     stage.now_ms += callback_delay_ms(1) + 1;
     stage.until([&] { return stage.callbacks.sent.size() == 2; });
     CHECK(stage.callbacks.sent[1] == job->row.id);
+}
+
+TEST_CASE("a callback that was delivered is not sent again while that is being written") {
+    JobStage stage;
+    std::vector<std::shared_ptr<Job>> jobs;
+    for (int i = 0; i < 40; ++i) jobs.push_back(stage.submit({.tenant = std::to_string(i % 10), .callback_url = "http://somewhere/"}));
+    for (const auto& job : jobs) stage.end_of(job);
+    stage.until([&] { return stage.callbacks.sent.size() >= jobs.size(); });
+    stage.end_of(stage.submit());
+    CHECK(stage.callbacks.sent.size() == jobs.size());
+    CHECK(std::set(stage.callbacks.sent.begin(), stage.callbacks.sent.end()).size() == jobs.size());
+}
+
+TEST_CASE("a receiver that does not answer holds up no other tenant's callbacks") {
+    JobStage stage;
+    for (int i = 0; i < 30; ++i) stage.end_of(stage.submit({.tenant = "patient", .callback_url = "http://silent/"}));
+    const auto job = stage.submit({.tenant = "other", .callback_url = "http://somewhere/"});
+    stage.until([&] { return std::ranges::contains(stage.callbacks.sent, job->row.id); });
+    CHECK(stage.callbacks.held.size() == callbacks_of_tenant);
+    for (std::size_t i = 0; i < callbacks_of_tenant; ++i) std::exchange(stage.callbacks.held[i], nullptr)(false);
+    stage.until([&] { return stage.callbacks.held.size() == 2 * callbacks_of_tenant; });  // the next ones
 }
 
 TEST_CASE("the answer cache gives an equal request its answer at once, within its tenant") {

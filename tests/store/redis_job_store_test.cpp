@@ -332,14 +332,32 @@ TEST_CASE("a callback is given to one node, and to another one when nobody says 
     job.row.callback_url = "http://somewhere/";
     const auto number = nodes.a.add(job)->number;
     nodes.a.finish({number, 0}, {.finished_ms = 10, .expires_ms = 1'000'000, .callback_due = true}).value();
-    const auto due = [](RedisScene& node, std::int64_t now) { return node.get<std::vector<JobRow>>([&](auto done) { node.store->due_callbacks(now, 5, done); })->size(); };
+    const auto due = [](RedisScene& node, std::int64_t now) { return node.get<std::vector<JobRow>>([&](auto done) { node.store->due_callbacks(now, {.callbacks = 5, .of_tenant = 5}, done); })->size(); };
     CHECK(due(nodes.a, 9) == 0);
     CHECK(due(nodes.a, 10) == 1);
     CHECK(due(nodes.b, 10) == 0);
     CHECK(due(nodes.b, 10 + RedisJobStore::callback_pause.count()) == 1);
-    nodes.b.store->callback_tried(number, CallbackState::delivered, 1, 0);
+    nodes.b.get<void>([&](auto done) { nodes.b.store->callback_tried(number, CallbackState::delivered, 1, 0, done); }).value();
     CHECK(nodes.b.find("1")->callback_state == CallbackState::delivered);
     CHECK(due(nodes.a, 1'000'000) == 0);
+}
+
+TEST_CASE("of one tenant's callbacks only so many are under way, whatever waits before those of others") {
+    Nodes nodes;
+    const auto finished = [&](const std::string& id, const std::string& tenant, std::int64_t at) {
+        const auto number = nodes.a.add(job_named(id, tenant))->number;
+        nodes.a.finish({number, 0}, {.finished_ms = at, .expires_ms = 1'000'000, .callback_due = true}).value();
+        return number;
+    };
+    const auto first = finished("1", "t", 1);
+    finished("2", "t", 2);
+    finished("3", "t", 3);
+    finished("4", "u", 4);
+    const CallbackRoom room{.callbacks = 5, .of_tenant = 2, .under_way = {{first + 100, "t"}}};
+    const auto due = nodes.a.get<std::vector<JobRow>>([&](auto done) { nodes.a.store->due_callbacks(10, room, done); }).value();
+    REQUIRE(due.size() == 2);
+    CHECK(due[0].id == "1");
+    CHECK(due[1].id == "4");
 }
 
 TEST_CASE("nothing is left in the server of jobs, conversations and keys whose time is over") {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -7,6 +8,9 @@
 #include "store/job_row.h"
 
 namespace weft {
+
+inline constexpr std::size_t callbacks_at_once = 8;
+inline constexpr std::size_t callbacks_of_tenant = 2;  // of these: a receiver that does not answer takes its time
 
 // Tells somebody else's server that a job is finished.
 class CallbackSender {
@@ -16,7 +20,7 @@ class CallbackSender {
     // Empty when jobs may name that address, else what is wrong with it.
     [[nodiscard]] virtual std::string refusal(const std::string& url) const = 0;
 
-    // One try. delivered is called later, on io: the other side answered with 2xx. Thread: io.
+    // One try, at most callbacks_at_once at one time. delivered is called later, on io: the other side answered with 2xx. Thread: io.
     virtual void send(const JobRow& job, std::function<void(bool delivered)> done) = 0;
 };
 

@@ -430,7 +430,6 @@ void JobService::settle(const JobPtr& job, const JobEnd& end) {
 
 namespace {
 
-constexpr std::size_t callbacks_at_once = 16;
 constexpr std::chrono::milliseconds callback_patience{1000};
 
 }  // namespace
@@ -444,26 +443,44 @@ void JobService::send_callbacks_later(std::chrono::milliseconds patience) {
 
 void JobService::send_callbacks() {
     if (draining_) return;
-    // A shared store gives each to one node only, so that no more may be asked for than can be sent.
-    const auto limit = shared_ ? callbacks_at_once - sending_.size() : callbacks_at_once;
-    parts_.store.due_callbacks(parts_.unix_ms(), limit, [this, alive = alive_](Result<std::vector<JobRow>> due) {
+    if (asking_callbacks_) {
+        ask_callbacks_again_ = true;
+        return;
+    }
+    if (sending_.size() >= callbacks_at_once) return;  // the end of one comes back here
+    asking_callbacks_ = true;
+    ask_callbacks_again_ = false;
+    tried_meanwhile_.clear();
+    CallbackRoom room{.callbacks = callbacks_at_once - sending_.size(), .of_tenant = callbacks_of_tenant, .under_way = sending_};
+    parts_.store.due_callbacks(parts_.unix_ms(), std::move(room), [this, alive = alive_](Result<std::vector<JobRow>> due) {
         if (!*alive) return;
-        if (due)
-            for (auto& row : *due)
-                if (sending_.size() < callbacks_at_once && !sending_.contains(row.number)) send_callback(std::move(row));
-        send_callbacks_later(callback_patience);
+        asking_callbacks_ = false;
+        bool more = ask_callbacks_again_;
+        if (due) {
+            for (auto& row : *due) {
+                if (sending_.contains(row.number) || tried_meanwhile_.contains(row.number)) continue;
+                send_callback(std::move(row));
+                more = true;
+            }
+        }
+        send_callbacks_later(more ? std::chrono::milliseconds{0} : callback_patience);
     });
 }
 
+// Under way until the store knows what became of it: it is due there until then.
 void JobService::send_callback(JobRow row) {
-    sending_.insert(row.number);
+    sending_.emplace(row.number, row.tenant);
     parts_.callbacks.send(row, [this, alive = alive_, number = row.number, tries = row.callback_tries + 1](bool delivered) {
         if (!*alive) return;
-        sending_.erase(number);
         ++(delivered ? metrics_.callbacks_delivered : metrics_.callbacks_failed);
         const auto delay = delivered ? 0 : callback_delay_ms(tries);
         const auto state = delivered ? CallbackState::delivered : delay == 0 ? CallbackState::given_up : CallbackState::due;
-        parts_.store.callback_tried(number, state, tries, parts_.unix_ms() + delay);
+        parts_.store.callback_tried(number, state, tries, parts_.unix_ms() + delay, [this, alive, number](const Result<void>& written) {
+            if (!*alive) return;
+            sending_.erase(number);
+            tried_meanwhile_.insert(number);
+            send_callbacks_later(written ? std::chrono::milliseconds{0} : callback_patience);
+        });
     });
 }
 

@@ -224,7 +224,10 @@ class JobService {
     std::unordered_map<std::string, std::weak_ptr<SharedGeneration>> equal_;    // by tenant and key
     std::set<GenerationPtr> generations_;
     std::multimap<std::int64_t, std::weak_ptr<Job>> deadlines_;
-    std::set<std::int64_t> sending_;  // numbers of jobs whose callback is under way
+    std::map<std::int64_t, std::string> sending_;  // whose callbacks are under way, by the number of the job
+    std::set<std::int64_t> tried_meanwhile_;       // since the store was asked which are due
+    bool asking_callbacks_ = false;
+    bool ask_callbacks_again_ = false;
     boost::asio::steady_timer deadline_timer_;
     boost::asio::steady_timer expire_timer_;
     boost::asio::steady_timer callback_timer_;
