@@ -30,10 +30,16 @@ std::string hmac_sha256_hex(const std::string& secret, const std::string& text) 
 JobCallbacks::JobCallbacks(asio::any_io_executor io, CallbackRule rule, JobObject job_object)
     : io_(std::move(io)), rule_(std::move(rule)), job_object_(std::move(job_object)), senders_(callbacks_at_once) {}
 
+JobCallbacks::~JobCallbacks() {
+    give_up_ = true;
+    senders_.stop();
+    senders_.join();
+}
+
 std::string JobCallbacks::refusal(const std::string& url) const { return callback_refusal(rule_, url, "callback_url"); }
 
 void JobCallbacks::send(const JobRow& job, std::function<void(bool)> done) {
-    http::OutboundPost request{.url = job.callback_url, .body = job_object_(job)};
+    http::OutboundPost request{.url = job.callback_url, .body = job_object_(job), .give_up = &give_up_};
     const auto now = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
     const auto time = std::to_string(now);
     request.headers = {{"content-type", "application/json"},

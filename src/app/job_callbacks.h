@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <functional>
@@ -18,6 +19,8 @@ class JobCallbacks final : public CallbackSender {
     using JobObject = std::function<std::string(const JobRow& row)>;
 
     JobCallbacks(boost::asio::any_io_executor io, CallbackRule rule, JobObject job_object);
+    // Tries that are under way are given up.
+    ~JobCallbacks() override;
 
     [[nodiscard]] std::string refusal(const std::string& url) const override;
     void send(const JobRow& job, std::function<void(bool delivered)> done) override;
@@ -26,6 +29,7 @@ class JobCallbacks final : public CallbackSender {
     boost::asio::any_io_executor io_;
     CallbackRule rule_;
     JobObject job_object_;
+    std::atomic<bool> give_up_ = false;
     boost::asio::thread_pool senders_;
 };
 

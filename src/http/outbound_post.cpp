@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <memory>
 
+#include "base/ascii.h"
+
 namespace weft::http {
 namespace {
 
@@ -26,6 +28,8 @@ std::size_t throw_away(char*, std::size_t size, std::size_t n, void* received) {
     bytes += size * n;
     return bytes > max_outbound_answer_bytes ? 0 : size * n;
 }
+
+int may_go_on(void* give_up, curl_off_t, curl_off_t, curl_off_t, curl_off_t) { return static_cast<const std::atomic<bool>*>(give_up)->load() ? 1 : 0; }
 
 std::string part_of(CURLU* url, CURLUPart part) {
     char* text = nullptr;
@@ -59,6 +63,11 @@ Result<int> post(const OutboundPost& request) {
     set(CURLOPT_NOSIGNAL, 1L);
     set(CURLOPT_WRITEFUNCTION, throw_away);
     set(CURLOPT_WRITEDATA, &received);
+    if (request.give_up != nullptr) {
+        set(CURLOPT_NOPROGRESS, 0L);
+        set(CURLOPT_XFERINFOFUNCTION, may_go_on);
+        set(CURLOPT_XFERINFODATA, request.give_up);
+    }
     const CURLcode code = curl_easy_perform(handle.get());
     long status = 0;
     curl_easy_getinfo(handle.get(), CURLINFO_RESPONSE_CODE, &status);
@@ -76,9 +85,7 @@ std::string host_of_url(const std::string& url) {
     if (curl_url_set(parsed.get(), CURLUPART_URL, url.c_str(), CURLU_DISALLOW_USER) != CURLUE_OK) return {};
     const auto scheme = part_of(parsed.get(), CURLUPART_SCHEME);
     if (scheme != "http" && scheme != "https") return {};
-    auto host = part_of(parsed.get(), CURLUPART_HOST);
-    std::ranges::transform(host, host.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-    return host;
+    return lower_case(part_of(parsed.get(), CURLUPART_HOST));
 }
 
 }  // namespace weft::http

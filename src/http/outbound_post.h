@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <string>
@@ -16,6 +17,7 @@ struct OutboundPost {
     std::vector<std::pair<std::string, std::string>> headers;
     std::chrono::milliseconds connect_timeout{5'000};
     std::chrono::milliseconds timeout{15'000};
+    const std::atomic<bool>* give_up = nullptr;  // true: it ends within a second
 };
 
 inline constexpr std::size_t max_outbound_answer_bytes = 64 * 1024;  // that are read and thrown away

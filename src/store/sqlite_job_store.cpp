@@ -82,15 +82,6 @@ JobRow read_row(const Statement& row) {
             .error_stage = row.text(35)};
 }
 
-Result<std::vector<JobRow>> read_rows(Statement& statement) {
-    std::vector<JobRow> rows;
-    for (;;) {
-        WEFT_TRY(const bool more, statement.step());
-        if (!more) return rows;
-        rows.push_back(read_row(statement));
-    }
-}
-
 Result<std::int64_t> insert_job(Database& database, const JobRow& job) {
     WEFT_TRY(auto insert, database.prepare(
         "INSERT INTO jobs(id, tenant, session_id, in_session, model, request, request_bytes, request_key, metadata, status, attempt, "

@@ -1,5 +1,5 @@
 """Callbacks: only where they may go, signed, tried again with the same delivery id, over a restart too."""
-import hashlib, hmac, http.server, json, subprocess, threading, time, unittest
+import hashlib, hmac, http.server, json, signal, socket, subprocess, threading, time, unittest
 
 from jobs_client import accepted, result, submit
 from jobs_crash_test import DurableServer
@@ -72,6 +72,14 @@ class Callbacks(unittest.TestCase):
             server.restart()
             wait_until(lambda: len(receiver.calls) >= 2, "another try")
             self.check(receiver.calls[-1], job)
+
+    def test_a_receiver_that_does_not_answer_does_not_hold_up_the_end_of_the_server(self):
+        with socket.create_server(("127.0.0.1", 0)) as silent, DurableServer(*OPTIONS) as server:
+            result(server, accepted(server, callback_url=f"http://localhost:{silent.getsockname()[1]}/", **GREEDY))
+            with silent.accept()[0]:
+                server.process.send_signal(signal.SIGTERM)
+                self.assertEqual(server.process.wait(PATIENCE), 0)
+                self.assertRegex(server.log_text(), "callback_failed.*aborted")
 
     def test_only_listed_hosts_may_be_called(self):
         with Server(*OPTIONS) as server:

@@ -96,6 +96,7 @@ class Jobs(ServerTest):
             self.assertEqual(cancelled["status"], "cancelled")
             self.assertEqual(cancelled["error"]["code"], "cancelled")
             self.assertTrue(cancelled["partial_result"])
+            self.assertGreater(cancelled["usage"]["completion_tokens"], 0)
             self.assertIsNone(cancelled["result"])
             rest = list(stream)
             self.assertEqual(rest[-1][1:], ("error", cancelled["error"]))

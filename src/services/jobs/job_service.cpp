@@ -425,7 +425,8 @@ asio::awaitable<Result<void>> JobService::remove(std::shared_ptr<Job> job) {
 void JobService::end_early(const JobPtr& job, JobStatus status, std::string code, std::string message) {
     if (job->ending) return;
     queue_.remove(*job);
-    JobEnd end{.status = status, .output = job->row.output, .thinking = job->row.thinking, .error_code = std::move(code), .error_message = std::move(message)};
+    JobEnd end{.status = status, .output = job->row.output, .thinking = job->row.thinking, .error_code = std::move(code), .error_message = std::move(message),
+               .prompt_tokens = job->row.prompt_tokens, .completion_tokens = job->row.completion_tokens};
     if (job->generation) note_stages(job->generation->record.get(), end);
     if (job->generation) leave_generation(job);
     finish(job, std::move(end));
