@@ -12,14 +12,16 @@ endfunction()
 # weft_layer(NAME [PCH] [HOT] SOURCES ... HEADERS ... DEPENDS ...): one static library per folder, alias weft::NAME, with the
 # options that hold for all our code. Headers form a file set, so that the build can compile each one alone.
 # In a unity build up to 24 sources of a layer are compiled as one: a third of the time from nothing, several times that of one
-# source for one changed line (the preset dev has no unity build).
+# source for one changed line (the preset dev has no unity build; with sanitizers 24 would take too much memory).
 # Names in unnamed namespaces are therefore distinct within a folder.
 # HOT: its code runs for every token of every step, and is worth -O2 in every preset. Release builds the rest at -O1, which
 # takes a quarter less time.
 add_library(weft_options INTERFACE)
 target_compile_options(weft_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow=local -Wno-missing-field-initializers)
 target_include_directories(weft_options INTERFACE ${PROJECT_SOURCE_DIR}/src)
+set(weft_sources_at_once 24)
 if(WEFT_SANITIZE)
+    set(weft_sources_at_once 8)
     string(REPLACE ";" "," weft_sanitizers "${WEFT_SANITIZE}")
     add_compile_options(-fsanitize=${weft_sanitizers} -fno-omit-frame-pointer)
     add_link_options(-fsanitize=${weft_sanitizers})
@@ -38,7 +40,7 @@ function(weft_layer NAME)
     target_sources(weft_${NAME} ${scope} FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR}/src FILES ${ARG_HEADERS})
     target_link_libraries(weft_${NAME} ${scope} weft_options ${ARG_DEPENDS})
     if(ARG_SOURCES)
-        set_target_properties(weft_${NAME} PROPERTIES UNITY_BUILD ${WEFT_UNITY} UNITY_BUILD_BATCH_SIZE 24)
+        set_target_properties(weft_${NAME} PROPERTIES UNITY_BUILD ${WEFT_UNITY} UNITY_BUILD_BATCH_SIZE ${weft_sources_at_once})
         # False alarms of GCC 16 about coroutine frames and std::expected.
         target_compile_options(weft_${NAME} PRIVATE -Wno-maybe-uninitialized -Wno-mismatched-new-delete
                                -Wno-subobject-linkage)
