@@ -12,7 +12,7 @@ endfunction()
 # weft_layer(NAME [PCH] [HOT] SOURCES ... HEADERS ... DEPENDS ...): one static library per folder, alias weft::NAME, with the
 # options that hold for all our code. Headers form a file set, so that the build can compile each one alone.
 # In a unity build up to 24 sources of a layer are compiled as one: a third of the time from nothing, several times that of one
-# source for one changed line (the preset dev has no unity build; with sanitizers 24 would take too much memory).
+# source for one changed line (the preset dev has no unity build; with sanitizers it is eight, because each source takes far more memory).
 # Names in unnamed namespaces are therefore distinct within a folder.
 # HOT: its code runs for every token of every step, and is worth -O2 in every preset. Release builds the rest at -O1, which
 # takes a quarter less time.

@@ -155,9 +155,13 @@ bool misses_models(const Config& config, std::size_t count) {
     return misses;
 }
 
+void tell_warnings(const LoadedConfig& loaded) {
+    for (const auto& warning : loaded.warnings) std::fprintf(stderr, "weft: warning: %s\n", warning.text().c_str());
+}
+
 // Problems of the configuration itself have been told already.
 int report_check(const LoadedConfig& loaded) {
-    for (const auto& warning : loaded.warnings) std::fprintf(stderr, "weft: warning: %s\n", warning.text().c_str());
+    tell_warnings(loaded);
     set_up_logging("error", loaded.config.log.format);
     if (check_models(loaded.config, loaded.home / "models") > 0) return exit_usage;
     std::printf("the configuration is fine (%s)\n", loaded.file ? loaded.file->c_str() : "no file");
@@ -174,8 +178,7 @@ int serve(const cli::ServeOptions& options) {
     if (options.projector) sources.projector = *options.projector;
     const auto loaded = load_config(sources);
     for (const auto& problem : loaded.problems) std::fprintf(stderr, "weft: %s\n", problem.text().c_str());
-    if (!loaded.problems.empty())
-        for (const auto& warning : loaded.warnings) std::fprintf(stderr, "weft: warning: %s\n", warning.text().c_str());
+    if (!loaded.problems.empty()) tell_warnings(loaded);
     if (!loaded.problems.empty() || misses_models(loaded.config, options.models.size())) return exit_usage;
     if (options.check) return report_check(loaded);
 

@@ -29,7 +29,8 @@ std::size_t throw_away(char*, std::size_t size, std::size_t n, void* received) {
     return bytes > max_outbound_answer_bytes ? 0 : size * n;
 }
 
-int may_go_on(void* give_up, curl_off_t, curl_off_t, curl_off_t, curl_off_t) { return static_cast<const std::atomic<bool>*>(give_up)->load() ? 1 : 0; }
+// Other than 0: the transfer ends.
+int is_given_up(void* give_up, curl_off_t, curl_off_t, curl_off_t, curl_off_t) { return static_cast<const std::atomic<bool>*>(give_up)->load() ? 1 : 0; }
 
 std::string part_of(CURLU* url, CURLUPart part) {
     char* text = nullptr;
@@ -65,7 +66,7 @@ Result<int> post(const OutboundPost& request) {
     set(CURLOPT_WRITEDATA, &received);
     if (request.give_up != nullptr) {
         set(CURLOPT_NOPROGRESS, 0L);
-        set(CURLOPT_XFERINFOFUNCTION, may_go_on);
+        set(CURLOPT_XFERINFOFUNCTION, is_given_up);
         set(CURLOPT_XFERINFODATA, request.give_up);
     }
     const CURLcode code = curl_easy_perform(handle.get());

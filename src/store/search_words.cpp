@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <unordered_set>
 
+#include "base/utf8.h"
+
 namespace weft {
 namespace {
 
@@ -58,22 +60,6 @@ char32_t next_character(std::string_view text, std::size_t& at) {
     return c;
 }
 
-void append_character(std::string& out, char32_t c) {
-    const auto put = [&out](std::uint32_t byte) { out += static_cast<char>(byte); };
-    if (c < 0x80) return put(c);
-    if (c < 0x800) {
-        put(0xC0U | (c >> 6U));
-    } else if (c < 0x10000) {
-        put(0xE0U | (c >> 12U));
-        put(0x80U | ((c >> 6U) & 0x3FU));
-    } else {
-        put(0xF0U | (c >> 18U));
-        put(0x80U | ((c >> 12U) & 0x3FU));
-        put(0x80U | ((c >> 6U) & 0x3FU));
-    }
-    put(0x80U | (c & 0x3FU));
-}
-
 }  // namespace
 
 std::string search_words(std::string_view text) {
@@ -94,7 +80,7 @@ std::string search_words(std::string_view text) {
         }
         inside = !alone;
         const auto before = out.size();
-        append_character(out, c);
+        append_utf8(out, c);
         if (out.size() - word > max_word_bytes) out.resize(before);
     }
     return out;

@@ -15,9 +15,9 @@ constexpr std::string_view columns =
 
 std::string select(std::string_view rest) { return "SELECT " + std::string(columns) + " FROM jobs " + std::string(rest); }
 
-// Seven bits a byte, the lowest first: most chunks are shorter than 128 bytes.
 constexpr std::int64_t callbacks_looked_at = 20'000;  // for some whose tenant may have one more
 
+// Seven bits a byte, the lowest first: most chunks are shorter than 128 bytes.
 std::string packed(const std::vector<std::uint32_t>& sizes) {
     std::string bytes;
     bytes.reserve(sizes.size());
