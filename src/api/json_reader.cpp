@@ -10,7 +10,8 @@ namespace {
 
 struct Shape {
     int depth = 0;             // deepest nesting of brackets
-    std::size_t members = 0;   // most members of one object
+    std::size_t members = 0;   // most members of one object ...
+    std::size_t largest = 0;   // ... which begins here
     std::size_t values = 1;    // but for empty lists and objects: one, and one more a comma
     bool holds_nul = false;
 };
@@ -18,43 +19,73 @@ struct Shape {
 // Measures the text before it is parsed; it need not be valid, the parser finds out.
 class ShapeScanner {
   public:
-    Shape scan(std::string_view text) {
-        bool in_string = false;
-        for (std::size_t i = 0; i < text.size(); ++i) {
-            const char c = text[i];
-            if (c == '\0') shape_.holds_nul = true;
-            if (in_string) {
-                if (c == '\\') ++i;
-                else if (c == '"') in_string = false;
-            } else if (c == '"') {
-                in_string = true;
-            } else {
-                count(c);
-            }
-            if (shape_.depth > max_json_depth || shape_.values > max_json_values) break;
+    explicit ShapeScanner(std::string_view text) : text_(text) {}
+
+    Shape scan() {
+        shape_.holds_nul = text_.contains('\0');
+        for (std::size_t i = 0; i < text_.size() && shape_.depth <= max_json_depth && shape_.values <= max_json_values; ++i) {
+            if (text_[i] == '"') i = end_of_string(i + 1);
+            else count(text_[i], i);
         }
         return shape_;
     }
 
   private:
-    void count(char c) {
+    // Where the string that goes on at `at` ends. Most of a large body is strings: they are not looked at byte by byte.
+    std::size_t end_of_string(std::size_t at) {
+        for (;; at = escape_ + 2) {
+            if (quote_ < at) quote_ = text_.find('"', at);
+            if (escape_ < at) escape_ = text_.find('\\', at);
+            if (quote_ <= escape_) return std::min(quote_, text_.size());
+        }
+    }
+
+    void count(char c, std::size_t at) {
         if (c == '{' || c == '[') {
-            members_.push_back(0);
-            shape_.depth = std::max(shape_.depth, static_cast<int>(members_.size()));
-        } else if (members_.empty()) {
+            open_.push_back({.begin = at});
+            shape_.depth = std::max(shape_.depth, static_cast<int>(open_.size()));
+        } else if (open_.empty()) {
             return;
         } else if (c == ',') {
             ++shape_.values;
         } else if (c == '}' || c == ']') {
-            members_.pop_back();
-        } else if (c == ':') {
-            shape_.members = std::max(shape_.members, ++members_.back());
+            open_.pop_back();
+        } else if (c == ':' && ++open_.back().members > shape_.members) {
+            shape_.members = open_.back().members;
+            shape_.largest = open_.back().begin;
         }
     }
 
+    struct Open {
+        std::size_t begin = 0;
+        std::size_t members = 0;
+    };
+    std::string_view text_;
+    std::size_t quote_ = 0;   // the next of each, once looked for; npos when there is none
+    std::size_t escape_ = 0;
     Shape shape_;
-    std::vector<std::size_t> members_;  // of the objects that are open
+    std::vector<Open> open_;
 };
+
+constexpr std::size_t max_named_key_bytes = 64;
+
+// The key whose value begins at `at`; "" when there is none, or one that is long or has an escape in it.
+std::string key_before(std::string_view text, std::size_t at) {
+    constexpr std::string_view space = " \t\r\n";
+    const auto trim = [&] { text = text.substr(0, text.find_last_not_of(space) + 1); };
+    const auto drop = [&](char c) {
+        const bool there = text.ends_with(c);
+        if (there) text.remove_suffix(1);
+        return there;
+    };
+    text = text.substr(0, at);
+    trim();
+    if (!drop(':')) return "";
+    trim();
+    if (!drop('"')) return "";
+    const auto key = text.substr(text.rfind('"') + 1);  // npos + 1 is 0
+    return key.size() > max_named_key_bytes || key.contains('\\') ? "" : std::string(key);
+}
 
 std::unexpected<Error> malformed(std::string message) {
     return fail_field(ErrorCode::invalid_request, "", std::move(message), ErrorReason::malformed_json);
@@ -138,11 +169,15 @@ std::string number_text(double value) {
 
 Result<Json> parse_json(std::string_view text) {
     if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
-    const Shape shape = ShapeScanner().scan(text);
+    const Shape shape = ShapeScanner(text).scan();
     if (shape.depth > max_json_depth)
         return malformed("the JSON is nested deeper than " + std::to_string(max_json_depth) + " levels");
-    if (shape.members > max_json_members)
-        return malformed("an object in the JSON has more than " + std::to_string(max_json_members) + " members");
+    if (shape.members > max_json_members) {
+        const auto key = key_before(text, shape.largest);
+        return fail_field(ErrorCode::invalid_request, key,
+                          (key.empty() ? "an object in the JSON" : "'" + key + "'") + " has more than " + std::to_string(max_json_members) + " members",
+                          ErrorReason::malformed_json);
+    }
     if (shape.values > max_json_values)
         return malformed("the JSON holds more than " + std::to_string(max_json_values) + " values");
     // The parser takes a NUL for the end of the text.

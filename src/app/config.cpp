@@ -89,6 +89,19 @@ void add_conflict(LoadedConfig& loaded, std::string key, std::string message) {
     loaded.problems.push_back({std::move(key), std::move(message), "all sources together"});
 }
 
+// Two files with one name, of the command line or of the other sources; what the command line names wins over those.
+void check_model_names(const ConfigSources& sources, LoadedConfig& loaded) {
+    const auto& models = loaded.config.models;
+    std::map<std::pair<bool, std::string>, fs::path> taken;
+    for (std::size_t i = 0; i < models.size(); ++i) {
+        const auto name = ModelName::parse(name_of(models[i]));
+        if (models[i].path.empty() || !name) continue;
+        const auto [first, is_new] = taken.try_emplace({i < sources.models.size(), name->key()}, models[i].path);
+        if (!is_new && first->second != models[i].path)
+            add_conflict(loaded, "models", "two are called " + name->display() + ": " + first->second.string() + " and " + models[i].path.string());
+    }
+}
+
 // The value is not repeated: it may hold a password.
 void check_job_store(LoadedConfig& loaded) {
     const auto& jobs = loaded.config.jobs;
@@ -166,6 +179,7 @@ LoadedConfig load_config(const ConfigSources& sources) {
     const auto& defaults = loaded.config.defaults;
     if (!defaults.flash_attention && defaults.kv_cache_type != "f16")
         add_conflict(loaded, "defaults.kv_cache_type", "'" + defaults.kv_cache_type + "' needs flash attention, which defaults.flash_attention switches off");
+    check_model_names(sources, loaded);
     check_job_store(loaded);
     check_callbacks(loaded);
     check_retrieval(loaded);

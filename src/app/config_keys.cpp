@@ -34,7 +34,7 @@ const std::vector<ConfigKey>& all_keys() {
         {"server.drain_seconds", "Time that running requests get to end when the server is told to stop.",
          [](Config& c) { return &c.server.drain_seconds; }},
 
-        {"models_dir", "Folders whose *.gguf files are served, those of their subfolders included.",
+        {"models_dir", "Folders whose *.gguf files are served, those of the folders in them included (no deeper).",
          [](Config& c) { return &c.models_dir; }},
 
         {"defaults.keep_alive", "How long a model stays loaded after its last request; negative keeps it for ever.",

@@ -139,6 +139,8 @@ int check_models(const Config& config, const std::filesystem::path& default_fold
         if (configured) ++problems;
         std::fprintf(stderr, "weft: %s%s (%s)\n", configured ? "" : "warning: ", entry.error.message.c_str(), path.c_str());
     }
+    for (const auto& file : catalog.hidden)
+        std::fprintf(stderr, "weft: warning: %s is not served: model %s is %s\n", file.path.c_str(), file.name.c_str(), file.by.c_str());
     for (const auto& [key, model] : named_models(config))
         if (const auto found = catalog.find(model); !found) std::fprintf(stderr, "weft: warning: %s: %s\n", key.c_str(), found.error().message.c_str());
     return problems;

@@ -1,9 +1,11 @@
 #include "cli/cli.h"
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <system_error>
 
 #include "cli/commands.h"
 #include "cli/jobs_command.h"
@@ -97,11 +99,13 @@ void add_information(CLI::App& app, CommandLine& line) {
     json(app.add_subcommand("top", "Show live who runs and who waits, once a second"));
     CLI::App* show = json(app.add_subcommand("show", "Show what a model is"));
     show->add_option("MODEL", line.show.model, "Name of the model")->required();
-    show->add_flag("--modelfile", line.show.modelfile, "Only its Modelfile");
-    show->add_flag("--parameters", line.show.parameters, "Only its parameters");
-    show->add_flag("--template", line.show.template_text, "Only its prompt template");
-    show->add_flag("--system", line.show.system, "Only its system message");
-    show->add_flag("--license", line.show.license, "Only its license");
+    auto* part = show->add_option_group("part", "One of them");
+    part->add_flag("--modelfile", line.show.modelfile, "Only its Modelfile");
+    part->add_flag("--parameters", line.show.parameters, "Only its parameters");
+    part->add_flag("--template", line.show.template_text, "Only its prompt template");
+    part->add_flag("--system", line.show.system, "Only its system message");
+    part->add_flag("--license", line.show.license, "Only its license");
+    part->require_option(0, 1);
     show->add_flag("-v,--verbose", line.show.verbose, "All metadata and tensors");
     CLI::App* stop = app.add_subcommand("stop", "Unload a model");
     stop->add_option("MODEL", line.stopped_model, "Name of the model")->required();
@@ -249,6 +253,14 @@ int dispatch(CLI::App& app, CommandLine& line, const Hooks& hooks) {
     return run_client(line, command);
 }
 
+// What could not be printed was not done. Who stopped reading knows that.
+int unless_lost(int status) {
+    const int error = output_error();
+    if (error == 0 || error == EPIPE || status != exit_fine) return status;
+    print_error("standard output: " + std::generic_category().message(error));
+    return exit_error;
+}
+
 }  // namespace
 
 int run_cli(int argc, char** argv, const Hooks& hooks) {
@@ -259,11 +271,11 @@ int run_cli(int argc, char** argv, const Hooks& hooks) {
         app.parse(argc, argv);
     } catch (const CLI::Success&) {
         print(app.help());  // of the subcommand that --help followed, if any
-        return exit_fine;
+        return unless_lost(exit_fine);
     } catch (const CLI::Error& error) {
         return usage_error(std::string(error.what()) + ": see weft help");
     }
-    return dispatch(app, line, hooks);
+    return unless_lost(dispatch(app, line, hooks));
 }
 
 }  // namespace weft::cli

@@ -13,6 +13,8 @@
 namespace weft::cli {
 namespace {
 
+int first_output_error = 0;
+
 bool write_all(int fd, std::string_view text) {
     while (!text.empty()) {
         const ssize_t written = ::write(fd, text.data(), text.size());
@@ -50,7 +52,13 @@ std::string Terminal::styled(std::string_view style, std::string_view text) cons
     return "\x1b[" + std::string(style) + "m" + std::string(text) + "\x1b[0m";
 }
 
-bool print(std::string_view text) { return write_all(STDOUT_FILENO, text); }
+bool print(std::string_view text) {
+    if (write_all(STDOUT_FILENO, text)) return true;
+    if (first_output_error == 0) first_output_error = errno;
+    return false;
+}
+
+int output_error() { return first_output_error; }
 
 void print_error(std::string_view message) {
     std::string line = without_controls(message);

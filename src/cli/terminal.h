@@ -23,6 +23,9 @@ struct Terminal {
 // Writes all of text to standard output at once. False when nobody reads it any more.
 bool print(std::string_view text);
 
+// errno of the first print() that failed; 0 when none did.
+[[nodiscard]] int output_error();
+
 // One line on standard error: "weft: MESSAGE", without control characters.
 void print_error(std::string_view message);
 

@@ -22,7 +22,7 @@ Error overflow(std::size_t prompt_tokens, std::int32_t window) {
 }
 
 // No more of a text than could fill several windows, whatever its tokens: its beginning and its end, which is what a cut
-// keeps of it. A text of many megabytes would take minutes to tokenize.
+// keeps of it. A text of many megabytes would take minutes to tokenize; its overflow tells fewer tokens than it has.
 std::string within_reach(const LoadedModel& model, std::string text, std::int32_t window) {
     constexpr std::size_t windows = 4;
     const auto most = windows * static_cast<std::size_t>(window) * std::max<std::size_t>(model.longest_token(), 1);
@@ -151,7 +151,10 @@ Result<PreparedPrompt> fitting_chat_tokens(const LoadedModel& model, const Gener
         auto fewer = dropped(count);
         const bool fit = fewer && fits(request.context_before, fewer->tokens, window);
         // Where nothing fits, the shortest is cut.
-        if (fewer && (fit || fewer->tokens.size() < best.tokens.size())) best = std::move(*fewer);
+        if (fewer && (fit || fewer->tokens.size() < best.tokens.size())) {
+            best = std::move(*fewer);
+            best.truncated = true;
+        }
         (fit ? enough : too_few) = count;
     }
     return best;
@@ -197,8 +200,8 @@ void cut_infill(std::vector<Token>& files, std::vector<Token>& prefix, std::vect
     keep_last(prefix, room - for_suffix);
 }
 
-Result<std::vector<Token>> infill_tokens(const LoadedModel& model, const GenerateRequest& request, const InfillPrompt& prompt,
-                                         std::int32_t window) {
+Result<PreparedPrompt> infill_tokens(const LoadedModel& model, const GenerateRequest& request, const InfillPrompt& prompt,
+                                     std::int32_t window) {
     if (!model.infill()) return fail_field(ErrorCode::unsupported, "suffix", "the model does not support insert");
     const auto& marks = *model.infill();
     auto files = file_tokens(model, marks, prompt, window);
@@ -206,7 +209,8 @@ Result<std::vector<Token>> infill_tokens(const LoadedModel& model, const Generat
     auto suffix = model.tokenize(within_reach(model, prompt.suffix, window), false);
     constexpr std::size_t marks_and_bos = 4;
     const auto all = files.size() + prefix.size() + suffix.size() + marks_and_bos + request.context_before.size();
-    if (request.truncate && all >= static_cast<std::size_t>(window)) {
+    const bool too_long = request.truncate && all >= static_cast<std::size_t>(window);
+    if (too_long) {
         const auto taken = marks_and_bos + request.context_before.size() + static_cast<std::size_t>(std::clamp(window / 4, 1, room_for_answer));
         const auto whole = static_cast<std::size_t>(window);
         cut_infill(files, prefix, suffix, whole > taken ? whole - taken : 0);
@@ -218,20 +222,20 @@ Result<std::vector<Token>> infill_tokens(const LoadedModel& model, const Generat
     tokens.push_back(marks.suffix);
     append(suffix);
     tokens.push_back(marks.middle);
-    return model.with_bos(std::move(tokens));
+    return PreparedPrompt{.tokens = model.with_bos(std::move(tokens)), .truncated = too_long};
 }
 
 // Of a prompt without images.
-Result<std::vector<Token>> text_tokens(const LoadedModel& model, const GenerateRequest& request, std::int32_t window) {
+Result<PreparedPrompt> text_tokens(const LoadedModel& model, const GenerateRequest& request, std::int32_t window) {
     if (const auto* text = std::get_if<TextPrompt>(&request.prompt))
-        return model.with_bos(model.tokenize(within_reach(model, text->text, window), true));
+        return PreparedPrompt{.tokens = model.with_bos(model.tokenize(within_reach(model, text->text, window), true))};
     if (const auto* infill = std::get_if<InfillPrompt>(&request.prompt)) return infill_tokens(model, request, *infill, window);
     const auto& tokens = std::get<TokenPrompt>(request.prompt).tokens;
     for (const auto token : tokens)
         if (!model.is_token(token))
             return fail_field(ErrorCode::invalid_request, "prompt",
                               "'prompt' contains token " + std::to_string(token) + ", which the vocabulary does not have");
-    return tokens;
+    return PreparedPrompt{.tokens = tokens};
 }
 
 // Images are cut whole or not at all: the first border at or behind this one that is inside none.
@@ -288,7 +292,7 @@ Result<PreparedPrompt> prepare_prompt(const LoadedModel& model, const GenerateRe
     if (const auto* chat = std::get_if<ChatPrompt>(&request.prompt)) {
         WEFT_TRY(prompt, fitting_chat_tokens(model, request, *chat, window, eyes));
     } else {
-        WEFT_TRY(prompt.tokens, text_tokens(model, request, window));
+        WEFT_TRY(prompt, text_tokens(model, request, window));
     }
     if (!request.context_before.empty()) prompt = joined(model, request.context_before, std::move(prompt));
     if (prompt.tokens.empty()) prompt.tokens = model.beginning();
@@ -297,6 +301,7 @@ Result<PreparedPrompt> prepare_prompt(const LoadedModel& model, const GenerateRe
         const auto size = prompt.tokens.size();
         if (!request.truncate) return std::unexpected(overflow(size, window));
         cut(prompt, request.keep_tokens, window);
+        prompt.truncated = true;
         // Nothing but an image that is larger than the window.
         if (prompt.tokens.empty()) return std::unexpected(overflow(size, window));
     }

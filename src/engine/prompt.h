@@ -23,6 +23,7 @@ struct ImageEyes {
 struct PreparedPrompt {
     std::vector<Token> tokens;
     std::vector<ImageSpan> images{};
+    bool truncated = false;  // something of it did not fit into the window and was left out
 };
 
 // A request's prompt: rendered, tokenized, BOS exactly once, cut to the window if the request allows it. What clients

@@ -37,6 +37,11 @@ bool is_gguf(const fs::path& path) {
     return equal_ignoring_case(path.extension().string(), ".gguf");
 }
 
+std::string name_from_file(const fs::path& path) {
+    const std::string part = name_part_from_file(model_stem(path));
+    return part.empty() ? "model" : part;
+}
+
 // ---- one scan -------------------------------------------------------------------------------------------------------
 
 class Scan {
@@ -58,8 +63,7 @@ class Scan {
 
   private:
     void add_configured(const ConfiguredModel& model) {
-        const std::string name = model.name.empty() ? name_from_file(model.path) : model.name;
-        if (auto* entry = add_file(name, model.path)) configure(*entry, model);
+        if (auto* entry = add_file(name_of(model), model.path)) configure(*entry, model);
     }
 
     void add_settings(const ConfiguredModel& model) {
@@ -210,11 +214,6 @@ class Scan {
         return paths;
     }
 
-    static std::string name_from_file(const fs::path& path) {
-        const std::string part = name_part_from_file(model_stem(path));
-        return part.empty() ? "model" : part;
-    }
-
     // The entry that was made; nothing when the name is taken or is none.
     ModelCatalog::Entry* add_file(const std::string& name, const fs::path& path) {
         const auto parsed = ModelName::parse(name);
@@ -224,11 +223,17 @@ class Scan {
         }
         auto [it, is_new] = catalog_.entries.try_emplace(parsed->key());
         if (!is_new) {
-            if (it->second.files.front().path != path) note(path, "model_name_taken", parsed->display());
+            const auto& by = it->second.files.front().path;
+            if (by != path) hide(parsed->display(), path, by);
             return nullptr;
         }
         it->second = look_at(*parsed, path);
         return &it->second;
+    }
+
+    void hide(std::string name, const fs::path& path, const fs::path& by) {
+        note(path, "model_name_taken", name + " is " + by.string());
+        catalog_.hidden.push_back({.name = std::move(name), .path = path, .by = by});
     }
 
     ModelCatalog::Entry look_at(const ModelName& name, const fs::path& path) {
@@ -287,6 +292,10 @@ class Scan {
 };
 
 }  // namespace
+
+std::string name_of(const ConfiguredModel& model) {
+    return model.name.empty() ? name_from_file(model.path) : model.name;
+}
 
 // ---- what was found -------------------------------------------------------------------------------------------------
 

@@ -52,7 +52,15 @@ struct ModelCatalog {
         bool part_broken = false;      // not the file but an adapter, projector or draft model is what is wrong
     };
 
+    // A file that is not served, because another one has its name.
+    struct Hidden {
+        std::string name;              // display form
+        std::filesystem::path path;
+        std::filesystem::path by;
+    };
+
     std::map<std::string, Entry> entries{};  // by key
+    std::vector<Hidden> hidden{};
     std::vector<Mark> folders{};
     std::vector<Mark> noted{};  // files that something was logged about
 
@@ -72,6 +80,9 @@ inline constexpr std::size_t max_subfolders = 1024;
 // Looks at every source; files that are as they were in `previous` are not read again. What is broken, unreadable or
 // hidden by an earlier name is logged once. Blocks on the disk. Thread: any (worker).
 [[nodiscard]] ModelCatalog scan_models(const ModelSources& sources, const ModelCatalog& previous);
+
+// The name that a configured model is served under: its own, or one from its file's name.
+[[nodiscard]] std::string name_of(const ConfiguredModel& model);
 
 // What a header says about its model; `name` in display form.
 [[nodiscard]] ModelInfo describe_model(std::string name, GgufHeader header);

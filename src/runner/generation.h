@@ -217,6 +217,7 @@ struct GenerationDone {
     std::uint32_t prompt_tokens = 0;
     std::uint32_t cached_tokens = 0;      // prompt tokens taken from the KV cache
     std::uint32_t completion_tokens = 0;  // sampled tokens of all choices
+    bool truncated = false;               // the prompt did not fit into the window: some of it was left out
     Timings timings{};
 };
 

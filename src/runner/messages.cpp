@@ -20,14 +20,14 @@ std::string encode_frame(const Message& message) {
     std::visit([&](const auto& one) {
         if (glz::write<frame_options>(one, body)) body.clear();  // our own structs: cannot fail
     }, message);
-    std::string frame(frame_header_bytes, '\0');
+    std::string header(frame_header_bytes, '\0');
     const std::uint32_t length = static_cast<std::uint32_t>(body.size() + 1);
-    std::memcpy(frame.data(), &frame_magic, 4);
-    std::memcpy(frame.data() + 4, &frame_version, 2);
-    std::memcpy(frame.data() + 8, &length, 4);
-    frame += static_cast<char>(message.index());
-    frame += body;
-    return frame;
+    std::memcpy(header.data(), &frame_magic, 4);
+    std::memcpy(header.data() + 4, &frame_version, 2);
+    std::memcpy(header.data() + 8, &length, 4);
+    header += static_cast<char>(message.index());
+    body.insert(0, header);  // within the room that the writer leaves at the end
+    return body;
 }
 
 std::unexpected<Error> unreadable() {

@@ -23,6 +23,7 @@ struct PreparedRequest {
     std::uint64_t id = 0;
     std::vector<Token> prompt;     // at least one token, fewer than `window`
     std::vector<ImageSpan> images{};  // rows of the prompt that are parts of images
+    bool truncated = false;        // what did not fit into the window was left out of it
     GenerateRequest request;       // its prompt member is spent
     std::int32_t window = 0;       // tokens of prompt and answer together
     ReplyFormat reply_format{};    // of a chat: stop strings do not count in its thinking block, nor in tool calls

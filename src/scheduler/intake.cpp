@@ -252,6 +252,7 @@ void Intake::prepare(GenerateMessage& message) {
     parts_.inbox.push(std::make_shared<PreparedRequest>(PreparedRequest{.id = message.id,
                                                                         .prompt = std::move(*prompt),
                                                                         .images = std::move(prepared->images),
+                                                                        .truncated = prepared->truncated,
                                                                         .request = std::move(request),
                                                                         .window = window,
                                                                         .reply_format = is_chat ? parts_.model->reply_format() : ReplyFormat{},

@@ -57,6 +57,7 @@ void Reporter::request_over(RequestState& request) {
     emit(request.id(), GenerationDone{.prompt_tokens = static_cast<std::uint32_t>(request.prepared->prompt.size()),
                                       .cached_tokens = request.cached_tokens,
                                       .completion_tokens = request.completion_tokens,
+                                      .truncated = request.prepared->truncated,
                                       .timings = timings_of(request)});
 }
 

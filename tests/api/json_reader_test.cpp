@@ -77,6 +77,9 @@ TEST_CASE("the members of one object are bounded, those of many objects together
     CHECK_FALSE(parses(object_with(max_json_members + 1)));
     CHECK(parses("[" + object_with(max_json_members) + "," + object_with(max_json_members) + "]"));
     CHECK(parses("{\"a\":\"" + std::string(5000, ':') + "\"}"));
+    CHECK(parses("{\"a\":\"\\\"" + std::string(5000, ':') + "\\\\\"}"));
+    CHECK(parse_json("{\"n\":1, \"bias\" : " + object_with(max_json_members + 1) + "}").error().field == "bias");
+    CHECK(parse_json("[" + object_with(max_json_members + 1) + "]").error().field.empty());
 }
 
 TEST_CASE("the values of a text are bounded all together") {

@@ -580,6 +580,16 @@ TEST_CASE("settings of a model without a file are for one that is found elsewher
     CHECK(texts(loaded.problems) == Texts{"jobs.ttl: must be at least 1s (all sources together)"});
 }
 
+TEST_CASE("two files with one name are refused, but those of the command line win over the others'") {
+    Scene scene;
+    scene.sources.models = {"/x/a.gguf"};
+    CHECK(texts(scene.load("weft.yaml", "models: {a: {path: /y/b.gguf}}\n").problems).empty());
+    CHECK(texts(scene.load("weft.yaml", "models: {b: {path: /y/b.gguf}, 'B:latest': {path: /z/b.gguf}}\n").problems) ==
+          Texts{"models: two are called B:latest: /y/b.gguf and /z/b.gguf (all sources together)"});
+    scene.sources.models = {"/x/a.gguf", "/x/a.gguf", "/y/A.gguf"};
+    CHECK(texts(scene.load("weft.yaml", "").problems) == Texts{"models: two are called a:latest: /x/a.gguf and /y/A.gguf (all sources together)"});
+}
+
 TEST_CASE("pipelines can be given by WEFT_PIPELINES, and passages must overlap by less than half") {
     Scene scene;
     scene.sources.environment["WEFT_PIPELINES"] = "{ask: {retrieve: {passages: 3}}}";

@@ -363,6 +363,18 @@ class Conversations(WithHome):
         self.assertEqual(self.weft("show", "scripted", "--modelfile").stdout, "FROM x\n")
         self.assertEqual(json.loads(self.weft("show", "scripted", "--json").stdout)["license"], "MIT")
 
+    def test_show_shows_one_part_at_a_time(self):
+        result = self.weft("show", "scripted", "--system", "--parameters")
+        self.assertEqual(result.returncode, 2)
+        self.assertIn("--parameters", result.stderr)
+
+    def test_what_could_not_be_written_is_an_error(self):
+        for arguments in (["list"], ["--help"], ["completion", "bash"], ["run", "scripted", "hi"]):
+            with open("/dev/full", "w") as full:
+                result = subprocess.run([BINARY, *arguments], env=self.env(), stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE, text=True, timeout=PATIENCE)
+            self.assertEqual(result.returncode, 1, arguments)
+            self.assertIn("No space left on device", result.stderr)
+
     def test_json_is_the_servers(self):
         self.assertEqual(len(json.loads(self.weft("list", "--json").stdout)["models"]), 2)
         self.assertEqual(len(json.loads(self.weft("ps", "--json").stdout)["models"]), 2)

@@ -1,8 +1,8 @@
 """What other servers have beside the three APIs: tokens, templates, the middle of a text, ranking, adapters."""
-import json, pathlib, tempfile, unittest
+import json, pathlib, subprocess, tempfile, unittest
 
 import made_models
-from server import MODEL, Server, ServerTest, chat
+from server import BINARY, MODEL, Server, ServerTest, chat
 
 TEXTS = ["", "Hello, world!", "  leading and trailing  ", "naïve café — 😀👩‍👩‍👧 done", "tabs\tand\nnew lines\n\n", "<|im_start|>user"]
 
@@ -84,6 +84,8 @@ class Tokens(ServerTest):
         self.assertEqual(status, 200, answer)
         self.assertLess(answer["tokens_evaluated"], 4096)
         self.assertGreater(answer["tokens_evaluated"], 2000)
+        self.assertTrue(answer["truncated"])
+        self.assertFalse(self.server.post("/infill", body | {"input_prefix": "a", "input_suffix": "b", "input_extra": []})[1]["truncated"])
 
     def test_properties_tell_template_and_window_without_loading(self):
         with Server() as server:
@@ -91,6 +93,10 @@ class Tokens(ServerTest):
             self.assertIn("im_start", props["chat_template"])
             self.assertGreater(props["default_generation_settings"]["n_ctx"], 0)
             self.assertEqual(server.engines(), [])
+
+    def test_the_version_is_that_of_the_program(self):
+        version = self.server.get("/version")[1]["version"]
+        self.assertIn(version, subprocess.run([BINARY, "--version"], capture_output=True, text=True, check=True).stdout)
 
     def test_a_model_that_does_not_rank_says_so(self):
         status, answer = self.server.post("/v1/rerank", {"model": "weft-demo", "query": "q", "documents": ["a"]})

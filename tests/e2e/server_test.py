@@ -312,6 +312,17 @@ class Generation(ServerTest):
             goes_on = write(True)
             self.assertEqual((goes_on["done_reason"], goes_on["eval_count"]), ("length", 300), goes_on)
 
+    def test_a_prompt_that_is_too_long_is_cut_and_that_is_told_unless_the_window_may_not_move(self):
+        def ask(prompt, **fields):
+            return self.server.post("/api/generate", {"model": "weft-demo", "prompt": prompt, "stream": False, "options": {"num_predict": 2}, **fields})
+        self.assertNotIn("truncated", ask("hello")[1])
+        status, answer = ask("hello " * 9000)
+        self.assertEqual((status, answer["truncated"]), (200, True))
+        for refused in ({"shift": False}, {"truncate": False}):
+            status, answer = ask("hello " * 9000, **refused)
+            self.assertEqual(status, 400, answer)
+            self.assertIn("context length", answer["error"])
+
     def test_a_very_long_text_is_embedded_by_its_beginning_and_holds_nobody_up(self):
         text = "The capital of France is Paris. " * 200_000
         status, whole = self.server.post("/api/embed", {"model": "weft-demo", "input": text})

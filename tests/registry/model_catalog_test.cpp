@@ -111,9 +111,12 @@ TEST_CASE("of two files with one name the first source wins, and that is said on
     scene.sources.folders.push_back(other.path());
     CHECK(scene.names() == Names{"m:latest"});
     CHECK(scene.catalog.find("m").value()->path == first);
-    CHECK(logged == Names{"model_name_taken m:latest"});
+    CHECK(logged == Names{"model_name_taken m:latest is " + first.string()});
     scene.scan();
     CHECK(logged.size() == 1);
+    REQUIRE(scene.catalog.hidden.size() == 1);
+    CHECK(scene.catalog.hidden.front().path == other.path() / "M.gguf");
+    CHECK(scene.catalog.hidden.front().by == first);
 }
 
 TEST_CASE("a broken file is listed nowhere, told about when asked for, and logged once") {

@@ -32,7 +32,8 @@ Metrics metrics_of(const GenerationDone& done, std::chrono::nanoseconds passed, 
             .prompt_tokens = done.prompt_tokens,
             .prompt_ns = at_least_one(done.timings.prefill_ns),
             .answer_tokens = done.completion_tokens,
-            .answer_ns = done.completion_tokens == 0 ? 0 : at_least_one(done.timings.decode_ns)};
+            .answer_ns = done.completion_tokens == 0 ? 0 : at_least_one(done.timings.decode_ns),
+            .truncated = done.truncated};
 }
 
 std::string_view name_of(FinishReason reason) { return reason == FinishReason::length ? "length" : "stop"; }

@@ -64,6 +64,7 @@ struct LastOfGenerate {
     std::optional<std::vector<Token>> context;
     std::optional<std::uint64_t> total_duration, load_duration, prompt_eval_count, prompt_eval_duration, eval_count,
         eval_duration;
+    std::optional<bool> truncated;  // not Ollama's, which does not tell
     std::optional<std::vector<LogprobItem>> logprobs;
 };
 
@@ -75,6 +76,7 @@ struct LastOfChat {
     std::string_view done_reason;
     std::optional<std::uint64_t> total_duration, load_duration, prompt_eval_count, prompt_eval_duration, eval_count,
         eval_duration;
+    std::optional<bool> truncated;  // not Ollama's, which does not tell
     std::optional<std::vector<LogprobItem>> logprobs;
 };
 
@@ -86,6 +88,7 @@ void put_metrics(Last& last, const Metrics& metrics) {
     last.prompt_eval_duration = unless_zero(metrics.prompt_ns);
     last.eval_count = unless_zero(metrics.answer_tokens);
     last.eval_duration = unless_zero(metrics.answer_ns);
+    if (metrics.truncated) last.truncated = true;
 }
 
 std::vector<int> byte_values(const std::string& bytes) {

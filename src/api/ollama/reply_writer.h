@@ -20,6 +20,7 @@ struct Metrics {
     std::uint64_t prompt_ns = 0;
     std::uint64_t answer_tokens = 0;
     std::uint64_t answer_ns = 0;
+    bool truncated = false;  // some of the prompt did not fit into the window
 };
 
 // Everything that the last object of a reply, or the only one, can hold.

@@ -57,7 +57,7 @@ ChatRequest to_chat_request(const Generation& generation, const ModelInfo& model
                         .overrides = fields.options,
                         .keep_alive = fields.keep_alive};
     // A conversation loses old messages first; tokens are cut only if the window may move on anyway.
-    request.generate.truncate = fields.truncate && (generation.wording == Wording::generate || fields.shift);
+    request.generate.truncate = fields.truncate && fields.shift;
 
     if (std::holds_alternative<ChatPrompt>(generation.prompt)) request.generate.max_repeats = max_repeats;
 

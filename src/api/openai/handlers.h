@@ -38,6 +38,7 @@ Answered tokenize(http::Exchange& exchange, const Services& services);
 Answered detokenize(http::Exchange& exchange, const Services& services);
 Answered apply_template(http::Exchange& exchange, const Services& services);
 Answered props(http::Exchange& exchange, const Services& services);
+Answered version(http::Exchange& exchange, const Services& services);
 Answered native_completion(http::Exchange& exchange, const Services& services);
 Answered infill(http::Exchange& exchange, const Services& services);
 Answered not_implemented(http::Exchange& exchange, const Services& services);

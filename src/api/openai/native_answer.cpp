@@ -105,7 +105,7 @@ std::string NativeAnswer::last_object() const {
     append_json_string(out, model_);
     out += R"(,"tokens_predicted":)" + std::to_string(done_.completion_tokens) + R"(,"tokens_evaluated":)" +
            std::to_string(done_.prompt_tokens) + R"(,"has_new_line":)" + (content_.contains('\n') ? "true" : "false") +
-           R"(,"truncated":false,"stop_type":")" + std::string(stop_type(end_)) + R"(","stopping_word":)";
+           R"(,"truncated":)" + (done_.truncated ? "true" : "false") + R"(,"stop_type":")" + std::string(stop_type(end_)) + R"(","stopping_word":)";
     append_json_string(out, end_.stop_string);
     out += R"(,"tokens_cached":)" + std::to_string(done_.prompt_tokens + done_.completion_tokens) + R"(,"timings":)";
     append_timings(out, done_);

@@ -31,7 +31,7 @@ Json props_of(const ModelInfo& model, const std::vector<ResidentModel>& resident
     props["model_path"] = model.name;  // clients show it; where files lie is nobody's business
     props["chat_template"] = model.chat_template;
     props["modalities"] = std::move(modalities);
-    props["build_info"] = "weft";
+    props["build_info"] = "weft-" WEFT_VERSION;
     return props;
 }
 
@@ -46,6 +46,10 @@ Answered props(http::Exchange& exchange, const Services& services) {
     if (!model) co_return co_await reply_error(exchange, services, model.error());
     const auto resident = services.registry.resident();
     co_await reply_json(exchange, services, api::write_json(props_of(**model, resident, services.default_context_tokens)));
+}
+
+Answered version(http::Exchange& exchange, const Services& services) {
+    co_await reply_json(exchange, services, R"({"version":")" WEFT_VERSION R"("})");
 }
 
 }  // namespace weft::api::openai

@@ -67,6 +67,7 @@ constexpr Route bare_routes[] = {
     {"POST", "/completion", native_completion},
     {"GET", "/props", props},
     {"GET", "/slots", not_implemented},
+    {"GET", "/version", version},
 };
 
 // What OpenAI offers and this server has not (yet): known, so that a client is told 501 and not 404.
