@@ -59,6 +59,7 @@ Result<void> read_number(const http::Request& request, std::string_view name, T 
 }  // namespace
 
 Result<void> set_caller(const http::Request& request, GenerateRequest& generate) {
+    generate.request_id = request.id;
     generate.tenant = request.on_behalf_of ? *request.on_behalf_of : tenant_of(credential_of(request));
     if (const auto scope = request.header("x-weft-cache"); !scope.empty()) {
         if (scope != "shared" && scope != "private")

@@ -86,7 +86,7 @@ const std::vector<ConfigKey>& all_keys() {
 
         {"cache.host_bytes", "Memory of one model for copies of prefixes that left its KV cache; 0 keeps none, on disk neither.",
          [](Config& c) { return &c.cache.host_bytes; }, 0, 1LL << 42},
-        {"cache.disk_bytes", "Disk space for copies of prefixes, which a restart finds again; 0 keeps none.",
+        {"cache.disk_bytes", "Disk space for copies of prefixes of one model, which a restart finds again; 0 keeps none.",
          [](Config& c) { return &c.cache.disk_bytes; }, 0, 1LL << 50},
         {"cache.folder", "Where they are; by default cache/prefixes in $WEFT_HOME. Only this user may read them.",
          [](Config& c) { return &c.cache.folder; }},

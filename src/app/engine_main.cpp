@@ -90,7 +90,7 @@ Result<void> speak_alike(const LoadedModel& draft, const LoadedModel& model) {
 }
 
 // Nothing when none is configured or guesses cannot be taken back.
-Result<Draft> load_draft(const LoadMessage& load, const LoadedModel& model, const EngineLimits& limits) {
+Result<Draft> load_draft(const LoadMessage& load, const LoadedModel& model, const EngineLimits& limits, const Clock& clock) {
     Draft draft;
     if (load.draft_path.empty()) return draft;
     if (load.deterministic || limits.memory != MemoryKind::tree) {
@@ -109,7 +109,7 @@ Result<Draft> load_draft(const LoadMessage& load, const LoadedModel& model, cons
     WEFT_TRY(draft.engine, LlamaEngine::create(draft.model, message));
     if (draft.engine->limits().memory != MemoryKind::tree)
         return fail(ErrorCode::model_load_failed, "draft model: its memory cannot take guesses back");
-    draft.guesses = std::make_unique<DraftModel>(*draft.engine, model.size());
+    draft.guesses = std::make_unique<DraftModel>(*draft.engine, model.size(), clock, std::chrono::milliseconds(load.target_itl_ms / 4));
     const auto weights = draft.model->describe().weights_bytes;
     draft.cost = static_cast<double>(weights) / static_cast<double>(std::max<std::uint64_t>(model.describe().weights_bytes, 1));
     draft.bytes = weights + draft.model->kv_bytes_per_token(kv_type(load.kv_cache_type)) * static_cast<std::uint64_t>(draft.engine->limits().kv_cells);
@@ -153,7 +153,8 @@ int run_engine(int descriptor) {
         projector = std::move(*opened);
     }
 
-    auto draft = load_draft(load, **model, (*engine)->limits());
+    SteadyClock clock;
+    auto draft = load_draft(load, **model, (*engine)->limits(), clock);
     if (!draft) return load_failed(link, draft.error());
 
     const auto memory = (*engine)->limits().memory;
@@ -162,7 +163,6 @@ int run_engine(int descriptor) {
                            ? static_cast<std::int32_t>(load.slots)
                            : std::min(static_cast<std::int32_t>(load.slots), (*engine)->limits().max_sequences - (memory == MemoryKind::states ? 1 : 0));
     const auto helpers = std::min<std::size_t>(std::max(1U, std::thread::hardware_concurrency()) - 1, max_sampler_helpers);
-    SteadyClock clock;
     LinkSink sink(link);
     Inbox inbox;
     AdmissionGate gate(load.slots + load.max_queue, load.max_queue_tokens);

@@ -3,6 +3,7 @@
 #include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
 
+#include <algorithm>
 #include <functional>
 #include <glaze/json.hpp>
 #include <limits>
@@ -55,6 +56,16 @@ class Families {
                 family.metric.push_back(std::move(metric));
             }
         }
+    }
+    void awaited(const std::vector<AwaitedModel>& awaited) {
+        MetricFamily family{"weft_requests_awaiting_model", "Requests that wait until their model has room and is loaded.", MetricType::Gauge, {}};
+        for (const auto& model : awaited) {
+            ClientMetric metric;
+            metric.label = {{"model", model.name}};
+            metric.gauge.value = model.requests;
+            family.metric.push_back(std::move(metric));
+        }
+        families_.push_back(std::move(family));
     }
     [[nodiscard]] std::string text() const { return prometheus::TextSerializer().prometheus::Serializer::Serialize(families_); }
 
@@ -144,6 +155,7 @@ void add_histograms(Families& f) {
 
 struct QueueItem {
     std::uint64_t request;
+    std::string request_id;
     std::uint32_t choice;
     std::string_view state;
     std::uint32_t position;
@@ -154,12 +166,14 @@ struct QueueItem {
 };
 
 struct QueueModel {
-    std::string model;
-    bool ready;
-    std::uint32_t slots, running, waiting, parked, kv_cells, kv_cells_used, kv_cells_evictable, cached_prefixes;
-    std::uint64_t prompt_tokens, prefilled_tokens, cached_tokens, completion_tokens, steps, step_ns;
-    std::uint64_t cache_host_bytes, cache_disk_bytes;
-    std::vector<QueueItem> sequences;  // those that run, oldest first, then those that wait, by position
+    std::string model{};
+    bool resident = false;             // false: requests wait until there is room for it
+    bool ready = false;
+    std::uint32_t awaiting_model = 0;  // requests that wait until it is loaded, none of which is below
+    std::uint32_t slots = 0, running = 0, waiting = 0, parked = 0, kv_cells = 0, kv_cells_used = 0, kv_cells_evictable = 0, cached_prefixes = 0;
+    std::uint64_t prompt_tokens = 0, prefilled_tokens = 0, cached_tokens = 0, completion_tokens = 0, steps = 0, step_ns = 0;
+    std::uint64_t cache_host_bytes = 0, cache_disk_bytes = 0;
+    std::vector<QueueItem> sequences{};  // those that run, oldest first, then those that wait, by position
 };
 
 struct QueueAnswer {
@@ -181,7 +195,7 @@ std::string_view name_of(QueueState state) {
 
 QueueModel queue_of(const ResidentModel& resident) {
     const auto& s = resident.stats;
-    QueueModel model{.model = resident.model->name, .ready = resident.ready, .slots = resident.description.slots,
+    QueueModel model{.model = resident.model->name, .resident = true, .ready = resident.ready, .slots = resident.description.slots,
                      .running = s.running, .waiting = s.waiting, .parked = s.metrics.parked_now,
                      .kv_cells = resident.description.kv_cells, .kv_cells_used = s.kv_cells_used,
                      .kv_cells_evictable = s.metrics.kv_cells_evictable, .cached_prefixes = s.metrics.cached_prefixes,
@@ -190,32 +204,38 @@ QueueModel queue_of(const ResidentModel& resident) {
                      .step_ns = s.step_ns, .cache_host_bytes = s.metrics.cache_host_bytes,
                      .cache_disk_bytes = s.metrics.cache_disk_bytes, .sequences = {}};
     for (const auto& entry : s.queue)
-        model.sequences.push_back({entry.request, entry.choice, name_of(entry.state), entry.position, entry.priority, entry.tenant,
+        model.sequences.push_back({entry.request, entry.request_id, entry.choice, name_of(entry.state), entry.position, entry.priority, entry.tenant,
                                    entry.prompt_tokens, entry.computed_tokens, entry.generated_tokens, entry.age_ms});
     return model;
 }
 
 asio::awaitable<void> reply_metrics(Exchange& exchange, Registry& registry, const std::function<std::string()>& more) {
-    co_await exchange.reply({.content_type = "text/plain; version=0.0.4; charset=utf-8", .body = metrics_text(registry.resident()) + more()});
+    co_await exchange.reply({.content_type = "text/plain; version=0.0.4; charset=utf-8", .body = metrics_text(registry.resident(), registry.awaited()) + more()});
 }
 
 asio::awaitable<void> reply_queue(Exchange& exchange, Registry& registry) {
-    co_await exchange.reply({.body = queue_json(registry.resident())});
+    co_await exchange.reply({.body = queue_json(registry.resident(), registry.awaited())});
 }
 
 }  // namespace
 
-std::string metrics_text(const std::vector<ResidentModel>& models) {
+std::string metrics_text(const std::vector<ResidentModel>& models, const std::vector<AwaitedModel>& awaited) {
     Families families(models);
+    families.awaited(awaited);
     add_gauges(families);
     add_counters(families);
     add_histograms(families);
     return families.text();
 }
 
-std::string queue_json(const std::vector<ResidentModel>& models) {
+std::string queue_json(const std::vector<ResidentModel>& models, const std::vector<AwaitedModel>& awaited) {
     QueueAnswer answer;
     for (const auto& model : models) answer.models.push_back(queue_of(model));
+    for (const auto& [name, requests] : awaited) {
+        auto known = std::ranges::find(answer.models, name, &QueueModel::model);
+        if (known == answer.models.end()) known = answer.models.insert(known, QueueModel{.model = name});
+        known->awaiting_model = requests;
+    }
     return glz::write_json(answer).value_or("{}");
 }
 

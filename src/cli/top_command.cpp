@@ -39,8 +39,8 @@ std::vector<std::string> row_of(const TopModel& model, const TopModel* before, d
     const bool rates = before != nullptr && seconds > 0;
     const auto known = model.cached_tokens + model.prefilled_tokens;
     return {without_controls(model.model),
-            model.ready ? formatted("{}/{}", model.running, model.slots) : "loading",
-            std::to_string(model.waiting),
+            model.ready ? formatted("{}/{}", model.running, model.slots) : model.resident ? "loading" : "no room",
+            std::to_string(model.waiting + model.awaiting_model),
             std::to_string(model.parked),
             percent(model.kv_cells_used, model.kv_cells),
             percent(model.cached_tokens, known),

@@ -22,7 +22,9 @@ struct TopSequence {
 };
 struct TopModel {
     std::string model;
+    bool resident = true;
     bool ready = false;
+    std::uint32_t awaiting_model = 0;
     std::uint32_t slots = 0, running = 0, waiting = 0, parked = 0, kv_cells = 0, kv_cells_used = 0, kv_cells_evictable = 0;
     std::uint64_t prefilled_tokens = 0, cached_tokens = 0, completion_tokens = 0, steps = 0;
     std::uint64_t cache_host_bytes = 0, cache_disk_bytes = 0;

@@ -23,6 +23,7 @@ class LocalRegistry final : public Registry {
     Result<std::shared_ptr<const ModelInfo>> find(const std::string& name) override { return store_.find(name); }
     void acquire(AcquireRequest request, std::function<void(Result<RunnerLease>)> done) override;
     std::vector<ResidentModel> resident() override { return residency_->resident(); }
+    std::vector<AwaitedModel> awaited() override { return residency_->awaited(); }
     std::vector<std::string> quarantined() override { return residency_->quarantined(); }
     Result<void> unload(const std::string& name) override;
 

@@ -71,6 +71,12 @@ struct ResidentModel {
     bool ready = false;
 };
 
+// A model that requests wait for: until there is room for it, until it is loaded, or until it is loaded anew.
+struct AwaitedModel {
+    std::string name;             // as ModelInfo::name
+    std::uint32_t requests = 0;   // >= 1
+};
+
 // Model names -> files -> live runners. A name is resolved as in the Ollama contract, section 3: any casing, with or
 // without ":latest" and the default host and namespace. Thread: io; files are read on worker threads.
 class Registry {
@@ -91,6 +97,8 @@ class Registry {
     virtual void acquire(AcquireRequest request, std::function<void(Result<RunnerLease>)> done) = 0;
 
     [[nodiscard]] virtual std::vector<ResidentModel> resident() = 0;
+
+    [[nodiscard]] virtual std::vector<AwaitedModel> awaited() { return {}; }
 
     // Names of models that crashed again and again and are not loaded until somebody unloads them or their file changes.
     [[nodiscard]] virtual std::vector<std::string> quarantined() { return {}; }

@@ -399,6 +399,14 @@ std::vector<ResidentModel> Residency::resident() const {
     return all;
 }
 
+std::vector<AwaitedModel> Residency::awaited() const {
+    thread_.check();
+    std::vector<AwaitedModel> all;
+    for (const auto& [key, model] : models_)
+        if (!model->waiting.empty()) all.push_back({.name = key, .requests = static_cast<std::uint32_t>(model->waiting.size())});
+    return all;
+}
+
 std::vector<std::string> Residency::quarantined() const {
     thread_.check();
     std::vector<std::string> names;

@@ -62,6 +62,7 @@ class Residency : public std::enable_shared_from_this<Residency> {
     void acquire(Request request);
 
     [[nodiscard]] std::vector<ResidentModel> resident() const;
+    [[nodiscard]] std::vector<AwaitedModel> awaited() const;
     [[nodiscard]] std::vector<std::string> quarantined() const;
 
     // As if every request had said keep_alive 0. False when it is not loaded.

@@ -57,6 +57,7 @@ struct QueueEntry {
     std::uint32_t position = 0;        // in the queue, from 1; 0 for those that run
     std::int32_t priority = 0;
     std::string tenant{};              // opaque
+    std::string request_id{};          // as the client knows it
     std::uint32_t prompt_tokens = 0;
     std::uint32_t computed_tokens = 0; // in the KV cache
     std::uint32_t generated_tokens = 0;

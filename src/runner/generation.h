@@ -159,6 +159,7 @@ struct GenerateRequest {
     std::uint32_t context_tokens = 0;         // window of this request; 0 or larger than the model's = the model's
     bool want_prompt_tokens = false;          // PromptAccepted carries the prompt's tokens, text pieces theirs
     std::string tenant{};                     // opaque; whose request it is, for fair share
+    std::string request_id{};                 // as the client knows it: its x-request-id or its job's id
     bool shared_cache = false;                // shares cached prefixes with other tenants' requests that say so, too,
                                               // instead of with its own tenant's
     std::int32_t priority = 0;                // smaller first

@@ -50,11 +50,11 @@ std::vector<std::size_t> plan_admission(const std::vector<RunningView>& running,
 
 namespace {
 
-// Running sequences as parking takes them: the youngest of the lowest priority first. The last one stays.
+// Running sequences as parking takes them: those that are paused, then the youngest of the lowest priority. The last one stays.
 std::vector<std::size_t> parking_order(const std::vector<RunningView>& running) {
     std::vector<std::size_t> order(running.size());
     std::iota(order.rbegin(), order.rend(), 0U);
-    std::ranges::stable_sort(order, std::ranges::greater{}, [&](std::size_t i) { return running[i].priority; });
+    std::ranges::stable_sort(order, std::ranges::greater{}, [&](std::size_t i) { return std::pair(running[i].paused, running[i].priority); });
     if (!order.empty()) order.pop_back();
     return order;
 }

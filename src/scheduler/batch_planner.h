@@ -72,7 +72,7 @@ struct BatchPlan {
 // then the tenant that was served least, then age; but half of the budget goes to whoever of the same priority has least
 // left, so that short prompts pass long ones and no prompt stands still. When the first
 // of them completes its prompt, those of tenants with more places wait for the next step, where `may_hold_back` says so. When cells do not suffice even with the cache
-// evicted, sequences are parked until they do: the youngest of the lowest priority first; the oldest of the highest never
+// evicted, sequences are parked until they do: those that are paused, then the youngest of the lowest priority; the oldest of the highest that is not never
 // is. `running` is in order of arrival. Pure.
 [[nodiscard]] BatchPlan plan_batch(const std::vector<RunningView>& running, const Budget& budget);
 

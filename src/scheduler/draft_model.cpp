@@ -9,8 +9,8 @@
 namespace weft {
 namespace {
 
-// Of all sequences together, in one call: running streams wait for it.
-constexpr std::size_t most_caught_up = 256;
+// Tokens of all sequences together, in one call: at least, until its speed is known, and at most.
+constexpr std::int32_t least_caught_up = 16, first_caught_up = 64, most_caught_up = 256;
 // A guess of which the small model itself is less sure is hardly ever right.
 constexpr double least_sure = 0.4;
 
@@ -24,8 +24,8 @@ std::pair<Token, double> favourite(std::span<const float> logits) {
 
 }  // namespace
 
-DraftModel::DraftModel(Engine& engine, std::int32_t vocabulary_size)
-    : engine_(engine), kv_(engine, nullptr, "draft"), vocabulary_size_(vocabulary_size) {}
+DraftModel::DraftModel(Engine& engine, std::int32_t vocabulary_size, const Clock& clock, Duration patience)
+    : engine_(engine), kv_(engine, nullptr, "draft"), vocabulary_size_(vocabulary_size), clock_(clock), patience_(patience) {}
 
 void DraftModel::draft(std::span<DraftWish> wishes) {
     ++uses_;
@@ -57,7 +57,8 @@ void DraftModel::guess(std::vector<Guessed>& guessed) const {
 }
 
 std::vector<DraftModel::Guessed> DraftModel::catch_up(std::span<DraftWish> wishes) {
-    const auto most = std::min(most_caught_up, static_cast<std::size_t>(engine_.limits().max_batch_rows));
+    const auto wanted = cost_.known() ? std::clamp(cost_.tokens_within(patience_), least_caught_up, most_caught_up) : first_caught_up;
+    const auto most = static_cast<std::size_t>(std::min(wanted, engine_.limits().max_batch_rows));
     std::vector<Guessed> complete;
     std::vector<BatchRow> rows;
     std::vector<std::pair<Followed*, std::span<const Token>>> computed;
@@ -118,12 +119,19 @@ bool DraftModel::make_room(std::size_t cells) {
 
 bool DraftModel::decode(const std::vector<BatchRow>& rows) {
     ++steps_;
+    const auto started = clock_.now();
     if (const auto done = engine_.decode(rows); !done) {
         log_warn("draft_model_failed", {{"reason", done.error().message}, {"detail", done.error().detail}});
         forget_all();
         return false;
     }
-    for (const auto& row : rows) kv_.append(row.sequence, 1);
+    StepWork work;
+    for (const auto& row : rows) {
+        kv_.append(row.sequence, 1);
+        work.prefill_tokens += row.wants_logits ? 0 : 1;
+        work.prefill_cells += row.wants_logits ? 0 : row.position;
+    }
+    cost_.learn(work, clock_.now() - started);
     return true;
 }
 

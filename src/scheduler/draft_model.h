@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "scheduler/kv_pool.h"
+#include "scheduler/step_cost.h"
 
 namespace weft {
 
@@ -24,8 +25,9 @@ struct DraftWish {
 // decode call for each further token. Thread: step.
 class DraftModel {
   public:
-    // `vocabulary_size` is the large model's: it may have a few tokens less or more.
-    DraftModel(Engine& engine, std::int32_t vocabulary_size);
+    // `vocabulary_size` is the large model's: it may have a few tokens less or more. `patience` is what running streams
+    // wait for while it catches up with one of them, each step.
+    DraftModel(Engine& engine, std::int32_t vocabulary_size, const Clock& clock, Duration patience);
 
     // Fills the guesses, some or none. A sequence that it has not seen or not followed lately is caught up with first, a
     // bounded number of tokens a call, and guessed for once that is done.
@@ -68,6 +70,9 @@ class DraftModel {
     Engine& engine_;
     KvPool kv_;
     const std::int32_t vocabulary_size_;
+    const Clock& clock_;
+    const Duration patience_;
+    StepCost cost_;
     std::unordered_map<std::uint64_t, Followed> followed_;
     std::uint64_t uses_ = 0;
     std::uint64_t steps_ = 0;

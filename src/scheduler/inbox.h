@@ -1,12 +1,13 @@
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <string>
+#include <unordered_map>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -44,36 +45,34 @@ struct PauseRequest {
 };
 using SchedulerCommand = std::variant<std::shared_ptr<PreparedRequest>, CancelRequest, PauseRequest>;
 
-// Bounds requests from the moment they reach the engine until their last event. Thread: any.
+// Bounds requests, and the tokens of their prompts, from the moment they reach the engine until their last event. Beyond
+// both bounds there is a quarter more for tenants that have less than their even share inside: whoever fills the queue
+// keeps nobody else out. Thread: any; locks mutex_.
 class AdmissionGate {
   public:
     explicit AdmissionGate(std::uint32_t capacity, std::uint64_t token_capacity = 0)
         : capacity_(capacity), token_capacity_(token_capacity) {}
-    [[nodiscard]] bool try_enter() {
-        auto inside = inside_.load();
-        while (inside < capacity_)
-            if (inside_.compare_exchange_weak(inside, inside + 1)) return true;
-        return false;
-    }
-    void leave() { --inside_; }
-    [[nodiscard]] std::uint32_t inside() const { return inside_.load(); }
+    [[nodiscard]] bool try_enter(const std::string& tenant);
+    void leave(const std::string& tenant);
+    [[nodiscard]] std::uint64_t inside() const;
 
     // Prompt tokens of the requests inside: each that has entered counts its own once they are known, until it leaves.
     // A prompt that is larger than all that is allowed may enter alone.
-    [[nodiscard]] bool try_add_tokens(std::uint64_t tokens) {
-        auto before = tokens_.load();
-        while (token_capacity_ == 0 || before == 0 || before + tokens <= token_capacity_)
-            if (tokens_.compare_exchange_weak(before, before + tokens)) return true;
-        return false;
-    }
-    void remove_tokens(std::uint64_t tokens) { tokens_ -= tokens; }
-    [[nodiscard]] std::uint64_t tokens() const { return tokens_.load(); }
+    [[nodiscard]] bool try_add_tokens(const std::string& tenant, std::uint64_t tokens);
+    void remove_tokens(const std::string& tenant, std::uint64_t tokens);
+    [[nodiscard]] std::uint64_t tokens() const;
 
   private:
+    struct Held {
+        std::uint64_t requests = 0, tokens = 0;
+    };
+    [[nodiscard]] std::uint64_t even_share(std::uint64_t capacity, const std::string& tenant) const;
+
     const std::uint32_t capacity_;
     const std::uint64_t token_capacity_;  // 0 = no bound
-    std::atomic<std::uint32_t> inside_{0};
-    std::atomic<std::uint64_t> tokens_{0};
+    mutable std::mutex mutex_;            // guards the next two
+    std::unordered_map<std::string, Held> held_;  // of tenants that have requests inside
+    Held all_;
 };
 
 // The way into the step loop. Bounded by the AdmissionGate in front of it: a request brings at most one arrival, one

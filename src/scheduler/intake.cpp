@@ -14,7 +14,7 @@ constexpr std::size_t max_queued = 4096;
 constexpr std::size_t max_waiting_image_bytes = 512U << 20;
 constexpr std::size_t max_waiting_image_bytes_of_one = max_waiting_image_bytes / 2;
 // More work than this is done on the thread for long ones: most requests are far below, and none of them waits for those.
-constexpr std::size_t most_quick_work = std::size_t{1} << 20;  // bytes to render and to tokenize
+constexpr std::size_t most_quick_work = std::size_t{256} << 10;  // bytes to render and to tokenize
 constexpr std::size_t work_of_message = 256;                    // what the template writes around one, in the same measure
 // Of one question; some seconds of work.
 constexpr std::size_t max_tokenized_bytes = std::size_t{4} << 20;
@@ -115,33 +115,26 @@ Intake::~Intake() {
 void Intake::submit(ToEngine message) {
     const auto* generates = std::get_if<GenerateMessage>(&message);
     const auto id = generates == nullptr ? 0 : generates->id;
-    if (generates != nullptr && !parts_.gate.try_enter())
+    const auto tenant = generates == nullptr ? std::string() : generates->request.tenant;
+    if (generates != nullptr && !parts_.gate.try_enter(generates->request.tenant))
         return refuse(message, {.code = ErrorCode::overloaded, .message = "the model's queue is full, please try again"});
     if (generates != nullptr) board_.enter(id);
-    const auto bytes = image_bytes(message);
-    const auto owner = bytes > 0 ? owner_of(message) : std::string();
-    if (bytes == 0 && submit_text(message)) return;
+    Arrived arrived{.message = std::move(message), .at = std::chrono::steady_clock::now()};
+    const auto bytes = image_bytes(arrived.message);
+    const auto owner = owner_of(arrived.message);
+    if (bytes == 0 && submit_text(owner, arrived)) return;
     if (bytes > 0 && fits(owner, bytes)) {
-        if (parts_.eyes.projector == nullptr ? queue_.try_push(std::move(message)) : submit_look(owner, message)) return;
+        auto& queue = parts_.eyes.projector == nullptr ? queue_ : image_queue_;
+        if (queue.try_push(owner, std::move(arrived))) return;
         release(owner, bytes);
     }
-    if (generates != nullptr) {
-        board_.leave(id);
-        parts_.gate.leave();
-    }
-    refuse(message, {.code = ErrorCode::overloaded, .message = "the model is busy, please try again"});
+    if (generates != nullptr) forget(id, tenant);
+    refuse(arrived.message, {.code = ErrorCode::overloaded, .message = "the model is busy, please try again"});
 }
 
-bool Intake::submit_text(ToEngine& message) {
-    if (work_of(message) <= most_quick_work) return queue_.try_push(std::move(message));
-    return long_queue_.try_push(owner_of(message), std::move(message));
-}
-
-bool Intake::submit_look(const std::string& owner, ToEngine& message) {
-    Look look{.message = std::move(message)};
-    if (image_queue_.try_push(owner, std::move(look))) return true;
-    message = std::move(look.message);
-    return false;
+bool Intake::submit_text(const std::string& owner, Arrived& arrived) {
+    auto& queue = work_of(arrived.message) <= most_quick_work ? queue_ : long_queue_;
+    return queue.try_push(owner, std::move(arrived));
 }
 
 // Counted at once, so that what is refused is refused before it waits.
@@ -163,11 +156,10 @@ void Intake::release(const std::string& owner, std::size_t bytes) {
 }
 
 void Intake::work() {
-    while (auto message = queue_.pop()) {
-        const auto bytes = image_bytes(*message);
-        const auto owner = owner_of(*message);
-        handle(*message);
-        if (bytes > 0) release(owner, bytes);
+    while (auto next = queue_.pop()) {
+        const auto bytes = image_bytes(next->second.message);
+        handle(next->second);
+        if (bytes > 0) release(next->first, bytes);
     }
 }
 
@@ -180,7 +172,7 @@ void Intake::work_on_images() {
 }
 
 // One image, which the projector keeps; when it has seen all of them, the message itself.
-void Intake::look_at(const std::string& owner, Look look) {
+void Intake::look_at(const std::string& owner, Arrived look) {
     const auto images = images_in(look.message);
     const auto* generate = std::get_if<GenerateMessage>(&look.message);
     const bool cancelled = generate != nullptr && board_.cancelled(generate->id);
@@ -192,12 +184,13 @@ void Intake::look_at(const std::string& owner, Look look) {
         }
     }
     const auto bytes = image_bytes(look.message);
-    handle(look.message);
+    handle(look);
     release(owner, bytes);
 }
 
-void Intake::handle(ToEngine& message) {
-    if (auto* generate = std::get_if<GenerateMessage>(&message)) prepare(*generate);
+void Intake::handle(Arrived& arrived) {
+    auto& message = arrived.message;
+    if (auto* generate = std::get_if<GenerateMessage>(&message)) prepare(*generate, arrived.at);
     else if (const auto* tokenize = std::get_if<TokenizeMessage>(&message)) answer(*tokenize);
     else if (const auto* detokenize = std::get_if<DetokenizeMessage>(&message)) answer(*detokenize);
     else if (const auto* render = std::get_if<RenderMessage>(&message)) answer(*render);
@@ -205,12 +198,12 @@ void Intake::handle(ToEngine& message) {
     else if (const auto* count = std::get_if<CountMessage>(&message)) answer(*count);
 }
 
-void Intake::prepare(GenerateMessage& message) {
-    const auto accepted_at = std::chrono::steady_clock::now();
+void Intake::prepare(GenerateMessage& message, std::chrono::steady_clock::time_point accepted_at) {
     auto& request = message.request;
-    if (board_.cancelled(message.id)) return forget(message.id);
+    const auto tenant = request.tenant;
+    if (board_.cancelled(message.id)) return forget(message.id, tenant);
     const auto refuse_it = [&](const Error& error) {
-        forget(message.id);
+        forget(message.id, tenant);
         refuse(ToEngine(GenerateMessage{.id = message.id, .request = {}}), error);
     };
     if (!parts_.model->generates())
@@ -226,8 +219,8 @@ void Intake::prepare(GenerateMessage& message) {
     auto* prompt = &prepared->tokens;
     if (!prepared->images.empty()) settle_images(request);
     // From here on the scheduler is who cancels.
-    if (board_.leave(message.id)) return parts_.gate.leave();
-    if (!parts_.gate.try_add_tokens(prompt->size()))
+    if (board_.leave(message.id)) return parts_.gate.leave(tenant);
+    if (!parts_.gate.try_add_tokens(tenant, prompt->size()))
         return refuse_it({.code = ErrorCode::overloaded,
                           .message = "the prompts that wait for this model are too many tokens, please try again"});
     const bool is_chat = std::holds_alternative<ChatPrompt>(request.prompt);
@@ -240,8 +233,8 @@ void Intake::prepare(GenerateMessage& message) {
     auto borders = parts_.marks_messages ? message_borders(*parts_.model, *prompt) : std::vector<std::int32_t>{};
     request.prompt = TokenPrompt{};
     request.shared_cache = request.shared_cache || parts_.shared_cache;
-    // Prompt scores are only known after the prefill: the scheduler tells them together with the acceptance.
-    if (!request.prompt_logprobs) {
+    // Prompt scores are only known after the prefill, and the scheduler judges deadlines: it tells the acceptance then.
+    if (!request.prompt_logprobs && request.deadline_ms == 0) {
         EventFrame frame;
         frame.events.push_back({.id = message.id,
                                 .event = PromptAccepted{.prompt_tokens = static_cast<std::uint32_t>(prompt->size()),
@@ -264,9 +257,9 @@ void Intake::prepare(GenerateMessage& message) {
                                                                         .accepted_at = accepted_at}));
 }
 
-void Intake::forget(std::uint64_t id) {
+void Intake::forget(std::uint64_t id, const std::string& tenant) {
     board_.leave(id);
-    parts_.gate.leave();
+    parts_.gate.leave(tenant);
 }
 
 // Calls of tools and the form of the text are one grammar where both are asked for.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -7,7 +8,6 @@
 #include <unordered_map>
 #include <vector>
 
-#include "base/channel.h"
 #include "engine/grammar_constraint.h"
 #include "engine/loaded_model.h"
 #include "engine/prompt.h"
@@ -60,22 +60,21 @@ class Intake {
     [[nodiscard]] bool cancel(std::uint64_t id) { return board_.cancel(id); }
 
   private:
-    // A message with images, and how many of them the projector has looked at.
-    struct Look {
+    struct Arrived {
         ToEngine message;
-        std::size_t images_seen = 0;
+        std::chrono::steady_clock::time_point at;
+        std::size_t images_seen = 0;  // how many of its images the projector has looked at
     };
     void work();
     void work_on_long();
     void work_on_images();
-    void look_at(const std::string& owner, Look look);
-    void handle(ToEngine& message);
-    [[nodiscard]] bool submit_text(ToEngine& message);
-    [[nodiscard]] bool submit_look(const std::string& owner, ToEngine& message);
+    void look_at(const std::string& owner, Arrived look);
+    void handle(Arrived& arrived);
+    [[nodiscard]] bool submit_text(const std::string& owner, Arrived& arrived);
     [[nodiscard]] bool fits(const std::string& owner, std::size_t bytes);
     void release(const std::string& owner, std::size_t bytes);
-    void prepare(GenerateMessage& message);
-    void forget(std::uint64_t id);  // of a GenerateMessage that goes no further
+    void prepare(GenerateMessage& message, std::chrono::steady_clock::time_point accepted_at);
+    void forget(std::uint64_t id, const std::string& tenant);  // of a GenerateMessage that goes no further
     void refuse(const ToEngine& message, const Error& error);
     void answer(const TokenizeMessage& message);
     [[nodiscard]] Result<std::vector<Token>> tokens_of(const TokenizeMessage& message) const;
@@ -91,11 +90,11 @@ class Intake {
     Parts parts_;
     ConstraintCache constraints_;
     CancelBoard board_;  // of the GenerateMessages in here
-    Channel<ToEngine> queue_;
-    // Texts that take a while. Tenants take turns.
-    FairChannel<ToEngine> long_queue_;
-    // Whatever has images: looking at one takes as long as a thousand texts. Tenants take turns, image by image.
-    FairChannel<Look> image_queue_;
+    // Tenants take turns, in all three.
+    FairChannel<Arrived> queue_;
+    FairChannel<Arrived> long_queue_;  // texts that take a while
+    // Whatever has images: looking at one takes as long as a thousand texts. Turns are image by image.
+    FairChannel<Arrived> image_queue_;
     std::mutex bytes_mutex_;  // guards the next one
     std::unordered_map<std::string, std::size_t> image_bytes_;  // in both queues, by tenant; "": all of them
     std::vector<std::jthread> threads_;

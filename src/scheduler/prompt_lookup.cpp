@@ -9,7 +9,9 @@ constexpr std::size_t longest_clue = 4, shortest_clue = 3;
 // Further back is not looked: the search runs on the step thread.
 constexpr std::size_t tokens_searched = 16'384;
 
-constexpr std::size_t longest_guess = 48;
+// A sequence alone stays below 32 rows a call: from there on the CPU kernels compute in another arithmetic, and its answer
+// might depend on how much was guessed.
+constexpr std::size_t longest_guess = 30;
 constexpr double newest_hit_weight = 0.2;
 // A row beyond the first costs a good part of a step on a processor, little on others: below this it is not worth it.
 constexpr double worth_guessing = 0.3;
@@ -18,7 +20,7 @@ constexpr double first_credit = 0.2;
 constexpr double always_worth = 0.95;
 constexpr std::size_t rest_steps = 48;
 
-constexpr std::size_t guessed_rows = 48;    // of all sequences together
+constexpr std::size_t guessed_rows = longest_guess;  // of all sequences together
 constexpr std::size_t most_sequences = 8;
 
 }  // namespace

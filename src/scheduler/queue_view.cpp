@@ -12,6 +12,7 @@ QueueEntry entry_of(const Sequence& sequence, TimePoint now) {
             .choice = sequence.choice,
             .priority = request.request().priority,
             .tenant = request.request().tenant,
+            .request_id = request.request().request_id,
             .prompt_tokens = static_cast<std::uint32_t>(request.prepared->prompt.size()),
             .computed_tokens = static_cast<std::uint32_t>(sequence.computed),
             .generated_tokens = sequence.generated(),

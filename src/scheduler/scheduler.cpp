@@ -148,27 +148,36 @@ void Scheduler::arrive(const std::shared_ptr<PreparedRequest>& prepared) {
         state->failed = true;
         return end_request(*state);
     }
-    if (const auto in_time = can_be_in_time(*prepared, *choices.front()); !in_time) {
+    const auto* first = choices.front().get();
+    for (auto& sequence : choices) waiting_.insert(std::move(sequence));
+    if (prepared->request.deadline_ms == 0) return;
+    if (const auto in_time = can_be_in_time(*prepared, *first); !in_time) {
+        waiting_.erase_if([&](const SequencePtr& sequence) { return sequence->request == state; });
         reporter_.refused_deadline(*state, in_time.error());
         return end_request(*state);
     }
-    for (auto& sequence : choices) waiting_.insert(std::move(sequence));
+    if (!prepared->request.prompt_logprobs) tell_accepted(*prepared);
 }
 
-// Judged by what has to be computed before its first token: of its own prompt, and of those that go before it.
+// Judged by what has to be computed before its first token at least: of its own prompt, and as much of those that prefill
+// or go before it, since short prompts pass long ones.
 Result<void> Scheduler::can_be_in_time(const PreparedRequest& prepared, const Sequence& first) const {
     const auto& cost = reporter_.meter.cost();
-    if (prepared.request.deadline_ms == 0 || !cost.known()) return {};
+    if (!cost.known()) return {};
     double needed = cost.prefill_seconds(first.uncached);
+    const auto add = [&](std::int32_t tokens) { needed += cost.prefill_seconds(std::min(tokens, first.uncached)); };
     for (const auto& sequence : running_)
-        if (!sequence->decodes()) needed += cost.prefill_seconds(sequence->pending());
-    for (const auto& sequence : waiting_)
-        if (sequence->request->request().priority <= prepared.request.priority) needed += cost.prefill_seconds(sequence->uncached);
+        if (!sequence->decodes()) add(sequence->pending());
+    for (const auto i : waiting_.order(fair_, running_, waiting_.size())) {
+        if (&waiting_[i] == &first) break;
+        add(waiting_[i].uncached);
+    }
     const auto waited = std::chrono::duration<double>(clock_.now() - prepared.accepted_at).count();
     if ((waited + needed) * 1000 <= prepared.request.deadline_ms) return {};
     return std::unexpected(Error{.code = ErrorCode::overloaded,
                                  .message = "the deadline cannot be met: the first token would take about " +
-                                            std::to_string(static_cast<int>(needed * 1000)) + " ms",
+                                            std::to_string(static_cast<int>((waited + needed) * 1000)) + " ms",
+                                 .field = "x-weft-deadline-ms",
                                  .retry_after_s = std::clamp(static_cast<int>(needed), 1, 60)});
 }
 
@@ -208,21 +217,19 @@ WaitingView Scheduler::waiting_view(Sequence& sequence) const {
             .deferred = sequence.deferred || sequence.fetching != nullptr};
 }
 
-// A client that does not read keeps nobody from a place: its sequence goes on once it reads.
-void Scheduler::park_paused() {
-    if (running_.size() < static_cast<std::size_t>(options_.slots)) return;
-    if (std::ranges::all_of(waiting_, [](const SequencePtr& sequence) { return sequence->request->paused; })) return;
+// A client that does not read keeps nobody from a place, nor from cells: its sequence goes on once it reads.
+bool Scheduler::park_paused() {
     std::vector<Sequence*> paused;
     for (const auto& sequence : running_)
         if (sequence->request->paused) paused.push_back(sequence.get());
     park(paused);
+    return !paused.empty();
 }
 
 void Scheduler::admit() {
-    park_paused();
     Sequence* head = nullptr;
     // Who was parked for the head leaves it a place at once: its first token should not wait for another step.
-    if (!start_some(head) && head != nullptr && preempt_for(*head)) (void)start_some(head);
+    if (!start_some(head) && head != nullptr && (park_paused() || preempt_for(*head))) (void)start_some(head);
 }
 
 bool Scheduler::start_some(Sequence*& head) {
@@ -260,8 +267,9 @@ bool Scheduler::start(Sequence& sequence) {
     auto& request = *sequence.request;
     reporter_.meter.metrics.prefix_queries += sequence.tokens.size();
     reporter_.meter.metrics.prefix_hits += static_cast<std::uint64_t>(sequence.computed);
-    if (sequence.generated() == 0 && sequence.parked == 0) {
-        request.cached_tokens = std::max(request.cached_tokens, static_cast<std::uint32_t>(sequence.computed));
+    // What other choices share with the first was computed for this very request.
+    if (!std::exchange(request.started, true)) {
+        request.cached_tokens = static_cast<std::uint32_t>(sequence.computed);
         reporter_.totals.cached_tokens += static_cast<std::uint64_t>(sequence.computed);
     }
     return true;
@@ -530,12 +538,14 @@ void Scheduler::note_guesses(const Sampled& sampled) {
 void Scheduler::tell_prompt_scores(Sequence& sequence) {
     sequence.prompt_scored();
     if (sequence.choice != 0) return;
-    auto& request = *sequence.request;
-    const auto& prepared = *request.prepared;
-    reporter_.emit(request.id(),
-                   PromptAccepted{.prompt_tokens = static_cast<std::uint32_t>(prepared.prompt.size()),
-                                  .tokens = prepared.request.want_prompt_tokens ? words_of(prepared.prompt) : std::vector<Token>{},
-                                  .prompt_logprobs = std::move(request.prompt_logprobs)});
+    tell_accepted(*sequence.request->prepared, std::move(sequence.request->prompt_logprobs));
+}
+
+void Scheduler::tell_accepted(const PreparedRequest& prepared, std::vector<TokenLogprob> prompt_logprobs) {
+    reporter_.emit(prepared.id, PromptAccepted{.prompt_tokens = static_cast<std::uint32_t>(prepared.prompt.size()),
+                                               .tokens = prepared.request.want_prompt_tokens ? words_of(prepared.prompt) : std::vector<Token>{},
+                                               .prompt_logprobs = std::move(prompt_logprobs),
+                                               .thinking_open = prepared.thinking_open});
 }
 
 void Scheduler::retire_finished() {
@@ -573,9 +583,10 @@ void Scheduler::end_choice(Sequence& sequence) {
 }
 
 void Scheduler::end_request(RequestState& request) {
-    gate_.remove_tokens(request.prepared->prompt.size());
-    gate_.leave();
-    fair_.leave(request.request().tenant);
+    const auto& tenant = request.request().tenant;
+    gate_.remove_tokens(tenant, request.prepared->prompt.size());
+    gate_.leave(tenant);
+    fair_.leave(tenant);
     reporter_.request_over(request);
 }
 

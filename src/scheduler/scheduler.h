@@ -69,7 +69,7 @@ class Scheduler {
     void drop_cancelled();
     void drop_late();
 
-    void park_paused();
+    [[nodiscard]] bool park_paused();
     void admit();
     // False when nobody could start though somebody would; `head` is the first of them.
     [[nodiscard]] bool start_some(Sequence*& head);
@@ -105,6 +105,7 @@ class Scheduler {
     void sample_and_emit(const std::vector<Slice>& slices);
     void note_guesses(const Sampled& sampled);
     void tell_prompt_scores(Sequence& sequence);
+    void tell_accepted(const PreparedRequest& prepared, std::vector<TokenLogprob> prompt_logprobs = {});
 
     void retire_finished();
     void shift_full_windows();

@@ -31,6 +31,7 @@ struct RequestState {
     bool paused = false;
     bool failed = false;              // its Error is sent: nothing more may follow
     bool ended_by_length = false;     // a choice of it was
+    bool started = false;             // a choice of it has had a place
     std::uint32_t cached_tokens = 0;
     std::uint32_t completion_tokens = 0;
     std::optional<TimePoint> planned_at;      // first time that a token of it was in a batch

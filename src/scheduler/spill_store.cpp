@@ -95,7 +95,7 @@ void SpillStore::persist_all() {
 
 SpillStore::Ticket SpillStore::fetch(std::span<const BlockKey> keys) {
     std::lock_guard lock(mutex_);
-    if (!files_ || stopping_ || jobs_.size() >= max_queued_fetches) return nullptr;
+    if (!files_ || stopping_ || queued_fetches_ >= max_queued_fetches) return nullptr;
     Fetch fetch;
     for (const auto& key : keys)
         if (!entries_.contains(key) && files_->contains(key)) fetch.keys.push_back(key);
@@ -104,6 +104,7 @@ SpillStore::Ticket SpillStore::fetch(std::span<const BlockKey> keys) {
     const Ticket ticket = fetch.done;
     // Somebody waits for it: before what is only to be written.
     jobs_.emplace_front(std::move(fetch));
+    ++queued_fetches_;
     filled_.notify_one();
     return ticket;
 }
@@ -149,6 +150,7 @@ void SpillStore::work() {
         if (stopping_) return;
         auto job = std::move(jobs_.front());
         jobs_.pop_front();
+        if (std::holds_alternative<Fetch>(job)) --queued_fetches_;
         working_ = true;
         lock.unlock();
         std::uint64_t written = 0;

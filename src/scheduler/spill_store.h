@@ -91,6 +91,7 @@ class SpillStore {
     std::deque<Job> jobs_;
     Totals totals_;
     std::uint64_t queued_bytes_ = 0;
+    std::size_t queued_fetches_ = 0;
     bool working_ = false;
     bool stopping_ = false;
     std::jthread worker_;

@@ -22,7 +22,7 @@ std::vector<ResidentModel> one_model() {
     s.metrics.ttft_s.observe(seconds_bounds, 0.02);
     s.metrics.ttft_s.observe(seconds_bounds, 0.3);
     s.metrics.ttft_s.observe(seconds_bounds, 1000);
-    s.queue.push_back({.request = 7, .state = QueueState::decode, .tenant = "ab", .prompt_tokens = 10});
+    s.queue.push_back({.request = 7, .state = QueueState::decode, .tenant = "ab", .request_id = "req_1", .prompt_tokens = 10});
     s.queue.push_back({.request = 8, .state = QueueState::fetching, .position = 1});
     return {model};
 }
@@ -32,7 +32,7 @@ bool has_line(const std::string& text, const std::string& line) { return ("\n" +
 }  // namespace
 
 TEST_CASE("metrics are in Prometheus' text format, one series per model") {
-    const auto text = metrics_text(one_model());
+    const auto text = metrics_text(one_model(), {});
     CHECK(has_line(text, "# TYPE weft_requests_running gauge"));
     CHECK(has_line(text, R"(weft_requests_running{model="a\"b:latest"} 2)"));
     CHECK(has_line(text, R"(weft_kv_usage_ratio{model="a\"b:latest"} 0.25)"));
@@ -41,7 +41,7 @@ TEST_CASE("metrics are in Prometheus' text format, one series per model") {
 }
 
 TEST_CASE("buckets of a histogram add up and end with all") {
-    const auto text = metrics_text(one_model());
+    const auto text = metrics_text(one_model(), {});
     CHECK(has_line(text, R"(weft_time_to_first_token_seconds_bucket{model="a\"b:latest",le="0.01"} 0)"));
     CHECK(has_line(text, R"(weft_time_to_first_token_seconds_bucket{model="a\"b:latest",le="0.025"} 1)"));
     CHECK(has_line(text, R"(weft_time_to_first_token_seconds_bucket{model="a\"b:latest",le="0.5"} 2)"));
@@ -67,18 +67,33 @@ TEST_CASE("jobs are counted in the same format, with their store") {
 }
 
 TEST_CASE("without a loaded model there are no series") {
-    CHECK(metrics_text({}).find('{') == std::string::npos);
-    CHECK(queue_json({}) == R"({"models":[]})");
+    CHECK(metrics_text({}, {}).find('{') == std::string::npos);
+    CHECK(queue_json({}, {}) == R"({"models":[]})");
 }
 
 TEST_CASE("the queue names every sequence, its state and its place") {
     glz::generic queue;
-    REQUIRE_FALSE(glz::read_json(queue, queue_json(one_model())));
+    REQUIRE_FALSE(glz::read_json(queue, queue_json(one_model(), {})));
     auto& model = queue["models"][0];
     CHECK(model["model"].get<std::string>() == "a\"b:latest");
     CHECK(model["running"].get<double>() == 2);
     CHECK(model["sequences"][0]["state"].get<std::string>() == "decode");
+    CHECK(model["sequences"][0]["request_id"].get<std::string>() == "req_1");
     CHECK(model["sequences"][0]["tenant"].get<std::string>() == "ab");
     CHECK(model["sequences"][1]["state"].get<std::string>() == "fetching");
     CHECK(model["sequences"][1]["position"].get<double>() == 1);
+}
+
+TEST_CASE("requests that wait until their model is loaded or has room are told") {
+    const std::vector<AwaitedModel> awaited{{.name = "a\"b:latest", .requests = 2}, {.name = "two:latest", .requests = 3}};
+    const auto text = metrics_text(one_model(), awaited);
+    CHECK(has_line(text, R"(weft_requests_awaiting_model{model="two:latest"} 3)"));
+    glz::generic queue;
+    REQUIRE_FALSE(glz::read_json(queue, queue_json(one_model(), awaited)));
+    auto &loaded = queue["models"][0], &other = queue["models"][1];
+    CHECK(loaded["awaiting_model"].get<double>() == 2);
+    CHECK(loaded["resident"].get<bool>());
+    CHECK(other["model"].get<std::string>() == "two:latest");
+    CHECK(other["awaiting_model"].get<double>() == 3);
+    CHECK_FALSE(other["resident"].get<bool>());
 }

@@ -50,4 +50,12 @@ TEST_CASE("top shows no more sequences than there is room for, and no control ch
     CHECK_FALSE(contains(text, "\x1b"));
 }
 
+TEST_CASE("top shows who waits for a model that has no room yet") {
+    const auto models = parse_queue(R"({"models":[{"model":"two:latest","resident":false,"ready":false,"awaiting_model":33}]})");
+    REQUIRE(models);
+    const auto text = top_table(*models, {}, 0, 20);
+    CHECK(contains(text, "no room"));
+    CHECK(contains(text, "33"));
+}
+
 TEST_CASE("an answer that is something else is an error") { CHECK_FALSE(parse_queue("<html>").has_value()); }

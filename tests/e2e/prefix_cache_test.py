@@ -140,7 +140,8 @@ class Tenants(unittest.TestCase):
         try:
             def running():
                 _, queue = self.server.get("/api/v1/queue")
-                return [s for model in queue["models"] for s in model["sequences"] if s["state"] == "decode"]
+                return [s for model in queue["models"] for s in model["sequences"]
+                        if s["state"] == "decode" and s["request_id"] == stream.getheader("x-request-id")]
             found = wait_until(running, "the queue tells of it")
             self.assertEqual(found[0]["position"], 0)
             shown = subprocess.run([BINARY, "top", "--server", self.server.url], capture_output=True, text=True, timeout=30)

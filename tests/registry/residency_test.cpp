@@ -80,10 +80,12 @@ TEST_CASE("many requests for a model wait for one load") {
     const auto first = scene.ask("a"), second = scene.ask("a"), third = scene.ask("a");
     CHECK(scene.factory.loads.size() == 1);
     CHECK_FALSE(scene.residency->resident().at(0).ready);
+    CHECK(scene.residency->awaited().at(0).requests == 3);
     scene.factory.finish_load();
     scene.run();
     CHECK((first->granted() && second->granted() && third->granted()));
     CHECK(scene.residency->resident().at(0).leases == 3);
+    CHECK(scene.residency->awaited().empty());
     CHECK(scene.factory.loads.size() == 1);
     CHECK(scene.ask("a")->granted());
 }

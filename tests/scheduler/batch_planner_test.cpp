@@ -4,6 +4,7 @@
 #include <catch2/catch_test_macros.hpp>
 #include <random>
 #include <set>
+#include <utility>
 
 using namespace weft;
 
@@ -238,8 +239,8 @@ TEST_CASE("every plan keeps within rows, outputs and cells, and always moves som
         std::int32_t cells = budget.free_cells + budget.evictable_cells;
         std::set<std::size_t> parked(plan.park.begin(), plan.park.end());
         for (const auto i : plan.park) cells += running[i].parkable_cells;
-        // The oldest of the highest priority stays.
-        const auto first = std::ranges::min_element(running, {}, &RunningView::priority);
+        // The oldest of the highest priority stays, but for those that are paused.
+        const auto first = std::ranges::min_element(running, {}, [](const RunningView& view) { return std::pair(view.paused, view.priority); });
         if (first != running.end()) CHECK_FALSE(parked.contains(static_cast<std::size_t>(first - running.begin())));
         std::int32_t rows = 0, outputs = 0;
         std::set<std::size_t> used;

@@ -21,6 +21,7 @@ struct Seen {
     std::vector<TokenLogprob> prompt_logprobs;
     std::uint32_t pieces = 0;
     std::uint32_t tokens = 0;
+    bool accepted = false;  // told by the scheduler
     int endings = 0;  // must become exactly 1
 };
 
@@ -58,7 +59,7 @@ class Harness : public EventSink {
           spill(make_spill(s)),
           draft_engine({.kv_cells = std::max(s.draft_cells, 1), .max_sequences = 6, .max_batch_rows = 40, .max_outputs = 8,
                         .context_tokens = s.window}),
-          draft(draft_engine, vocabulary.size()),
+          draft(draft_engine, vocabulary.size(), clock, std::chrono::milliseconds(60)),
           scheduler(engine, vocabulary, clock, *this, inbox, gate, pool, spill.get(),
                     {.slots = s.slots, .heartbeat_every = std::chrono::milliseconds(1),
                      .deterministic = s.deterministic, .checks_prefixes = s.checks_prefixes, .guesses = {.looks_up = s.guesses, .draft = s.draft_cells > 0 ? &draft : nullptr, .draft_cost = 0.2}, .identity = "fake"}) {}
@@ -75,8 +76,8 @@ class Harness : public EventSink {
     std::uint64_t arrive_as(const std::string& prompt, GenerateRequest request, ReplyFormat format, bool thinking_open,
                             bool offers_tools) {
         const auto id = ++last_id_;
-        (void)gate.try_enter();
-        (void)gate.try_add_tokens(prompt.size());
+        (void)gate.try_enter(request.tenant);
+        (void)gate.try_add_tokens(request.tenant, prompt.size());
         request.sampling.temperature = request.sampling.temperature == 1.0F ? 0.0F : request.sampling.temperature;
         inbox.push(std::make_shared<PreparedRequest>(PreparedRequest{
             .id = id, .prompt = tokens_of(prompt), .request = std::move(request), .window = shape.window,
@@ -169,6 +170,7 @@ class Harness : public EventSink {
             s.error = *error, ++s.endings;
         } else if (auto* accepted = std::get_if<PromptAccepted>(&event)) {
             s.prompt_logprobs = accepted->prompt_logprobs;
+            s.accepted = true;
         }
         assert_that(s.endings <= 1, "exactly one ending");
     }

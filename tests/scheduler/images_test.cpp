@@ -40,8 +40,8 @@ struct Images : Harness {
             prepared.prompt.insert(prepared.prompt.end(), part.image->names.begin(), part.image->names.end());
         }
         last_prompt = prepared.prompt;
-        (void)gate.try_enter();
-        (void)gate.try_add_tokens(prepared.prompt.size());
+        (void)gate.try_enter("");
+        (void)gate.try_add_tokens("", prepared.prompt.size());
         inbox.push(std::make_shared<PreparedRequest>(prepared));
         return prepared.id;
     }

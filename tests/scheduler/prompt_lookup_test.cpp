@@ -38,7 +38,7 @@ TEST_CASE("no guess without three tokens that were there before") {
 TEST_CASE("guesses grow while they are right and rest while they are not") {
     GuessMeter meter;
     for (int i = 0; i < 5; ++i) meter.note(meter.length(), meter.length());
-    CHECK(meter.length() == 48);
+    CHECK(meter.length() == 30);
     int until_rest = 0;
     while (meter.length() > 0) meter.note(meter.length(), 0), ++until_rest;
     CHECK(until_rest < 10);
@@ -49,8 +49,8 @@ TEST_CASE("guesses grow while they are right and rest while they are not") {
 }
 
 TEST_CASE("a full batch does not guess") {
-    CHECK(guesses_allowed(1) == 48);
-    CHECK(guesses_allowed(8) == 6);
+    CHECK(guesses_allowed(1) == 30);
+    CHECK(guesses_allowed(8) == 3);
     CHECK(guesses_allowed(9) == 0);
     CHECK(guesses_allowed(0) == 0);
 }

@@ -394,6 +394,49 @@ TEST_CASE("a request whose deadline passes while it waits is told so") {
     CHECK(h.gate.inside() == 0);
 }
 
+TEST_CASE("a deadline is judged by who goes first, not by who came first, and nothing is told before") {
+    Harness h({.kv_cells = 4096, .window = 512, .slots = 1});
+    h.engine.during_decode = [&] { h.clock.time += std::chrono::milliseconds(100); };  // 32 rows: 320 tokens a second
+    h.arrive(words(200), tokens(1));
+    h.run();
+    for (int i = 0; i < 8; ++i) h.arrive(words(400, static_cast<char>('a' + i)), tokens(1, "flood"));
+    h.step();
+    auto request = tokens(1, "light");
+    request.deadline_ms = 3000;
+    const auto light = h.arrive("short", request);
+    request.tenant = "flood";
+    const auto last = h.arrive(words(400, 'z'), request);
+    h.run();
+    CHECK(h.seen[light].done.has_value());
+    CHECK(h.seen[last].error->code == ErrorCode::overloaded);
+    CHECK(h.seen[light].accepted);
+    CHECK_FALSE(h.seen[last].accepted);
+}
+
+TEST_CASE("choices that share a prompt nobody sent before found nothing of it in the cache") {
+    Harness h(wide());
+    auto request = tokens(3);
+    request.choices = 4;
+    const auto id = h.arrive(words(100), request);
+    h.run();
+    CHECK(h.seen[id].done->cached_tokens == 0);
+    CHECK(h.scheduler.snapshot().cached_tokens == 0);
+}
+
+TEST_CASE("a client that does not read keeps no cells that another one needs") {
+    Harness h({.kv_cells = 256, .window = 256, .slots = 4});
+    const auto slow = h.arrive(words(180), tokens(40));
+    h.step(12);
+    h.pause(slow, true);
+    h.step();
+    const auto other = h.arrive(words(120, 'b'), tokens(5));
+    h.step(20);
+    CHECK(h.seen[other].done.has_value());
+    h.pause(slow, false);
+    h.run();
+    CHECK(h.seen[slow].text.at(0) == h.expected(words(180), 40));
+}
+
 // ---- cancel inside a decode call ----
 
 TEST_CASE("a cancel interrupts the decode call that is mostly its own, and others lose nothing") {

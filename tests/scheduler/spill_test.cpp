@@ -173,3 +173,20 @@ TEST_CASE("without a disk what memory cannot hold is gone, ends of prefixes firs
     CHECK(store.available(keys) == 1);
     CHECK(store.fetch(keys) == nullptr);
 }
+
+TEST_CASE("however many copies wait to be written, one on disk is fetched before them") {
+    const test::TemporaryFolder folder;
+    constexpr std::size_t many = 3'000;
+    const auto keys = keys_of(many + 1);
+    auto files = BlockFiles::open(folder.path(), "model", 1 << 24);
+    REQUIRE((*files)->write(keys[many], bytes_of(7)));
+    SpillStore store(1 << 20, std::move(*files));
+    for (std::size_t i = 0; i < many; ++i) store.put(keys[i], bytes_of(1));
+    store.persist_all();
+    const auto ticket = store.fetch(std::span(keys).last(1));
+    REQUIRE(ticket);
+    store.settle(60s);
+    CHECK(ticket->load());
+    REQUIRE(store.get(keys[many]));
+    CHECK(*store.get(keys[many]) == bytes_of(7));
+}

@@ -39,9 +39,10 @@ void be_a_client(unsigned seed, int requests, Inbox& inbox, AdmissionGate& gate)
     for (int i = 0; i < requests; ++i) {
         const auto id = seed * 10'000 + static_cast<std::uint64_t>(i);
         std::vector<Token> prompt(1 + below(200), static_cast<Token>('a' + below(3)));
-        while (!gate.try_enter() || !gate.try_add_tokens(prompt.size())) std::this_thread::yield();
+        const auto tenant = std::to_string(below(3));
+        while (!gate.try_enter(tenant) || !gate.try_add_tokens(tenant, prompt.size())) std::this_thread::yield();
         inbox.push(std::make_shared<PreparedRequest>(PreparedRequest{
-            .id = id, .prompt = std::move(prompt), .request = {.prompt = TokenPrompt{}, .max_tokens = 1 + below(30), .tenant = std::to_string(below(3))},
+            .id = id, .prompt = std::move(prompt), .request = {.prompt = TokenPrompt{}, .max_tokens = 1 + below(30), .tenant = tenant},
             .window = 260, .accepted_at = std::chrono::steady_clock::now()}));
         if (below(4) == 0) inbox.push(CancelRequest{id});
         if (below(6) == 0) inbox.push(PauseRequest{id, true}), inbox.push(PauseRequest{id, false});

@@ -13,7 +13,10 @@ std::vector<float> random_vector(std::mt19937& random) {
     std::normal_distribution<float> normal;
     std::vector<float> vector(dimensions);
     float sum = 0;
-    for (auto& value : vector) sum += (value = normal(random)) * value;
+    for (auto& value : vector) {
+        value = normal(random);
+        sum += value * value;
+    }
     for (auto& value : vector) value /= std::sqrt(sum);
     return vector;
 }

@@ -62,7 +62,8 @@ int status_of(ErrorCode code) {
 std::string text_of(const Error& error) {
     switch (error.code) {
         case ErrorCode::context_overflow: return overflow_text(error);
-        case ErrorCode::overloaded: return "server busy, please try again.  maximum pending requests exceeded";
+        case ErrorCode::overloaded:  // a field: the client's own wish is what cannot be met
+            return error.field.empty() ? "server busy, please try again.  maximum pending requests exceeded" : error.message;
         case ErrorCode::cancelled: return "request canceled";
         case ErrorCode::shutting_down: return or_else(error.message, "the server is shutting down");
         case ErrorCode::invalid_request:

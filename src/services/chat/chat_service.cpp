@@ -1,5 +1,8 @@
 #include "services/chat/chat_service.h"
 
+#include <algorithm>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
 #include <memory>
 #include <utility>
 
@@ -34,6 +37,31 @@ Result<void> check_capabilities(const GenerateRequest& generate, const ModelInfo
     return {};
 }
 
+// The time until a request's first token must come, before the engine knows of it: while its model is loaded, or waits for
+// room to be. Nobody waits for longer than that. Thread: io.
+class LoadDeadline {
+  public:
+    LoadDeadline(const asio::any_io_executor& io, std::uint32_t ms, std::function<void(Result<Reply>)> answer)
+        : timer_(io), end_(std::chrono::steady_clock::now() + std::chrono::milliseconds(ms)) {
+        if (ms == 0) return;
+        timer_.expires_at(end_);
+        timer_.async_wait([answer = std::move(answer)](const boost::system::error_code& error) {
+            if (!error) answer(passed());
+        });
+    }
+    // What is left of it for the engine; 0 when nothing is.
+    [[nodiscard]] std::uint32_t rest() const {
+        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end_ - std::chrono::steady_clock::now()).count();
+        return static_cast<std::uint32_t>(std::max<std::int64_t>(left, 0));
+    }
+    void met() { timer_.cancel(); }
+    static std::unexpected<Error> passed() { return fail(ErrorCode::timeout, "the deadline passed while the model was being loaded"); }
+
+  private:
+    asio::steady_timer timer_;
+    std::chrono::steady_clock::time_point end_;
+};
+
 Result<Reply> start_on(RunnerLease lease, const ChatRequest& request) {
     WEFT_TRY(auto generate, resolve(request, lease.model()));
     auto rules = reply_rules(lease->description(), generate.prompt);
@@ -59,12 +87,15 @@ Pending<Reply> ChatService::begin(ChatRequest request) {
                           .context_tokens = request.overrides.context_tokens.value_or(0),
                           .keep_alive = request.keep_alive,
                           .load = request.overrides.load};
-    registry_.acquire(std::move(wanted), [pending, answer, new_call_id = new_call_id_,
+    const auto deadline = std::make_shared<LoadDeadline>(io_, request.generate.deadline_ms, answer);
+    registry_.acquire(std::move(wanted), [pending, answer, deadline, new_call_id = new_call_id_,
                                           request = std::make_shared<ChatRequest>(std::move(request))](
                                              Result<RunnerLease> lease) {
+        deadline->met();
         // A client who left while the model loaded wants no generation; the lease ends here.
         if (pending.cancelled()) return;
         if (!lease) return answer(std::unexpected(std::move(lease).error()));
+        if (auto& left = request->generate.deadline_ms; left > 0 && (left = deadline->rest()) == 0) return answer(LoadDeadline::passed());
         auto reply = start_on(std::move(*lease), *request);
         if (reply) reply->rules.new_call_id = new_call_id;
         answer(std::move(reply));

@@ -208,6 +208,7 @@ asio::awaitable<Result<JobPlan>> JobService::plan_of(JobPtr job) {
     auto plan = parts_.plan(job->row, request, session ? &*session : nullptr);
     if (plan) {
         plan->request.generate.tenant = job->row.tenant;
+        plan->request.generate.request_id = job->row.id;
         plan->request.generate.priority = job->row.priority;
     }
     co_return plan;

@@ -166,6 +166,8 @@ TEST_CASE("what goes wrong behind the service has its status and text, streamed 
     const auto [error, status, text] = GENERATE(values<Behind>({
         {{.code = ErrorCode::overloaded, .message = "inbox full", .retry_after_s = 3}, 503,
          "server busy, please try again.  maximum pending requests exceeded"},
+        {{.code = ErrorCode::overloaded, .message = "the deadline cannot be met", .field = "x-weft-deadline-ms"}, 503,
+         "the deadline cannot be met"},
         {{.code = ErrorCode::shutting_down}, 503, "the server is shutting down"},
         {{.code = ErrorCode::context_overflow, .message = "?", .prompt_tokens = 5000, .context_tokens = 4096}, 400,
          "the input length exceeds the context length (5000 tokens for a context of 4096)"},
