@@ -15,6 +15,7 @@ void LocalRegistry::acquire(AcquireRequest request, std::function<void(Result<Ru
                             .load = request.load,
                             .keep_alive = request.keep_alive,
                             .asked_at = asked_at,
+                            .has_left = std::move(request.has_left),
                             .done = std::move(done)});
     });
 }

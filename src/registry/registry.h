@@ -37,6 +37,7 @@ struct AcquireRequest {
     std::uint32_t context_tokens = 0;         // asks for at least this window; 0 = whatever is configured
     std::optional<KeepAlive> keep_alive{};    // replaces the model's value from now on
     LoadOptions load{};                       // another way than it is loaded now: it is loaded anew
+    std::function<bool()> has_left{};         // whether nobody waits for the answer any more; absent: somebody does
 };
 
 // Keeps a runner loaded while it lives. Movable. Thread: io.
@@ -93,6 +94,7 @@ class Registry {
 
     // Calls back, on io and never from inside, once the runner is ready: at once when it is loaded; after one load, shared
     // by all who wait for it, when it is not. Idle models are evicted, least recently used first, to make room.
+    // Who has left keeps no place among those who wait, and `done` may then be dropped without a call.
     // not_found, overloaded, model_load_failed, shutting_down.
     virtual void acquire(AcquireRequest request, std::function<void(Result<RunnerLease>)> done) = 0;
 

@@ -128,7 +128,12 @@ void Residency::answer_all(Model& model, const Error& error) {
     for (auto& request : std::exchange(model.waiting, {})) answer(request, std::unexpected(error));
 }
 
+void Residency::drop_those_who_left(Model& model) {
+    std::erase_if(model.waiting, [](const Request& request) { return request.has_left && request.has_left(); });
+}
+
 bool Residency::enqueue(const ModelPtr& model, Request request) {
+    if (model->waiting.size() >= limits_.max_waiting) drop_those_who_left(*model);
     if (model->waiting.size() >= limits_.max_waiting) {
         answer(request, fail(ErrorCode::overloaded, "too many requests wait for this model, try again later"));
         return false;
@@ -228,7 +233,11 @@ void Residency::make_room() {
     if (std::exchange(making_room_, true)) return;
     while (!room_queue_.empty()) {
         const ModelPtr next = room_queue_.front();
-        if (next->bytes > limits_.memory_bytes) {
+        drop_those_who_left(*next);
+        if (next->waiting.empty()) {
+            room_queue_.pop_front();
+            forget(next);
+        } else if (next->bytes > limits_.memory_bytes) {
             room_queue_.pop_front();
             load_failed(next, {.code = ErrorCode::model_load_failed,
                                .message = "model '" + next->info->name + "' requires more system memory (" +
@@ -348,6 +357,7 @@ void Residency::stop(const ModelPtr& model) {
 void Residency::gone(const ModelPtr& model) {
     model->retire = false;
     model->unusable = false;
+    drop_those_who_left(*model);
     if (!model->waiting.empty()) return wait_for_room(model);
     forget(model);
     make_room();
@@ -402,8 +412,10 @@ std::vector<ResidentModel> Residency::resident() const {
 std::vector<AwaitedModel> Residency::awaited() const {
     thread_.check();
     std::vector<AwaitedModel> all;
-    for (const auto& [key, model] : models_)
-        if (!model->waiting.empty()) all.push_back({.name = key, .requests = static_cast<std::uint32_t>(model->waiting.size())});
+    for (const auto& [key, model] : models_) {
+        const auto waiting = std::ranges::count_if(model->waiting, [](const Request& r) { return !r.has_left || !r.has_left(); });
+        if (waiting > 0) all.push_back({.name = key, .requests = static_cast<std::uint32_t>(waiting)});
+    }
     return all;
 }
 

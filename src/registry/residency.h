@@ -52,6 +52,7 @@ class Residency : public std::enable_shared_from_this<Residency> {
         LoadOptions load{};
         std::optional<KeepAlive> keep_alive{};
         TimePoint asked_at{};
+        std::function<bool()> has_left{};       // as in AcquireRequest
         std::function<void(Result<RunnerLease>)> done;  // called on io, never from inside
     };
 
@@ -92,6 +93,7 @@ class Residency : public std::enable_shared_from_this<Residency> {
     void answer_all(Model& model, const Error& error);
 
     void grant(const ModelPtr& model, Request request);
+    static void drop_those_who_left(Model& model);
     [[nodiscard]] bool enqueue(const ModelPtr& model, Request request);
     void retire(const ModelPtr& model);
     void release(const ModelPtr& model);

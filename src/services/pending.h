@@ -52,6 +52,13 @@ class Pending {
     }
 
     [[nodiscard]] bool cancelled() const { return state_->abandoned; }
+    // Asks whether a value that comes now is of no use: one came before, or nobody waits. Does not keep the value.
+    [[nodiscard]] std::function<bool()> is_over() const {
+        return [weak = std::weak_ptr(state_)] {
+            const auto state = weak.lock();
+            return !state || state->settled || state->abandoned;
+        };
+    }
 
   private:
     using Clock = std::chrono::steady_clock;

@@ -20,6 +20,7 @@ struct Asked {
         return got && !*got ? std::optional((*got).error().code) : std::nullopt;
     }
     void let_go() { got.reset(); }
+    bool left = false;
 };
 using AskedPtr = std::shared_ptr<Asked>;
 
@@ -40,7 +41,7 @@ struct Scene {
     AskedPtr ask(std::shared_ptr<const ModelInfo> info, std::uint32_t context = 0, std::optional<KeepAlive> keep = {}) {
         auto asked = std::make_shared<Asked>();
         residency->acquire({.model = std::move(info), .context_tokens = context, .keep_alive = keep,
-                            .asked_at = std::chrono::steady_clock::now(),
+                            .asked_at = std::chrono::steady_clock::now(), .has_left = [asked] { return asked->left; },
                             .done = [asked](Result<RunnerLease> result) { asked->got = std::move(result); }});
         CHECK_FALSE(asked->got);  // never from inside
         run();
@@ -204,6 +205,30 @@ TEST_CASE("only so many requests wait for a model") {
     scene.factory.finish_load();
     scene.run();
     CHECK((one->granted() && two->granted()));
+}
+
+TEST_CASE("who has left keeps no place among those who wait for a model") {
+    Scene scene({.max_waiting = 2});
+    scene.factory.by_hand = true;
+    const auto one = scene.ask("a"), two = scene.ask("a");
+    one->left = true;
+    CHECK(scene.residency->awaited().at(0).requests == 1);
+    const auto three = scene.ask("a"), four = scene.ask("a");
+    CHECK(four->error() == ErrorCode::overloaded);
+    scene.factory.finish_load();
+    scene.run();
+    CHECK((two->granted() && three->granted()));
+    CHECK_FALSE(one->got);
+}
+
+TEST_CASE("no room is made for a model that nobody waits for any more") {
+    Scene scene({.memory_bytes = 200});
+    const auto a = scene.ask("a"), b = scene.ask("b"), c = scene.ask("c"), d = scene.ask("d");
+    c->left = true;
+    scene.let_go(b);
+    CHECK(d->granted());
+    CHECK(scene.loaded() == Log{"a", "d"});
+    CHECK(scene.factory.log == Log{"load a", "load b", "unload b", "load d"});
 }
 
 TEST_CASE("a model that can never fit is refused with figures") {

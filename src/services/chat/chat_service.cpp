@@ -86,7 +86,8 @@ Pending<Reply> ChatService::begin(ChatRequest request) {
     AcquireRequest wanted{.model = request.model,
                           .context_tokens = request.overrides.context_tokens.value_or(0),
                           .keep_alive = request.keep_alive,
-                          .load = request.overrides.load};
+                          .load = request.overrides.load,
+                          .has_left = pending.is_over()};
     const auto deadline = std::make_shared<LoadDeadline>(io_, request.generate.deadline_ms, answer);
     registry_.acquire(std::move(wanted), [pending, answer, deadline, new_call_id = new_call_id_,
                                           request = std::make_shared<ChatRequest>(std::move(request))](

@@ -41,7 +41,8 @@ asio::awaitable<Result<EmbedOutcome>> EmbedService::embed(std::string model, Emb
     const auto asked_at = std::chrono::steady_clock::now();
     const auto io = co_await asio::this_coro::executor;
     const Pending<RunnerLease> loading(io);
-    registry_.acquire({.model = std::move(model), .context_tokens = request.context_tokens, .keep_alive = keep_alive},
+    registry_.acquire({.model = std::move(model), .context_tokens = request.context_tokens, .keep_alive = keep_alive,
+                       .has_left = loading.is_over()},
                       loading.setter());
     leaving.then([loading] { loading.cancel(); });
     const auto lease = co_await loading.wait();
