@@ -65,6 +65,8 @@ Result<void> apply_allowed(const JsonReader& choice, ChatPrompt& prompt) {
     if (!list) return allowed["tools"].missing();
     std::vector<std::string> names;
     for (const auto& tool : *list) {
+        WEFT_TRY(const auto type, tool["type"].string());
+        if (type && *type != "function" && *type != "custom") continue;  // hosted elsewhere: not among the tools either
         WEFT_TRY(auto name, chosen_name(tool));
         if (!offers(prompt, name)) return unknown_tool(choice, choice.path(), name);
         names.push_back(std::move(name));

@@ -28,6 +28,14 @@ Markup markup_of_text(std::string_view text, const ReplyFormat& format) {
     return Markup::none;
 }
 
+bool is_user_defined(const llama_vocab* vocab, Token token) {
+    return (llama_vocab_get_attr(vocab, token) & LLAMA_TOKEN_ATTR_USER_DEFINED) != 0;
+}
+
+bool is_thinking_tag(std::string_view text, const ReplyFormat& format) {
+    return !text.empty() && (text == format.thinking_open || text == format.thinking_close);
+}
+
 // A computation that we stopped ourselves, because a client left, is no failure: libllama reports it as one.
 bool tells_of_our_stop(std::string_view line) {
     static const std::string status = std::to_string(static_cast<int>(GGML_STATUS_ABORTED));
@@ -97,7 +105,10 @@ LoadedModel::LoadedModel(ModelHandle model) : model_(std::move(model)), vocab_(l
     markup_.reserve(static_cast<std::size_t>(n));
     for (Token token = 0; token < n; ++token) {
         const bool control = llama_vocab_is_control(vocab_, token);
-        markup_.push_back(control ? markup_of_text(llama_vocab_get_text(vocab_, token), reply_format_) : Markup::none);
+        const char* text = llama_vocab_get_text(vocab_, token);
+        if (control) markup_.push_back(markup_of_text(text, reply_format_));
+        // Of some models the tags are tokens that the vocabulary shows by itself.
+        else markup_.push_back(is_user_defined(vocab_, token) && is_thinking_tag(text, reply_format_) ? Markup::thinking : Markup::none);
         const bool shown = !control || markup_.back() != Markup::none;
         bytes_.push_back(shown ? piece_of(vocab_, token, true) : std::string());
         longest_token_ = std::max(longest_token_, bytes_.back().size());

@@ -116,6 +116,7 @@ Result<PromptTemplate> PromptTemplate::parse(std::string_view source, std::strin
     made.knows_max_effort_ = source.contains("'max'") || source.contains("\"max\"");
     made.short_call_ids_ = source.contains("length 9");
     made.text_arguments_ = made.wants_text_arguments();
+    made.takes_tools_ = made.takes_tools_ && !made.fails_with_tools();
     return made;
 }
 
@@ -137,6 +138,13 @@ bool PromptTemplate::loses_system_messages() const {
                                          {.role = "user", .content = "hello"}};
     const auto text = render_messages({}, probe, true, {});
     return !text || !text->contains("weft-one") || !text->contains("weft-two") || !text->contains("weft-three");
+}
+
+bool PromptTemplate::fails_with_tools() const {
+    const std::vector<ChatMessage> probe{{.role = "user", .content = "hello"}};
+    const ChatPrompt with{.messages = {}, .tools_json = {R"({"type":"function","function":{"name":"weft","description":"weft",)"
+                                                         R"("parameters":{"type":"object","properties":{"a":{"type":"string","description":"weft"}},"required":["a"]}}})"}};
+    return !render_messages(with, probe, true, {}) && render_messages({}, probe, true, {});
 }
 
 bool PromptTemplate::wants_text_arguments() {
@@ -172,7 +180,8 @@ std::string PromptTemplate::find_thinking_end(const ReplyFormat& format) const {
     turns.pop_back();
     if (const auto text = render_messages({}, turns, true, false)) {
         const auto open = text->rfind(format.thinking_open), close = text->rfind(format.thinking_close);
-        if (open != std::string::npos && close != std::string::npos && open < close)
+        const auto ends = [&] { return text->find_first_not_of(" \n\t\r", close + format.thinking_close.size()) == std::string::npos; };
+        if (open != std::string::npos && close != std::string::npos && open < close && ends())
             return (text->substr(open + format.thinking_open.size()).starts_with('\n') ? "\n" : "") + text->substr(close);
     }
     return "\n" + format.thinking_close + "\n\n";
@@ -212,7 +221,7 @@ Result<std::string> PromptTemplate::render_messages(const ChatPrompt& prompt, co
         messages.push_back(std::move(value));
     }
     variables.set("messages", Value::list(std::move(messages)));
-    if (!prompt.tools_json.empty() && prompt.tool_choice != ToolChoice::none) {
+    if (takes_tools_ && !prompt.tools_json.empty() && prompt.tool_choice != ToolChoice::none) {
         std::vector<Value> tools;
         for (const auto& tool : prompt.tools_json) {
             WEFT_TRY(auto value, Value::from_json(tool));

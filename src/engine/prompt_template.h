@@ -36,6 +36,8 @@ class PromptTemplate {
     [[nodiscard]] bool loses_system_messages() const;
     // Whether an earlier call's arguments must be JSON text: templates that glue them to other text fail on an object.
     [[nodiscard]] bool wants_text_arguments();
+    // Whether offering a tool is an error of the template's own: then tools are explained in a system message.
+    [[nodiscard]] bool fails_with_tools() const;
     [[nodiscard]] std::string find_thinking_end(const ReplyFormat& format) const;
 
     jinja::Template template_;

@@ -76,12 +76,33 @@ bool less(std::string_view a, std::string_view b) { return a.size() != b.size() 
 Choice natural(const std::string& low, const std::string& high) {
     Choice choice;
     if (less(high, low)) return choice;
-    for (std::size_t n = low.size(); n <= high.size(); ++n) {
-        const auto from = n == low.size() ? low : "1" + std::string(n - 1, '0');
-        const auto to = n == high.size() ? high : std::string(n, '9');
-        choice.add(same_length(from, to).text());
+    if (low.size() == high.size()) {
+        choice.add(same_length(low, high).text());
+        return choice;
     }
+    choice.add(same_length(low, std::string(low.size(), '9')).text());
+    const bool whole_top = high.find_first_not_of('9') == std::string::npos;
+    const auto between = whole_top ? high.size() : high.size() - 1;  // lengths up to this one are there whole
+    if (between > low.size()) choice.add("[1-9] " + any_digits(low.size(), between - 1));
+    if (!whole_top) choice.add(same_length("1" + std::string(high.size() - 1, '0'), high).text());
     return choice;
+}
+
+// Bounds with more digits than this are taken to the next power of ten, on the inside.
+constexpr std::size_t most_exact_digits = 40;
+
+void round_inwards(std::optional<Decimal>& bound, bool& exclusive, bool is_least) {
+    if (!bound || bound->whole.size() <= most_exact_digits) return;
+    const auto digits = bound->whole.size();
+    const bool is_cap = bound->negative == is_least;  // of the magnitude
+    bound = Decimal{.negative = bound->negative, .whole = is_cap ? "1" + std::string(digits - 1, '0') : std::string(digits, '9')};
+    exclusive = is_cap;
+}
+
+NumberBounds rounded_inwards(NumberBounds bounds) {
+    round_inwards(bounds.least, bounds.above_least, true);
+    round_inwards(bounds.most, bounds.below_most, false);
+    return bounds;
 }
 
 std::string plus_one(std::string digits) {
@@ -110,11 +131,12 @@ struct Magnitudes {
     std::optional<Decimal> high{};
     bool above_low = false;
     bool below_high = false;
+    std::optional<std::size_t> places{};
 };
 
 std::optional<Magnitudes> positive_part(const NumberBounds& bounds) {
     if (bounds.most && (bounds.most->negative && !bounds.most->zero())) return std::nullopt;
-    Magnitudes part{.high = bounds.most, .below_high = bounds.below_most};
+    Magnitudes part{.high = bounds.most, .below_high = bounds.below_most, .places = bounds.places};
     if (bounds.least && !bounds.least->negative) {
         part.low = *bounds.least;
         part.above_low = bounds.above_least;
@@ -125,7 +147,7 @@ std::optional<Magnitudes> positive_part(const NumberBounds& bounds) {
 // Of numbers below 0; zero itself belongs to the positive ones.
 std::optional<Magnitudes> negative_part(const NumberBounds& bounds) {
     if (bounds.least && (!bounds.least->negative || bounds.least->zero())) return std::nullopt;
-    Magnitudes part{.above_low = true};
+    Magnitudes part{.above_low = true, .places = bounds.places};
     if (bounds.least) {
         part.high = bounds.least;
         part.below_high = bounds.above_least;
@@ -201,11 +223,13 @@ Choice digits_within(const FractionBounds& bounds, std::size_t room) {
 }
 
 // ".5" and the like, behind a whole part of that many digits.
-std::string with_fraction(const std::string& whole, const FractionBounds& bounds, std::size_t whole_digits) {
+std::string with_fraction(const std::string& whole, const FractionBounds& bounds, std::size_t whole_digits,
+                          std::optional<std::size_t> places) {
     std::size_t room = whole_digits < significant_digits ? significant_digits - whole_digits : 1;
     room = std::min<std::size_t>(room, 10);
     for (const auto& digits : {bounds.low, bounds.high})
         if (digits) room = std::max(room, digits->size() + 1);
+    if (places) room = *places;
     const auto choice = digits_within(bounds, room);
     std::string texts;
     bool bare = false;
@@ -235,15 +259,15 @@ Choice decimal_magnitudes(const Magnitudes& range) {
     if (low.whole == high_whole) {
         at_low.high = at_high.high;
         at_low.below_high = at_high.below_high;
-        add(with_fraction(literal(low.whole), at_low, low.whole.size()));
+        add(with_fraction(literal(low.whole), at_low, low.whole.size(), range.places));
         return choice;
     }
-    add(with_fraction(literal(low.whole), at_low, low.whole.size()));
+    add(with_fraction(literal(low.whole), at_low, low.whole.size(), range.places));
     const auto above = plus_one(low.whole);
     const auto below = range.high ? minus_one(high_whole) : high_whole;
     if (const auto between = natural(above, below); !between.none())
-        add(with_fraction(between.text(), {}, std::min(below.size(), significant_digits - 6)));
-    if (range.high) add(with_fraction(literal(high_whole), at_high, high_whole.size()));
+        add(with_fraction(between.text(), {}, std::min(below.size(), significant_digits - 6), range.places));
+    if (range.high) add(with_fraction(literal(high_whole), at_high, high_whole.size(), range.places));
     return choice;
 }
 
@@ -301,14 +325,14 @@ int compare(const Decimal& a, const Decimal& b) {
 
 std::optional<std::string> add_integer(GbnfBuilder& builder, const NumberBounds& bounds) {
     if (!bounds.any()) return builder.add_shared_rule("integer", R"("-"? ("0" | [1-9] [0-9]{0,15}))");
-    return add_signed(builder, "integer", bounds, whole_magnitudes);
+    return add_signed(builder, "integer", rounded_inwards(bounds), whole_magnitudes);
 }
 
 std::optional<std::string> add_number(GbnfBuilder& builder, const NumberBounds& bounds) {
     if (!bounds.any())
         return builder.add_shared_rule("number",
                                        R"("-"? ("0" | [1-9] [0-9]{0,15}) ("." [0-9]{1,16})? ([eE] [-+]? [0-9] [0-9]?)?)");
-    return add_signed(builder, "number", bounds, decimal_magnitudes);
+    return add_signed(builder, "number", rounded_inwards(bounds), decimal_magnitudes);
 }
 
 Result<std::optional<std::string>> add_multiples(GbnfBuilder& builder, std::int64_t step, const NumberBounds& bounds) {

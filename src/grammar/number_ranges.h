@@ -29,12 +29,14 @@ struct NumberBounds {
     std::optional<Decimal> most;
     bool above_least = false;  // exclusive
     bool below_most = false;
+    std::optional<std::size_t> places{};  // of a number: at most so many digits behind the point; bounds have no more
 
     [[nodiscard]] bool any() const { return least || most; }
 };
 
 // A rule for the decimal notation of numbers within the bounds, without exponent unless nothing bounds them. Bounded in
-// length: at most 16 digits before the point (more if the bounds need them). Nothing when no number lies within.
+// length: at most 16 digits before the point (more if the bounds need them). Bounds of more than 40 digits hold, but not to
+// the last number: they are taken to a power of ten. Nothing when no number lies within.
 [[nodiscard]] std::optional<std::string> add_integer(GbnfBuilder& builder, const NumberBounds& bounds);
 [[nodiscard]] std::optional<std::string> add_number(GbnfBuilder& builder, const NumberBounds& bounds);
 

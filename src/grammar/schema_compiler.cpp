@@ -63,7 +63,8 @@ const SchemaJson* find_anchor(const SchemaJson& value, const std::string& name, 
 }  // namespace
 
 Result<std::string> SchemaCompiler::add(GbnfBuilder& builder, std::string_view schema_json) {
-    WEFT_TRY(const auto root, parse_schema_json(schema_json));
+    WEFT_TRY(auto root, parse_schema_json(schema_json));
+    drop_null_keywords(root, builder.unenforceable() == Unenforceable::ignore);
     SchemaCompiler compiler(builder, root);
     WEFT_TRY(auto rule, compiler.rule_for(root, "$", "value"));
     if (!rule) return fail(ErrorCode::invalid_request, "the schema allows no value at all");
@@ -82,7 +83,8 @@ Result<void> SchemaCompiler::cannot(std::string_view keyword, Path path, std::st
 }
 
 Result<void> SchemaCompiler::step(Path path) {
-    if (++steps_ > max_schema_steps || builder_.too_large())
+    too_much_ = too_much_ || ++steps_ > max_schema_steps || builder_.too_large();
+    if (too_much_)
         return fail(ErrorCode::invalid_request, "the schema is too large: it holds too many schemas, references followed");
     if (depth_ > max_schema_nesting || merge_depth_ > max_schema_nesting)
         return wrong(path.substr(0, 200), "is nested too deeply, references followed");
@@ -156,7 +158,11 @@ Result<SchemaCompiler::Rule> SchemaCompiler::rule_for(const SchemaJson& schema, 
     ++depth_;
     auto body = body_of(schema, path, name);
     --depth_;
-    if (!body) return std::unexpected(std::move(body).error());
+    if (!body) {
+        // What is not understood costs this place only, where not everything has to be enforced.
+        if (path == "$" || too_much_ || builder_.unenforceable() == Unenforceable::refuse) return std::unexpected(std::move(body).error());
+        body = Rule(builder_.add_any_json());
+    }
     open_.erase(key);
     if (!*body) {
         // Whoever met it in the meantime refers to a rule without an end; nobody else will.

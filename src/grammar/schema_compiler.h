@@ -120,6 +120,7 @@ class SchemaCompiler {
     std::unordered_map<std::string, Rule> rules_;  // schema as compact JSON -> its rule, from when it is begun
     std::unordered_set<std::string> open_;         // begun, and nothing was consumed since: meeting one again is a loop
     std::size_t steps_ = 0;
+    bool too_much_ = false;  // they were exceeded: nothing makes up for that
     int depth_ = 0;
     int merge_depth_ = 0;
     int exclusion_depth_ = 0;

@@ -79,6 +79,32 @@ Result<SchemaJson> parse_schema_json(std::string_view text) {
     return value;
 }
 
+void drop_null_keywords(SchemaJson& schema, bool lenient) {
+    static constexpr std::array values{"const", "default", "enum", "examples", "example"};
+    static constexpr std::array maps_of_schemas{"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"};
+    const auto is_one_of = [](const auto& words, const std::string& key) { return std::ranges::find(words, key) != words.end(); };
+    if (schema.is_array())
+        for (auto& element : schema.get_array()) drop_null_keywords(element, lenient);
+    if (!schema.is_object()) return;
+    auto& members = schema.get_object();
+    std::vector<std::string> said_nothing;
+    for (const auto& [key, value] : members)
+        if ((value.is_null() && key != "const" && key != "default") || (lenient && key == "enum" && value.is_array() && value.get_array().empty()))
+            said_nothing.push_back(key);
+    for (const auto& key : said_nothing) members.erase(key);
+    for (auto& [key, value] : members) {
+        if (is_one_of(values, key)) continue;
+        if (!is_one_of(maps_of_schemas, key) || !value.is_object()) {
+            drop_null_keywords(value, lenient);
+            continue;
+        }
+        for (auto& [name, inner] : value.get_object()) {
+            if (inner.is_null()) inner = json_of(true);
+            drop_null_keywords(inner, lenient);
+        }
+    }
+}
+
 std::string compact_json(const SchemaJson& value) {
     // Without this option glaze writes control characters as NULs, which no parser takes.
     struct Escaping : glz::opts {

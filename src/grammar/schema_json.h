@@ -18,6 +18,10 @@ inline constexpr std::size_t max_schema_members = 2048;  // of one object
 // Bounded parse of a schema. invalid_request otherwise.
 [[nodiscard]] Result<SchemaJson> parse_schema_json(std::string_view text);
 
+// Keywords whose value is null are left out, as clients write what they do not set; but for the values themselves (const,
+// default, enum and the like). With `lenient`, so are empty lists of an enum, which no value would fit.
+void drop_null_keywords(SchemaJson& schema, bool lenient);
+
 // Compact, keys in their order.
 [[nodiscard]] std::string compact_json(const SchemaJson& value);
 

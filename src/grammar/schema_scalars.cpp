@@ -110,7 +110,7 @@ Result<NumberBounds> SchemaCompiler::bounds_of(const SchemaJson& schema, Path pa
 }
 
 Result<SchemaCompiler::Rule> SchemaCompiler::number(const SchemaJson& schema, bool whole, Path path) {
-    WEFT_TRY(const auto bounds, bounds_of(schema, path));
+    WEFT_TRY(auto bounds, bounds_of(schema, path));
     const auto* multiple = member(schema, "multipleOf");
     if (!multiple) return whole ? add_integer(builder_, bounds) : add_number(builder_, bounds);
     const double step = multiple->as<double>();
@@ -125,6 +125,11 @@ Result<SchemaCompiler::Rule> SchemaCompiler::number(const SchemaJson& schema, bo
     int digits = 0;
     if (!whole && !bounds.any() && is_power_of_ten(step, digits))
         return builder_.add_shared_rule("decimal", R"("-"? ("0" | [1-9] [0-9]{0,8}) ("." [0-9]{1,)" + std::to_string(digits) + "})?");
+    const auto fits = [&](const std::optional<Decimal>& bound) { return !bound || bound->fraction.size() <= static_cast<std::size_t>(digits); };
+    if (!whole && is_power_of_ten(step, digits) && fits(bounds.least) && fits(bounds.most)) {
+        bounds.places = static_cast<std::size_t>(digits);
+        return add_number(builder_, bounds);
+    }
     WEFT_CHECK(cannot("multipleOf", path));
     return whole ? add_integer(builder_, bounds) : add_number(builder_, bounds);
 }

@@ -4,6 +4,7 @@
 #include <glaze/json/generic.hpp>
 
 #include "grammar/gbnf_builder.h"
+#include "grammar/schema_json.h"
 #include "grammar/tool_notation.h"
 
 namespace weft {
@@ -48,6 +49,15 @@ void add_parameters(const Json& schema, GrammarTool& tool) {
     }
 }
 
+// A function that declares no parameters, and says nothing of others.
+bool takes_nothing(const Json& schema) {
+    const auto* properties = member(schema, "properties");
+    if (properties == nullptr || !properties->is_object() || !properties->get_object().empty()) return false;
+    return std::ranges::all_of(schema.get_object(), [](const auto& entry) {
+        return entry.first == "properties" || entry.first == "type" || entry.first == "required" || is_annotation(entry.first);
+    });
+}
+
 Result<GrammarTool> tool_of(const std::string& tool_json, std::size_t index) {
     const auto field = "tools[" + std::to_string(index) + "]";
     Json json;
@@ -60,8 +70,11 @@ Result<GrammarTool> tool_of(const std::string& tool_json, std::size_t index) {
     const auto* strict = member(*function, "strict");
     tool.strict = strict != nullptr && strict->is_boolean() && strict->get<bool>();
     if (const auto* schema = member(*function, "parameters")) {
-        tool.schema = text_of(*schema);
-        add_parameters(*schema, tool);
+        auto said = *schema;
+        drop_null_keywords(said, !tool.strict);
+        if (takes_nothing(said)) said["additionalProperties"] = false;
+        tool.schema = text_of(said);
+        add_parameters(said, tool);
     }
     return tool;
 }
@@ -126,7 +139,7 @@ Result<ConstraintPlan> tool_call_plan(const ReplyFormat& format, const GenerateR
     if (formatted) {
         WEFT_TRY(const auto text, format_rule(builder, request));
         root = builder.add_rule("answer", space + " (" + calls + " | " + text + ")");
-    } else if (forced) {
+    } else if (forced && format.calls != CallStyle::functionary_v32) {  // whose name follows the prompt's last word at once
         root = builder.add_rule("answer", space + " " + calls);
     }
     WEFT_TRY(auto gbnf, std::move(builder).finish(root));

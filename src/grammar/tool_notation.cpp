@@ -250,7 +250,7 @@ class Notation {
             case CallStyle::functionary_v32: return named_json("", lit("\n"), "");
             case CallStyle::harmony:
                 return named_json(lit("to=functions."),
-                                  " (\"<|channel|>commentary\")? \" \"? \"<|constrain|>\"? \"json\"? \"<|message|>\" ", "");
+                                  " (\"<|channel|>commentary\")? (\" \"? \"<|constrain|>\" \"json\" | \" json\" | \" \")? \"<|message|>\" ", "");
             case CallStyle::mcp:
                 return named_json(lit("<use_mcp_tool>\n<server_name>") + "[^<\\n]{1,64} " + lit("</server_name>\n<tool_name>"),
                                   lit("</tool_name>\n<arguments>\n"), lit("\n</arguments>\n</use_mcp_tool>"));

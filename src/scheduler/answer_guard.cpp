@@ -19,7 +19,7 @@ std::string last(std::string_view text, std::size_t word) {
 
 AnswerGuard::AnswerGuard(Rules rules, const Vocabulary& vocabulary) : rules_(std::move(rules)), vocabulary_(vocabulary) {
     if (has_grammar()) grammar_ = std::make_unique<GrammarConstraint>(rules_.constraint);
-    const bool thinks = rules_.format.thinks() && (!has_grammar() || rules_.constraint->plan().after_thinking);
+    const bool thinks = rules_.format.thinks() && (!has_grammar() || (rules_.constraint->plan().after_thinking && rules_.may_think));
     if (thinks) place_ = rules_.thinking_open ? Place::thinking : Place::beginning;
     else if (!has_grammar()) place_ = Place::anything;
     else place_ = waits_for_trigger() ? Place::free : Place::answer;
@@ -28,7 +28,8 @@ AnswerGuard::AnswerGuard(Rules rules, const Vocabulary& vocabulary) : rules_(std
 Result<Token> AnswerGuard::choose(Sampler& sampler, std::span<const float> logits) {
     const bool spent = rules_.thinking_budget && thought_tokens_ >= *rules_.thinking_budget;
     if (place_ == Place::thinking && spent && closing_left_ == 0) close_thinking();
-    if (closing_left_ > 0) return rules_.closing[rules_.closing.size() - closing_left_--];
+    forced_ = closing_left_ > 0;
+    if (forced_) return rules_.closing[rules_.closing.size() - closing_left_--];
     if (!has_grammar()) return closed_with_ ? sampler.sample(logits, *this) : sampler.sample(logits);
     grammar_->begin_step();
     auto token = sampler.sample(logits, *this);
@@ -45,14 +46,20 @@ void AnswerGuard::close_thinking() {
 }
 
 void AnswerGuard::took(Token token) {
+    // What closes the block is the template's, nothing of it is the answer's.
+    if (forced_) {
+        if (closing_left_ == 0) settle(after_thinking({}));
+        return;
+    }
     if (place_ == Place::anything) return;
     if (vocabulary_.ends_generation(token)) return;
     if (place_ == Place::answer) return grammar_->accept(token);
     if (place_ == Place::thinking) ++thought_tokens_;
-    auto reading = read(vocabulary_.bytes_of(token));
-    // Forced tokens are not asked for: what follows them in the same token has to do.
-    if (!reading.for_grammar.empty() && !reading.refused && grammar_->allows_text(reading.for_grammar))
-        grammar_->accept_text(reading.for_grammar);
+    settle(read(vocabulary_.bytes_of(token)));
+}
+
+void AnswerGuard::settle(Reading reading) {
+    if (!reading.for_grammar.empty()) grammar_->accept_text(reading.for_grammar);
     place_ = reading.place;
     tail_ = std::move(reading.tail);
     gap_bytes_ = reading.gap_bytes;
@@ -68,6 +75,9 @@ bool AnswerGuard::allows(Token token) {
     // Markers without a meaning here, and tokens without text, lead nowhere.
     const auto text = vocabulary_.bytes_of(token);
     if (text.empty()) return place_ == Place::thinking || waits_for_trigger();
+    // Another marker would end the block, too, and what follows it would be an answer without its form.
+    const bool is_marker = vocabulary_.markup_of(token) != Markup::none && !rules_.format.thinking_close.contains(text);
+    if (place_ == Place::thinking && has_grammar() && !waits_for_trigger() && is_marker) return false;
     const auto reading = read(text);
     if (reading.refused) return false;
     return reading.for_grammar.empty() || grammar_->allows_text(reading.for_grammar);
@@ -123,6 +133,8 @@ AnswerGuard::Reading AnswerGuard::after_thinking(std::string text) const {
 AnswerGuard::Reading AnswerGuard::read_gap(std::string_view text, std::size_t gap_bytes) const {
     if (text.empty()) return {.place = Place::gap, .gap_bytes = gap_bytes};
     const auto begin = text.find_first_not_of(white);
+    // White space may be the form's own beginning.
+    if (begin != 0 && grammar_->allows_text(text)) return read_answer(std::string(text));
     const auto blank = begin == std::string_view::npos ? text.size() : begin;
     const bool too_much = gap_bytes + blank > max_gap_bytes;
     if (begin == std::string_view::npos) return {.place = Place::gap, .gap_bytes = gap_bytes + blank, .refused = too_much};

@@ -29,6 +29,7 @@ class AnswerGuard final : public TokenFilter {
         std::shared_ptr<const CompiledConstraint> constraint{};  // null: only the budget
         ReplyFormat format{};                                    // how thinking is marked; says nothing for raw prompts
         bool thinking_open = false;                              // the prompt has opened the block
+        bool may_think = true;                                   // false: an answer with a form has no block before it
         std::optional<std::uint32_t> thinking_budget{};
         std::vector<Token> closing{};                            // what closes the block when the budget is spent
         bool ignore_end = false;                                 // tokens that end the generation do not count
@@ -65,6 +66,7 @@ class AnswerGuard final : public TokenFilter {
         bool refused = false;
     };
     void close_thinking();
+    void settle(Reading reading);
     [[nodiscard]] Reading read(std::string_view text) const;
     [[nodiscard]] Reading read_beginning(std::string text) const;
     [[nodiscard]] Reading read_thinking(std::string text) const;
@@ -83,6 +85,7 @@ class AnswerGuard final : public TokenFilter {
     std::size_t gap_bytes_ = 0;
     std::uint32_t thought_tokens_ = 0;
     std::size_t closing_left_ = 0;  // tokens of rules_.closing that are still to come
+    bool forced_ = false;           // the token that choose() told last is one of them
     // The closing tag once the budget has closed the block: a model that has not noticed would write it into the answer.
     std::optional<Token> closed_with_{};
 };

@@ -29,6 +29,7 @@ struct PreparedRequest {
     std::int32_t window = 0;       // tokens of prompt and answer together
     ReplyFormat reply_format{};    // of a chat: stop strings do not count in its thinking block, nor in tool calls
     bool thinking_open = false;    // the prompt has opened the thinking block already
+    bool may_think = true;         // false: the client does not want it to open one
     bool offers_tools = false;     // the borders of tool calls are part of the answer's text
     std::shared_ptr<const CompiledConstraint> constraint{};  // null: the answer is free
     std::vector<std::int32_t> message_borders{};  // before which tokens messages begin, rising; only if states are kept there

@@ -19,14 +19,32 @@ constexpr std::size_t work_of_message = 256;                    // what the temp
 // Of one question; some seconds of work.
 constexpr std::size_t max_tokenized_bytes = std::size_t{4} << 20;
 
+// Whether the turn that the answer goes on with is a thinking block that is not closed.
+bool continues_thinking(const ReplyFormat& format, const ChatPrompt& chat) {
+    if (!chat.continue_final_message || chat.messages.empty() || chat.messages.back().role != "assistant") return false;
+    const std::string_view turn = chat.messages.back().content;
+    const auto begin = turn.find_first_not_of(" \n\t\r");
+    return begin != std::string_view::npos && turn.substr(begin).starts_with(format.thinking_open) && !turn.contains(format.thinking_close);
+}
+
 // Whether a rendered chat prompt has opened a thinking block that the answer will continue.
-bool ends_thinking(const LoadedModel& model, const std::vector<Token>& prompt) {
+bool ends_thinking(const LoadedModel& model, const ChatPrompt& chat, const std::vector<Token>& prompt) {
     constexpr std::size_t looked_at = 32;  // the tag may be several tokens, white space may follow
     if (!model.reply_format().thinks()) return false;
+    if (continues_thinking(model.reply_format(), chat)) return true;
     const auto n = std::min(prompt.size(), looked_at);
     auto text = model.detokenize({prompt.end() - static_cast<std::ptrdiff_t>(n), prompt.end()}, true);
     while (!text.empty() && (text.back() == '\n' || text.back() == ' ' || text.back() == '\t')) text.pop_back();
     return text.ends_with(model.reply_format().thinking_open);
+}
+
+// What closes a thinking block. Where a call may follow, nothing is begun behind the tag: a call has a beginning of its own.
+std::string end_of_thinking(const LoadedModel& model, bool may_call) {
+    const auto& end = model.prompt_template()->thinking_end();
+    const auto& tag = model.reply_format().thinking_close;
+    const auto at = end.find(tag);
+    if (!may_call || at == std::string::npos) return end;
+    return end.substr(0, std::min(end.find_first_not_of(" \n\t\r", at + tag.size()), end.size()));
 }
 
 // Before which tokens messages begin or end: every template marks them by control tokens. Only in front of the first
@@ -226,10 +244,11 @@ void Intake::prepare(GenerateMessage& message, std::chrono::steady_clock::time_p
     const bool is_chat = std::holds_alternative<ChatPrompt>(request.prompt);
     // A raw prompt gets all that the model writes.
     const bool shows_calls = !is_chat || offers_tools(request.prompt);
-    const bool thinking_open = is_chat && ends_thinking(*parts_.model, *prompt);
+    const bool thinking_open = is_chat && ends_thinking(*parts_.model, std::get<ChatPrompt>(request.prompt), *prompt);
+    const bool may_think = thinking_open || !is_chat || std::get<ChatPrompt>(request.prompt).thinking != false;
     std::vector<Token> closing;
     if (is_chat && request.thinking_budget && parts_.model->reply_format().thinks() && parts_.model->prompt_template() != nullptr)
-        closing = parts_.model->tokenize(parts_.model->prompt_template()->thinking_end(), true);
+        closing = parts_.model->tokenize(end_of_thinking(*parts_.model, shows_calls), true);
     auto borders = parts_.marks_messages ? message_borders(*parts_.model, *prompt) : std::vector<std::int32_t>{};
     request.prompt = TokenPrompt{};
     request.shared_cache = request.shared_cache || parts_.shared_cache;
@@ -250,6 +269,7 @@ void Intake::prepare(GenerateMessage& message, std::chrono::steady_clock::time_p
                                                                         .window = window,
                                                                         .reply_format = is_chat ? parts_.model->reply_format() : ReplyFormat{},
                                                                         .thinking_open = thinking_open,
+                                                                        .may_think = may_think,
                                                                         .offers_tools = shows_calls,
                                                                         .constraint = std::move(*constraint),
                                                                         .message_borders = std::move(borders),

@@ -59,6 +59,7 @@ Result<Token> Sequence::next_token(std::span<const float> logits, const Vocabula
         guard_ = std::make_unique<AnswerGuard>(AnswerGuard::Rules{.constraint = prepared.constraint,
                                                                   .format = prepared.reply_format,
                                                                   .thinking_open = prepared.thinking_open,
+                                                                  .may_think = prepared.may_think,
                                                                   .thinking_budget = prepared.request.thinking_budget,
                                                                   .closing = prepared.thinking_closing,
                                                                   .ignore_end = prepared.request.ignore_eos},

@@ -47,6 +47,36 @@ class OpenAIClient(unittest.TestCase):
         last = self.ask(QUESTION + [choice.message, result], tools=[WEATHER]).choices[0]
         self.assertEqual((last.message.content, last.finish_reason, last.message.tool_calls), (ANSWER, "stop", None))
 
+    def test_a_call_that_the_limit_cuts_off_is_the_same_streamed_or_not_and_no_content(self):
+        for limit in (8, 12, 14, 16, 18):
+            whole = self.ask(QUESTION, max_tokens=limit).choices[0]
+            self.assertEqual((whole.finish_reason, whole.message.content or ""), ("length", ""), limit)
+            told = "".join(call.function.arguments for call in whole.message.tool_calls or [])
+            streamed, content, reasons = "", "", []
+            for chunk in self.ask(QUESTION, max_tokens=limit, stream=True):
+                choice = chunk.choices[0]
+                content += choice.delta.content or ""
+                streamed += "".join(call.function.arguments or "" for call in choice.delta.tool_calls or [])
+                reasons += [choice.finish_reason] if choice.finish_reason else []
+            self.assertEqual((streamed, content, reasons), (told, "", ["length"]))
+
+    def test_a_model_that_is_not_to_think_does_not_think_before_a_forced_call(self):
+        for form in ({"tool_choice": "required"}, {"tools": [], "extra_body": {"guided_choice": ["seven", "nine"]}}):
+            answer = self.ask(QUESTION, reasoning_effort="none", **form)
+            self.assertEqual(answer.usage.completion_tokens_details.reasoning_tokens, 0)
+            self.assertIsNone(getattr(answer.choices[0].message, "reasoning_content", None))
+
+    def test_a_form_may_begin_with_white_space(self):
+        answer = self.ask([{"role": "user", "content": "hello"}], tools=[], reasoning_effort="none",
+                          extra_body={"grammar": 'root ::= " yes" | " no"'})
+        self.assertIn(answer.choices[0].message.content, (" yes", " no"))
+
+    def test_a_turn_that_stands_inside_its_thinking_is_gone_on_with_as_such(self):
+        messages = [{"role": "user", "content": "What is 3 + 4?"}, {"role": "assistant", "content": "<think>\n3 plus"}]
+        message = self.ask(messages, tools=[]).choices[0].message
+        self.assertNotIn("think>", message.content)
+        self.assertTrue(message.reasoning_content)
+
     def test_streamed_deltas_add_up_to_the_same_calls(self):
         whole = self.ask(TWO_CITIES, tools=[WEATHER]).choices[0].message.tool_calls
         calls, reasons = {}, []

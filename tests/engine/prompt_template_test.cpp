@@ -55,6 +55,15 @@ TEST_CASE("a template that knows calls but shows no tools gets them in the syste
     CHECK(render(source, {.messages = {{.role = "user", .content = "hi"}}}) == "[user hi]");
 }
 
+TEST_CASE("a template that fails as soon as there are tools gets them in the system message, too") {
+    const std::string source = "{% if tools %}{{ tools | map(attribute='function') | tojson }}{% endif %}"
+                               "{% for m in messages %}[{{ m.role }} {{ m.content }}{% for c in m.tool_calls %}<｜tool▁call▁begin｜>```json{% endfor %}]{% endfor %}";
+    const std::vector<std::string> tools{R"({"type":"function","function":{"name":"f"}})"};
+    const auto text = render(source, {.messages = {{.role = "user", .content = "hi"}}, .tools_json = tools});
+    INFO(text);
+    CHECK(text.starts_with("[system You can call these functions:"));
+}
+
 TEST_CASE("levels of effort become those that the template knows") {
     const auto effort = [](std::string_view source, std::string_view level) {
         return render(source, {.template_variables_json = "{\"reasoning_effort\":\"" + std::string(level) + "\"}"});

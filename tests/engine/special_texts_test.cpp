@@ -95,4 +95,7 @@ TEST_CASE("the end of the thinking block is written as the template writes it") 
     CHECK(end_of("{% for m in messages %}{{ m.content }}{% endfor %}{% if enable_thinking %}<think>{% endif %}") == "\n</think>\n\n");
     CHECK(end_of("{% for m in messages %}{{ m.content }}{% endfor %}<|channel|>analysis tools <|channel|>commentary").ends_with("final<|message|>"));
     CHECK(end_of("{% for m in messages %}{{ m.content }}{% endfor %}").empty());
+    // A system prompt that explains the tags, in front of the conversation.
+    CHECK(end_of("Write [THINK]thoughts[/THINK]. {% for m in messages %}[INST]{{ m.content }}[/INST]{% endfor %}{% if enable_thinking %}{% endif %}") ==
+          "\n[/THINK]\n\n");
 }

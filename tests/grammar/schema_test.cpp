@@ -204,6 +204,38 @@ TEST_CASE("strings: lengths, patterns, formats") {
     CHECK(refusal(R"({"type":"string","pattern":"(a"})").contains("has a '(' without its ')'"));
 }
 
+TEST_CASE("bounds as large as a double can be still bound a number") {
+    const auto largest = R"({"type":"number","minimum":-1.7976931348623157e308,"maximum":1.7976931348623157e308})";
+    for (const auto* number : {"0", "-1.5", "123456789012345678901234567890"}) CHECK(allows(largest, number));
+    CHECK_FALSE(allows(largest, "x"));
+    CHECK(allows(R"({"type":"integer","maximum":1e100})", std::string(100, '9')));
+    CHECK_FALSE(allows(R"({"type":"integer","maximum":1e100})", std::string(102, '9')));
+    CHECK_FALSE(allows(R"({"type":"integer","minimum":1e100})", "7"));
+    CHECK(allows(R"({"type":"integer","minimum":1e100})", "1" + std::string(101, '0')));
+    CHECK(allows(R"({"type":"number","maximum":-1e100})", "-1" + std::string(101, '0') + ".5"));
+    CHECK_FALSE(allows(R"({"type":"number","maximum":-1e100})", "-5"));
+}
+
+TEST_CASE("prices: hundredths within bounds") {
+    const auto price = R"({"type":"number","multipleOf":0.01,"minimum":0,"exclusiveMaximum":1000.5})";
+    for (const auto* number : {"0", "0.01", "19.99", "999", "1000.49", "7.5"}) CHECK(allows(price, number));
+    for (const auto* number : {"-1", "0.001", "1000.5", "1000.51", "1001", "19.999"}) CHECK_FALSE(allows(price, number));
+    CHECK(allows(R"({"type":"number","multipleOf":0.1,"minimum":-2.5,"maximum":-0.3})", "-0.3"));
+    CHECK_FALSE(allows(R"({"type":"number","multipleOf":0.1,"minimum":-2.5,"maximum":-0.3})", "-0.25"));
+}
+
+TEST_CASE("a keyword that is null asks for nothing") {
+    const auto schema = R"({"type":"object","enum":null,"properties":{"a":{"type":"string","enum":null,"minLength":null},"b":null,"enum":{"type":"integer"}},
+                            "required":["a","enum"],"items":null,"description":null,"additionalProperties":false})";
+    CHECK(allows(schema, R"({"a":"x","enum":1})"));
+    CHECK(allows(schema, R"({"a":"x","b":[1],"enum":1})"));
+    CHECK_FALSE(allows(schema, R"({"a":1,"enum":1})"));
+    CHECK_FALSE(allows(schema, R"({"a":"x"})"));
+    CHECK(allows(R"({"const":null})", "null"));
+    CHECK_FALSE(allows(R"({"const":null})", "1"));
+    CHECK(allows(R"({"enum":[null,1]})", "null"));
+}
+
 TEST_CASE("numbers within bounds") {
     const auto in = [](std::string_view bounds, std::string_view number) {
         return allows("{\"type\":\"integer\"," + std::string(bounds) + "}", number);

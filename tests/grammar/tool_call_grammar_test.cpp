@@ -180,6 +180,36 @@ TEST_CASE("a strict tool with a keyword that cannot be enforced is refused, anot
     CHECK(fits(plan, "<tool_call>{\"name\": \"f\", \"arguments\": {\"a\": 5}}</tool_call>"));
 }
 
+TEST_CASE("what is not understood in a tool's schema costs that place only") {
+    const std::string odd =
+        R"({"type":"function","function":{"name":"f","parameters":{"type":"object","properties":{"a":{"type":"integer","enum":null},"b":{"type":"int"},)"
+        R"("c":{"type":"string","enum":[]},"d":{"$ref":"#/nowhere"},"e":{"type":"number","maximum":1e308}},"required":["a","b","c","d","e"]}}})";
+    for (const auto style : {CallStyle::hermes, CallStyle::mistral_args}) {
+        const auto plan = plan_of(style, {.tools_json = {odd}, .tool_choice = ToolChoice::required});
+        const auto call = [style](const std::string& arguments) {
+            return style == CallStyle::hermes ? R"(<tool_call>{"name": "f", "arguments": )" + arguments + "}</tool_call>" : "[TOOL_CALLS]f[ARGS]" + arguments;
+        };
+        CHECK(fits(plan, call(R"({"a": 1, "b": [2], "c": "x", "d": {"y": 1}, "e": 1.5})")));
+        CHECK_FALSE(fits(plan, call(R"({"a": "x", "b": 2, "c": "x", "d": 1, "e": 1.5})")));
+        CHECK_FALSE(fits(plan, call(R"({"b": 2, "c": "x", "d": 1, "e": 1.5})")));
+        CHECK_FALSE(fits(plan, call(R"({"a": 1, "b": 2, "c": 3, "d": 1, "e": 1.5})")));
+    }
+}
+
+TEST_CASE("a function without parameters is called without any") {
+    const auto plan = plan_of(CallStyle::hermes, prompt_with(ToolChoice::required, "get_time"));
+    CHECK(fits(plan, R"(<tool_call>{"name": "get_time", "arguments": {}}</tool_call>)"));
+    CHECK_FALSE(fits(plan, R"(<tool_call>{"name": "get_time", "arguments": {"a": 1}}</tool_call>)"));
+}
+
+TEST_CASE("what a grammar lets through is what the reader of calls understands") {
+    const auto forced = prompt_with(ToolChoice::required);
+    CHECK_FALSE(fits(plan_of(CallStyle::functionary_v32, forced), "\n get_time\n{}"));
+    CHECK_FALSE(fits(plan_of(CallStyle::harmony, forced), "<|channel|>commentary to=functions.get_timejson<|message|>{}"));
+    CHECK(fits(plan_of(CallStyle::harmony, forced), "<|channel|>commentary to=functions.get_time json<|message|>{}"));
+    CHECK(fits(plan_of(CallStyle::harmony, forced), "<|channel|>commentary to=functions.get_time<|message|>{}"));
+}
+
 TEST_CASE("a thinking model thinks before it is held to anything") {
     const ReplyFormat format{.calls = CallStyle::hermes, .thinking_open = "<think>", .thinking_close = "</think>"};
     CHECK(tool_call_plan(format, {}, prompt_with(ToolChoice::required))->after_thinking);

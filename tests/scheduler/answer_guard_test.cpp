@@ -96,6 +96,31 @@ TEST_CASE_METHOD(Scene, "a model may think first or answer at once") {
     CHECK(wants({"<think>", "\"a\""}) == "\"a\"");
 }
 
+TEST_CASE_METHOD(Scene, "a model that is not to think does not think before an answer with a form") {
+    begin({.format = thinking, .may_think = false}, {.gbnf = object, .after_thinking = true});
+    CHECK(wants({"<think>", "{"}) == "{");
+    begin({.format = thinking, .may_think = false}, {.gbnf = R"(root ::= "<tool>" "[" "1" "]")", .after_thinking = true, .triggers = {"<tool>"}});
+    says({"hm", "<tool>", "["});
+}
+
+TEST_CASE_METHOD(Scene, "no other marker leaves the thinking block before an answer with a form") {
+    begin({.format = thinking, .thinking_open = true}, {.gbnf = object, .after_thinking = true});
+    CHECK(wants({"[TOOL]", "hm"}) == "hm");
+    begin({.format = thinking, .thinking_open = true}, {.gbnf = R"(root ::= "<tool>" "[" "1" "]")", .after_thinking = true, .triggers = {"<tool>"}});
+    CHECK(wants({"[TOOL]", "hm"}) == "[TOOL]");
+}
+
+TEST_CASE_METHOD(Scene, "white space that a form begins with is its own") {
+    begin({.format = thinking, .thinking_open = true}, {.gbnf = R"(root ::= "\n\n" "x")", .after_thinking = true});
+    says({"hm", "</think>"});
+    CHECK(wants({"x", "\n\n"}) == "\n\n");
+    CHECK(wants({"\n\n", "x"}) == "x");
+    CHECK(guard->ended());
+    begin({.format = thinking}, {.gbnf = R"(root ::= "\n\n" "x")", .after_thinking = true});
+    says({"\n\n", "x"});
+    CHECK(guard->ended());
+}
+
 TEST_CASE_METHOD(Scene, "one token may close the thinking and begin the answer, if the grammar likes it") {
     begin({.format = thinking, .thinking_open = true}, {.gbnf = object, .after_thinking = true});
     CHECK(wants({"</think>\n{"}) == "</think>\n{");
@@ -156,6 +181,18 @@ TEST_CASE_METHOD(Scene, "a spent thinking budget closes the block, with a gramma
     CHECK(wants({"hm", "{"}) == "{");
     begin({.format = thinking, .thinking_open = true, .thinking_budget = 2, .closing = closing});
     says({"hm", "</think>", "hm", "hm", "hm"});
+}
+
+TEST_CASE_METHOD(Scene, "whatever the template writes behind the block is no part of the form") {
+    const std::vector<Token> closing{words.find("</think>"), words.find("x"), words.find("hm")};
+    begin({.format = thinking, .thinking_open = true, .thinking_budget = 1, .closing = closing}, {.gbnf = object, .after_thinking = true});
+    says({"hm"});
+    for (const auto* word : {"</think>", "x", "hm"}) CHECK(wants({"{"}) == word);
+    says({"{", "\"a\"", ":", "1", "}"});
+    CHECK(guard->ended());
+    begin({.format = thinking, .thinking_open = true, .thinking_budget = 1, .closing = closing},
+          {.gbnf = R"(root ::= "<tool>" "[" "1" "]")", .after_thinking = true, .triggers = {"<tool>"}});
+    says({"hm", "</think>", "x", "hm", "{", "<tool>", "["});
 }
 
 TEST_CASE_METHOD(Scene, "a grammar that the vocabulary cannot spell is an error of its own request") {

@@ -243,6 +243,7 @@ TEST_CASE("GLM pairs keys and values") {
 TEST_CASE("LFM2 writes Python calls, Gemma its own literals") {
     promise(CallStyle::lfm2, "<|tool_call_start|>[get_weather(city=\"Paris\"), get_time()]<|tool_call_end|>", two);
     promise(CallStyle::lfm2, "<|tool_call_start|>[{\"name\": \"get_weather\", \"arguments\": {\"city\": \"Paris\"}}]<|tool_call_end|>", paris);
+    promise(CallStyle::lfm2, "<|tool_call_start|>[get_weather(city name = \"Paris\"), get_time()]<|tool_call_end|>", R"(||get_weather{"city name":"Paris"} get_time{})");
     promise(CallStyle::lfm2, "<|tool_call_start|>[write(path='it\\'s', lines=[1, 'a', None], force=True, any={'k': -1.5e3})]<|tool_call_end|>ok",
             R"(||write{"path":"it's","lines":[1,"a",null],"force":true,"any":{"k":-1.5e3}})");
     promise(CallStyle::gemma, "<|tool_call>call:get_weather{city:<|\"|>Paris<|\"|>}<tool_call|>", paris);
@@ -395,9 +396,31 @@ TEST_CASE("what was not sure to be a call is told whole, in its order") {
 
 TEST_CASE("a call that was begun and is cut off stands as far as it was told") {
     promise(early_rules(CallStyle::hermes), R"(a <tool_call>{"name":"get_weather","arguments":{"city":"Pa)", R"(|a|get_weather{"city":"Pa)");
-    promise(early_rules(CallStyle::hermes), R"(a <tool_call>{"name":"get_weather","argu)", R"(|a {"name":"get_weather","argu|)");
+    promise(early_rules(CallStyle::hermes), R"(a <tool_call>{"name":"get_weather","argu)", "|a|");
+    promise(early_rules(CallStyle::qwen_xml), "a\n<tool_call>\n<function=get_weather>\n<parameter=city>\nPar", "|a|");
+    promise(early_rules(CallStyle::harmony), R"(<|channel|>commentary to=functions.get_weather<|message|>)", "||");
+    promise(early_rules(CallStyle::harmony), R"(<|channel|>commentary to=functions.get_w)", "||");
+    // Only its end tells it from text.
+    promise(early_rules(CallStyle::bare_json), R"({"name":"get_weather","parameters":{"ci)", R"(|{"name":"get_weather","parameters":{"ci|)");
     promise(early_rules(CallStyle::hermes), R"(<tool_call>{"name":"get_weather","arguments":{"city":x <tool_call>)", R"(||get_weather{"city":)");
     promise(early_rules(CallStyle::harmony), R"(<|channel|>commentary to=functions.get_weather<|message|>{"city":"Pa)", R"(||get_weather{"city":"Pa)");
+}
+
+TEST_CASE("whether the last call lacks its end is known") {
+    const auto is_cut_off = [](CallStyle style, const std::string& text) {
+        ReplyParser parser(early_rules(style), false);
+        (void)parser.feed({.text = text, .n_tokens = 1});
+        (void)parser.finish();
+        return parser.last_call_is_cut_off();
+    };
+    const std::string call = R"(<tool_call>{"name":"get_weather","arguments":{"city":"Paris"}}</tool_call>)";
+    CHECK_FALSE(is_cut_off(CallStyle::hermes, call));
+    CHECK_FALSE(is_cut_off(CallStyle::hermes, call.substr(0, call.find("</"))));
+    CHECK_FALSE(is_cut_off(CallStyle::hermes, "no call"));
+    CHECK(is_cut_off(CallStyle::hermes, call.substr(0, call.find("ris"))));
+    CHECK(is_cut_off(CallStyle::hermes, call + call.substr(0, call.find("ris"))));
+    CHECK_FALSE(is_cut_off(CallStyle::harmony, R"(<|channel|>commentary to=functions.get_weather<|message|>{"city":"Paris"}<|call|>)"));
+    CHECK(is_cut_off(CallStyle::harmony, R"(<|channel|>commentary to=functions.get_weather<|message|>{"city":"Pa)"));
 }
 
 TEST_CASE("at most one early call where one is wanted") {

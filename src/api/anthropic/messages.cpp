@@ -35,7 +35,6 @@ asio::awaitable<void> answer_streamed(http::Exchange& exchange, const Services& 
     ReplyWaiter waiter(exchange, manners_of(services, exchange.request().id, writer));
     auto reply = co_await waiter.wait_for(services.chat.begin(std::move(call.request)));
     if (!reply) co_return co_await waiter.fail(std::move(reply).error());
-    reply->rules.early_arguments = true;
     writer.use(std::move(reply->rules));
     const auto add = [&writer](GenerationEvent event, std::string& out) { writer.add(std::move(event), out); };
     if (co_await waiter.send_all(reply->events, add)) co_await exchange.finish_stream();

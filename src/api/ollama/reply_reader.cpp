@@ -47,6 +47,8 @@ void ReplyReader::take(ReplyBatch& batch, ChoiceFinished&& finished) {
     finish_reason_ = finished.reason;
     if (!parser_) return;
     append(batch, parser_->finish());
+    // Arguments are an object here: a call that was cut off cannot be told.
+    if (parser_->last_call_is_cut_off() && !calls_.empty()) calls_.pop_back();
     std::ranges::move(std::exchange(calls_, {}), std::back_inserter(batch.tool_calls));
 }
 

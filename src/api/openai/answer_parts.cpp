@@ -61,8 +61,8 @@ std::string_view finish_reason_json(FinishReason reason) {
     return R"("stop")";
 }
 
-std::string_view finish_reason_json(FinishReason reason, bool called, bool legacy_functions) {
-    if (!called) return finish_reason_json(reason);
+std::string_view finish_reason_json(FinishReason reason, const ReplyParser& parser, bool legacy_functions) {
+    if (!parser.called() || parser.last_call_is_cut_off()) return finish_reason_json(reason);
     return legacy_functions ? R"("function_call")" : R"("tool_calls")";
 }
 

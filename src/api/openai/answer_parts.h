@@ -7,6 +7,7 @@
 
 #include "registry/registry.h"
 #include "runner/generation.h"
+#include "services/chat/reply_parser.h"
 
 // Pieces of JSON text that several answers of this dialect are made of.
 namespace weft::api::openai {
@@ -33,8 +34,8 @@ void append_usage(std::string& out, const Usage& usage);
 
 // "stop" or "length", quotes included.
 [[nodiscard]] std::string_view finish_reason_json(FinishReason reason);
-// The same for a chat answer: one that calls a tool ends for that reason, whatever made it end.
-[[nodiscard]] std::string_view finish_reason_json(FinishReason reason, bool called, bool legacy_functions);
+// The same for a chat answer, which has ended: one that calls a tool ends for that reason, unless the call is cut off.
+[[nodiscard]] std::string_view finish_reason_json(FinishReason reason, const ReplyParser& parser, bool legacy_functions);
 
 // A tool call's id in this dialect.
 [[nodiscard]] inline std::string call_id(std::string_view id) { return "call_" + std::string(id); }

@@ -34,7 +34,6 @@ asio::awaitable<void> answer_streamed(http::Exchange& exchange, const Services& 
     if (!reply) co_return co_await waiter.fail(std::move(reply).error());
     options.rules = reply->rules;
     options.rules.separate_thinking = call.separate_thinking;
-    options.rules.early_arguments = true;
     ChatStreamWriter writer(head_of(services, std::move(model), reply->lease), options);
     const auto add = [&writer](GenerationEvent event, std::string& out) { writer.add(std::move(event), out); };
     if (co_await waiter.send_all(reply->events, add)) co_await exchange.finish_stream();

@@ -82,6 +82,9 @@ Result<Thinking> read_thinking(const JsonReader& body) {
     for (const auto& value : {kwarg, flag, think, object, enabled})
         if (!wish.on) wish.on = value;
     if (!wish.on && wish.effort) wish.on = *wish.effort != "none";
+    // A budget for the thinking asks for it, too.
+    WEFT_TRY(const auto budget, read_budget(reasoning["max_tokens"]));
+    if (!wish.on && budget && *budget > 0) wish.on = true;
     return wish;
 }
 

@@ -74,7 +74,7 @@ void ChatAnswer::append_choice(std::string& out, std::size_t index) const {
     else
         out += "null";
     out += R"(,"finish_reason":)";
-    out += finish_reason_json(choice.finish_reason, choice.parser.called(), options_.legacy_functions);
+    out += finish_reason_json(choice.finish_reason, choice.parser, options_.legacy_functions);
     out += '}';
 }
 

@@ -106,7 +106,7 @@ void ChatStreamWriter::finish_choice(const ChoiceFinished& finished, std::string
     add_delta(choice, choice.parser.finish(), out);
     out += choice.before_delta;
     out += "{}";
-    end_chunk("null", finish_reason_json(finished.reason, choice.parser.called(), options_.legacy_functions), out);
+    end_chunk("null", finish_reason_json(finished.reason, choice.parser, options_.legacy_functions), out);
 }
 
 void ChatStreamWriter::finish(const GenerationDone& done, std::string& out) {

@@ -41,6 +41,17 @@ std::string_view id_prefix(std::string_view type) {
     return "item_";
 }
 
+Json text_parts(const JsonReader& role, const std::string& text) {
+    const auto whose = role.string();
+    Json part = Json::object_t{};
+    part["type"] = whose && *whose == "assistant" ? "output_text" : "input_text";
+    part["text"] = text;
+    if (part["type"].get<std::string>() == "output_text") part["annotations"] = Json::array_t{};
+    Json parts = Json::array_t{};
+    parts.get_array().push_back(std::move(part));
+    return parts;
+}
+
 Result<StoredItem> stored_item(const JsonReader& item, const ItemReader& reader,
                                const std::function<std::string(std::string_view)>& new_id) {
     WEFT_TRY(const auto type, type_of(item));
@@ -53,21 +64,17 @@ Result<StoredItem> stored_item(const JsonReader& item, const ItemReader& reader,
     if (!id || id->empty()) id = new_id(id_prefix(type));
     json["id"] = *id;
     json["type"] = type;
+    if (type == "message" && json["content"].is_string()) json["content"] = text_parts(item["role"], json["content"].get<std::string>());
     return StoredItem{.id = std::move(*id), .json = api::write_json(json)};
 }
 
 StoredItem text_item(const std::string& text, const std::function<std::string(std::string_view)>& new_id) {
-    Json part = Json::object_t{};
-    part["type"] = "input_text";
-    part["text"] = text;
-    Json content = Json::array_t{};
-    content.get_array().push_back(std::move(part));
     Json item = Json::object_t{};
     auto id = new_id("msg_");
     item["id"] = id;
     item["type"] = "message";
     item["role"] = "user";
-    item["content"] = std::move(content);
+    item["content"] = text_parts(JsonReader(item)["role"], text);
     return {.id = std::move(id), .json = api::write_json(item)};
 }
 

@@ -48,6 +48,9 @@ class ToolReader {
         for (const auto key : {"description", "parameters", "strict"})
             if (const auto value = tool[key]; !value.absent()) function[key] = value.json();
         if (custom) {
+            WEFT_TRY(const auto form, tool["format"]["type"].string());
+            if (form && *form != "text")
+                return fail_field(ErrorCode::unsupported, tool["format"].path(), "this server does not support the format of a custom tool yet");
             WEFT_TRY(function["parameters"], parse_json(custom_tool_schema));
             custom_.insert(std::move(name));
         }

@@ -63,7 +63,6 @@ asio::awaitable<void> answer_streamed(http::Exchange& exchange, const Services& 
     ReplyWaiter waiter(exchange, manners_of(services, writer));
     auto reply = co_await waiter.wait_for(services.chat.begin(std::move(call.request)));
     if (!reply) co_return co_await waiter.fail(std::move(reply).error());
-    reply->rules.early_arguments = true;
     writer.use(std::move(reply->rules));
     // Kept before the client can know that it is complete.
     std::string last;

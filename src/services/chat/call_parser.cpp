@@ -46,7 +46,10 @@ void CallParser::feed(std::string_view text, std::vector<TokenLogprob> logprobs,
 
 void CallParser::finish(ReplyDelta& out) {
     held_.erase(0, take_text(0, true, out));
-    if (body_ && (!body_->finish() || !end_body(out))) (void)release(*body_, true, out);
+    if (body_ && (!body_->finish() || !end_body(out))) {
+        if (early_ && !early_refused_) drop_cut_call(out);
+        else (void)release(*body_, true, out);
+    }
     if (calls_ == 0) {
         out.content += space_;
         settle(space_.size() - space_settled_, true, out);
@@ -116,6 +119,14 @@ bool CallParser::end_body(ReplyDelta& out) {
     return true;
 }
 
+// A grammar has held the model to it so far: it would have become a call.
+void CallParser::drop_cut_call(ReplyDelta& out) {
+    settle(space_.size() - space_settled_ + opener_bytes_ + body_->raw().size(), false, out);
+    space_.clear();
+    space_settled_ = 0;
+    body_.reset();
+}
+
 // It was no call. Of what it was, markers are left out, and nothing is looked at as a call again: linear. How many bytes
 // at its end may be the beginning of a marker that goes on behind it.
 std::size_t CallParser::release(const CallBody& body, bool ended, ReplyDelta& out) {
@@ -149,6 +160,7 @@ void CallParser::give_back(std::size_t bytes, std::string_view last_read, std::s
 
 void CallParser::tell(ReadCall call, ReplyDelta& out) {
     if (calls_ >= max_calls_) return;
+    last_call_is_whole_ = true;
     out.tool_calls.push_back({.index = calls_++,
                               .id = new_call_id_(),
                               .name = std::move(call.name),
@@ -168,6 +180,7 @@ void CallParser::tell_early(ReplyDelta& out) {
         out.tool_calls.push_back({.index = calls_ - 1});
     }
     out.tool_calls.back().arguments += arguments;
+    last_call_is_whole_ = call->complete;
 }
 
 void CallParser::add_text(char c, ReplyDelta& out) {

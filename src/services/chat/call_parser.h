@@ -18,8 +18,8 @@ namespace weft {
 // Text before the first call is content, without the white space before the call; text behind it is dropped, so that
 // content never follows a call. What is marked as a call but is none (broken, of a function that was not offered, cut
 // off) is text, without its markers; a space keeps apart what a marker parted. A call is told whole, as soon as it is
-// complete; with ReplyRules::early_arguments its arguments are told while they are written, where they are JSON and a
-// grammar holds the model to it. Such a call stands as far as it was told, even if the reply is cut off in its middle.
+// complete. With ReplyRules::early_arguments, that is where a grammar holds the model to the notation, arguments are told
+// while they are written, if they are JSON, and a call that is cut off is no text: it stands as far as it was told.
 // Markers are never told.
 class CallParser {
   public:
@@ -29,6 +29,8 @@ class CallParser {
     void feed(std::string_view text, std::vector<TokenLogprob> logprobs, ReplyDelta& out);
     void finish(ReplyDelta& out);
 
+    // After finish(): the reply ended in the middle of the last call that was told.
+    [[nodiscard]] bool last_call_is_cut_off() const { return !last_call_is_whole_; }
     // Bytes looked at so far, to show that the work is linear.
     [[nodiscard]] std::size_t work() const { return work_; }
 
@@ -36,6 +38,7 @@ class CallParser {
     std::size_t take_text(std::size_t at, bool ended, ReplyDelta& out);
     void open(std::string_view word);
     bool end_body(ReplyDelta& out);
+    void drop_cut_call(ReplyDelta& out);
     std::size_t release(const CallBody& body, bool ended, ReplyDelta& out);
     void give_back(std::size_t bytes, std::string_view last_read, std::size_t& at);
     bool begins_bare_call(char c) const;
@@ -54,6 +57,7 @@ class CallParser {
     std::unique_ptr<CallBody> body_;  // while inside a call
     bool early_;                      // arguments are told while they are written
     std::size_t early_calls_ = 0;     // of this body
+    bool last_call_is_whole_ = true;
     bool early_refused_ = false;      // a call of this body was not told early: nor are those behind it
     std::size_t opener_bytes_ = 0;    // of the word that opened it
     std::string held_;                // text that may become a marker

@@ -40,7 +40,10 @@ void HarmonyParser::feed(TextPiece piece, ReplyDelta& out) {
 
 void HarmonyParser::finish(ReplyDelta& out) {
     take(true, out);
-    if (part_ == Part::header) add_content(std::exchange(header_, {}), out);
+    // The protocol's own words are no content, nor is a call that has just begun.
+    if (part_ == Part::header && !header_.contains(" <")) add_content(std::exchange(header_, {}), out);
+    cut_off_ = part_ == Part::call && early_state_ == Early::yes;
+    if (part_ == Part::call && early_ && tools_ && tools_->knows(callee_)) return;
     end_message(out);
 }
 

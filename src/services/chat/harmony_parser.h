@@ -23,6 +23,8 @@ class HarmonyParser {
     void feed(TextPiece piece, ReplyDelta& out);
     void finish(ReplyDelta& out);
 
+    // As CallParser's.
+    [[nodiscard]] bool last_call_is_cut_off() const { return cut_off_; }
     [[nodiscard]] std::uint32_t thinking_tokens() const { return thinking_tokens_; }
     [[nodiscard]] std::size_t work() const { return work_; }
 
@@ -54,6 +56,7 @@ class HarmonyParser {
     bool thought_pending_ = false;
     bool said_anything_ = false;     // the same for content
     bool new_message_ = true;
+    bool cut_off_ = false;
     std::uint32_t calls_ = 0;
     std::uint32_t thinking_tokens_ = 0;
     std::size_t work_ = 0;

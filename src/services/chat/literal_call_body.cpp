@@ -32,13 +32,15 @@ class LiteralReader {
         return true;
     }
 
-    bool word(std::string& out) {
+    // Up to the sign behind it, without the white space around it: names are whatever their tools call them.
+    bool name(std::string_view sign, std::string& out) {
         (void)skip("");
-        std::size_t n = 0;
-        while (n < rest_.size() && is_word_character(rest_[n])) ++n;
-        out = rest_.substr(0, n);
-        rest_.remove_prefix(n);
-        return n > 0;
+        const auto end = rest_.substr(0, max_call_header_bytes).find(sign);
+        if (end == std::string_view::npos) return false;
+        const auto text = rest_.substr(0, end);
+        out = text.substr(0, text.find_last_not_of(" \t\r\n") + 1);
+        rest_.remove_prefix(end);
+        return !out.empty() && out.find_first_of("\"'()[]{}=,") == std::string::npos;
     }
 
     // key SIGN value, .. until CLOSE, as a JSON object.
@@ -49,7 +51,7 @@ class LiteralReader {
             if (!first && !skip(",")) return false;
             if (!first && skip(close)) break;
             std::string key;
-            if (!this->key(key) || !skip(sign)) return false;
+            if (!this->key(sign, key) || !skip(sign)) return false;
             json += (json.ends_with('{') ? "" : ",") + json_string(key) + ":";
             if (!value(json)) return false;
         }
@@ -61,9 +63,9 @@ class LiteralReader {
     [[nodiscard]] bool at_end() { return skip("") && rest_.empty(); }
 
   private:
-    bool key(std::string& out) {
+    bool key(std::string_view sign, std::string& out) {
         (void)skip("");
-        return begins_string() ? string(out) : word(out);
+        return begins_string() ? string(out) : name(sign, out);
     }
 
     [[nodiscard]] bool begins_string() const {
@@ -195,7 +197,7 @@ class LiteralBody final : public CallBody {
     [[nodiscard]] static std::vector<ReadCall> read_gemma(std::string_view text) {
         LiteralReader reader(text);
         ReadCall call;
-        const bool read = reader.skip("call:") && reader.word(call.name) && reader.skip("{") &&
+        const bool read = reader.skip("call:") && reader.name("{", call.name) && reader.skip("{") &&
                           reader.members(":", "}", call.arguments_json) && reader.at_end();
         return read ? std::vector<ReadCall>{std::move(call)} : std::vector<ReadCall>{};
     }
@@ -207,7 +209,7 @@ class LiteralBody final : public CallBody {
         const bool listed = reader.skip("[");
         do {
             ReadCall call;
-            if (!reader.word(call.name) || !reader.skip("(") || !reader.members("=", ")", call.arguments_json)) return {};
+            if (!reader.name("(", call.name) || !reader.skip("(") || !reader.members("=", ")", call.arguments_json)) return {};
             calls.push_back(std::move(call));
         } while (reader.skip(","));
         if (listed && !reader.skip("]")) return {};

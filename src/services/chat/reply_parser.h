@@ -42,6 +42,10 @@ class ReplyParser {
     }
     // Whether a call has been told: what most dialects make the finish reason of.
     [[nodiscard]] bool called() const { return called_; }
+    // After finish(): the last call that was told lacks its end.
+    [[nodiscard]] bool last_call_is_cut_off() const {
+        return harmony_ ? harmony_->last_call_is_cut_off() : calls_ && calls_->last_call_is_cut_off();
+    }
     // Bytes looked at in search of calls, to show that the work is linear.
     [[nodiscard]] std::size_t work() const { return harmony_ ? harmony_->work() : calls_ ? calls_->work() : 0; }
 

@@ -23,6 +23,7 @@ ReplyRules reply_rules(const ModelDescription& model, const Prompt& prompt) {
     rules.parallel_calls = chat->parallel_tool_calls && rules.format.calls != CallStyle::bare_json;
     // Where calls are forbidden no function is known: what a model writes all the same is text, without markers.
     const bool forbidden = chat->tool_choice == ToolChoice::none;
+    rules.early_arguments = !chat->tools_json.empty() && !forbidden;
     if (!chat->tools_json.empty())
         rules.tools = OfferedTools::read(forbidden ? std::vector<std::string>{} : chat->tools_json);
     return rules;

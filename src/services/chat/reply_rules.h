@@ -16,7 +16,8 @@ struct ReplyRules {
     ReplyFormat format{};                         // of the model; only chat prompts have one
     std::shared_ptr<const OfferedTools> tools{};  // null: none were offered, and nothing is taken for a call
     bool parallel_calls = true;                   // false: at most one call
-    bool early_arguments = false;                 // a call's arguments are told while they are written, see CallParser
+    bool early_arguments = false;                 // a grammar holds calls to their notation: their arguments are told while
+                                                  // they are written, see CallParser
     bool separate_thinking = true;                // false: the thinking block stays in the content, with its tags
     std::function<std::string()> new_call_id{};   // of each call; random_call_id when empty
 };

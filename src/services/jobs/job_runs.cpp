@@ -46,6 +46,7 @@ class DeltaReader {
         if (std::holds_alternative<ChoiceFinished>(event)) return parser_->finish();
         return {};
     }
+    [[nodiscard]] bool last_call_is_cut_off() const { return parser_ && parser_->last_call_is_cut_off(); }
 
   private:
     const ReplyRules& rules_;
@@ -234,6 +235,8 @@ asio::awaitable<Result<GenerationDone>> JobService::generate_once(GenerationPtr 
         const auto* piece = std::get_if<TextPiece>(&event);
         const std::uint32_t tokens = piece ? piece->n_tokens : 0;
         if (!ended) add_reply(*generation, reader.add(event), tokens);
+        // Arguments are kept as an object: a call that was cut off cannot be.
+        if (std::holds_alternative<ChoiceFinished>(event) && reader.last_call_is_cut_off()) generation->tool_calls.pop_back();
         if (bytes_of(*generation) > parts_.limits.output_bytes) {
             reply->events.cancel();
             outcome = fail(ErrorCode::too_large, "the answer is longer than a job may keep");
