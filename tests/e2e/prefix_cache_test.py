@@ -125,6 +125,30 @@ class Tenants(unittest.TestCase):
             for stream in as_completed(flood):
                 stream.result().connection.close()
 
+    def test_a_key_that_fills_the_queue_keeps_no_other_out(self):
+        with Server("--set", "defaults.parallel=2", "--set", "limits.queue=2") as server:
+            opening = ThreadPoolExecutor(8)
+            flood = [opening.submit(server.stream, "/v1/completions", {**ENDLESS, "stream": True}) for _ in range(8)]
+            try:
+                wait_until(lambda: sum(stream.done() and stream.result().status == 503 for stream in flood) >= 4, "the flood is refused")
+                answer, _ = complete(server, "A question", {"Authorization": "Bearer light"}, max_tokens=4)
+                self.assertEqual(answer["usage"]["completion_tokens"], 4)
+            finally:
+                for stream in as_completed(flood):
+                    stream.result().connection.close()
+
+    def test_a_deadline_that_cannot_be_met_is_no_200_streamed_or_not(self):
+        complete(self.server, STORY)  # from here on it is known how long prompts take
+        for stream in (False, True):
+            for path, body in [("/v1/completions", {"prompt": ""}), ("/api/generate", {"prompt": ""}), ("/v1/messages", {"messages": []}),
+                               ("/v1/chat/completions", {"messages": []}), ("/api/chat", {"messages": []})]:
+                text = f"{path} {stream} " + STORY * 3
+                body = {"prompt": text} if "prompt" in body else {"messages": [{"role": "user", "content": text}]}
+                status, headers, told = self.server.request("POST", path, {"model": "weft-demo", "max_tokens": 1, "stream": stream, **body},
+                                                            {"x-weft-deadline-ms": "20"})
+                self.assertIn(status, (503, 504, 529), told)
+                self.assertIn("deadline", told)
+
     def test_a_header_that_makes_no_sense_is_refused_in_every_dialect(self):
         bad = {"x-weft-deadline-ms": "soon"}
         for path, body in [("/v1/completions", {"prompt": "x"}), ("/api/generate", {"prompt": "x"}),
