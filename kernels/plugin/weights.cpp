@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstring>
 #include <string_view>
+#include <vector>
 
 #include "plugin/device.h"
 #include "plugin/settings.h"
@@ -67,32 +68,50 @@ void pack_and_give_back(const Format& f, int64_t k, int64_t rows, const uint8_t*
     }
 }
 
+// The tensor whose memory this one is: itself, or the one that it is a view of.
+const ggml_tensor* owner_of(const ggml_tensor* t) { return t->view_src ? t->view_src : t; }
+
+// Bytes of the file's layout, from anywhere in a packed matrix.
+void read_packed(const Format& f, const ggml_tensor* matrix, size_t offset, size_t size, uint8_t* out) {
+    const int64_t k = matrix->ne[0], rows = ggml_nrows(matrix);
+    const auto* strips = static_cast<const uint8_t*>(matrix->data);
+    if (offset == 0 && size == ggml_nbytes(matrix)) return unpack_rows(f, k, rows, strips, out);
+    const size_t row_bytes = f.row_bytes(k);
+    const int64_t first_strip = int64_t(offset / row_bytes) / strip_rows, first = first_strip * strip_rows;
+    const int64_t end = std::min(rows, int64_t((offset + size + row_bytes - 1) / row_bytes));
+    std::vector<uint8_t> around(size_t(end - first) * row_bytes);
+    unpack_rows(f, k, end - first, strips + size_t(first_strip) * f.strip_bytes(k), around.data());
+    std::memcpy(out, around.data() + (offset - size_t(first) * row_bytes), size);
+}
+
 void set_tensor(ggml_backend_buffer_t, ggml_tensor* t, const void* data, size_t offset, size_t size) {
-    const Format* f = repacked_as(t);
+    const Format* f = repacked_as(owner_of(t));
     if (!f) {
         std::memcpy(static_cast<uint8_t*>(t->data) + offset, data, size);
         return;
     }
-    if (offset != 0 || size != ggml_nbytes(t)) GGML_ABORT("weft-kernels: a weight must be set whole");
+    if (t->view_src || offset != 0 || size != ggml_nbytes(t)) GGML_ABORT("weft-kernels: a weight must be set whole");
     pack_and_give_back(*f, t->ne[0], ggml_nrows(t), static_cast<const uint8_t*>(data), static_cast<uint8_t*>(t->data));
 }
 
 void get_tensor(ggml_backend_buffer_t, const ggml_tensor* t, void* data, size_t offset, size_t size) {
-    const Format* f = repacked_as(t);
-    if (!f) {
-        std::memcpy(data, static_cast<const uint8_t*>(t->data) + offset, size);
-        return;
-    }
-    if (offset != 0 || size != ggml_nbytes(t)) GGML_ABORT("weft-kernels: a weight must be read whole");
-    unpack_rows(*f, t->ne[0], ggml_nrows(t), t->data, data);
+    const ggml_tensor* owner = owner_of(t);
+    const Format* f = repacked_as(owner);
+    // Graphs take views of embedding tables, which the scheduler copies to whoever computes with them.
+    if (f) read_packed(*f, owner, t->view_offs + offset, size, static_cast<uint8_t*>(data));
+    else std::memcpy(data, static_cast<const uint8_t*>(t->data) + offset, size);
+}
+
+void memset_tensor(ggml_backend_buffer_t, ggml_tensor* t, uint8_t value, size_t offset, size_t size) {
+    if (repacked_as(owner_of(t))) GGML_ABORT("weft-kernels: a weight must be set whole");
+    std::memset(static_cast<uint8_t*>(t->data) + offset, value, size);
 }
 
 const ggml_backend_buffer_i buffer_interface = {
     .free_buffer = [](ggml_backend_buffer_t b) { munmap(b->context, mapped_size(b->size)); },
     .get_base = [](ggml_backend_buffer_t b) { return b->context; },
     .init_tensor = nullptr,
-    .memset_tensor = [](ggml_backend_buffer_t, ggml_tensor* t, uint8_t value, size_t offset,
-                        size_t size) { std::memset(static_cast<uint8_t*>(t->data) + offset, value, size); },
+    .memset_tensor = memset_tensor,
     .set_tensor = set_tensor,
     .get_tensor = get_tensor,
     .set_tensor_2d = nullptr,

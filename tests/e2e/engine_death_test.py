@@ -1,7 +1,7 @@
 """What happens when an engine process dies: its requests are told, others do not notice, it comes back."""
-import json, os, signal, threading, time, unittest
+import json, os, pathlib, shutil, signal, tempfile, threading, time, unittest
 
-from server import ENDLESS, Server, chat, wait_until
+from server import BINARY, ENDLESS, Server, chat, wait_until
 
 LONG = {"model": "weft-demo", "prompt": "Tell me a story.", "raw": True, "options": {"num_predict": 100000, "temperature": 1, "seed": 1},
         "shift": True}
@@ -146,6 +146,21 @@ class EngineDeath(unittest.TestCase):
             status, answer = chat(server, "Hello!")
             self.assertGreaterEqual(status, 400, answer)
             self.assertEqual(server.get("/api/version")[0], 200)
+
+    def test_a_damaged_library_of_kernels_costs_speed_and_nothing_else(self):
+        library = pathlib.Path("lib", "weft", "libweft-kernels.so")
+        whole = pathlib.Path(BINARY).resolve().parent / library
+        if not whole.exists():
+            self.skipTest("built without kernels")
+        for share in (0.3, 0.9):
+            with tempfile.TemporaryDirectory() as folder:
+                binary, damaged = pathlib.Path(folder, "weft"), pathlib.Path(folder) / library
+                shutil.copy(BINARY, binary)
+                damaged.parent.mkdir(parents=True)
+                damaged.write_bytes(whole.read_bytes()[:int(whole.stat().st_size * share)])
+                with Server(wrapper=["sh", "-c", f'exec "{binary}" "$@"']) as server:
+                    self.assertEqual(chat(server, "Hello!")[0], 200)
+                    self.assertIn("ggml's own", server.log_text())
 
     def test_engines_end_with_the_gateway_even_when_it_is_killed(self):
         server = Server()

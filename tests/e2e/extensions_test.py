@@ -212,5 +212,20 @@ class Adapters(unittest.TestCase):
             self.assertNotIn(self.files.name, answer["error"])
 
 
+class Encoder(unittest.TestCase):
+    def test_an_encoder_means_the_same_with_the_kernels_and_without(self):
+        with tempfile.TemporaryDirectory() as folder:
+            model = pathlib.Path(folder) / "bert.gguf"
+            made_models.tiny_bert(model)
+            vectors = []
+            for kernels in ("auto", "off"):
+                with Server("--model", f"bert={model}", "--set", f"kernels={kernels}", models=[]) as server:
+                    status, answer = server.post("/api/embed", {"model": "bert", "input": ["a b c", "xyz"]})
+                    self.assertEqual(status, 200, answer)
+                    vectors.append(answer["embeddings"])
+            for mine, stock in zip(*vectors):
+                self.assertGreater(sum(a * b for a, b in zip(mine, stock)), 0.999)
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -302,3 +302,36 @@ def tiny_qwen2vl_projector(path, embedding=64, width=32, hidden=64, patch=14):
     add_layer(writer, random, "mm.0", 4 * width, 4 * width)
     add_layer(writer, random, "mm.2", embedding, 4 * width)
     write(writer)
+
+
+def tiny_bert(path, width=64, hidden=128, layers=2, context=64):
+    """An encoder as the usual embedding models are: tables of positions and of token types, a vocabulary of letters."""
+    random = numpy.random.default_rng(5)
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *("\u2581" + c for c in letters), *letters]
+    writer = gguf.GGUFWriter(path, "bert")
+    writer.add_context_length(context)
+    writer.add_embedding_length(width)
+    writer.add_block_count(layers)
+    writer.add_feed_forward_length(hidden)
+    writer.add_head_count(2)
+    writer.add_layer_norm_eps(1e-12)
+    writer.add_causal_attention(False)
+    writer.add_pooling_type(gguf.PoolingType.MEAN)
+    writer.add_tokenizer_model("bert")
+    writer.add_token_list([word.encode() for word in words])
+    writer.add_token_types([3] * 5 + [1] * (len(words) - 5))
+    writer.add_token_type_count(2)
+    for kind, token in (("pad", 0), ("unk", 1), ("bos", 2), ("eos", 3), ("sep", 3), ("mask", 4)):
+        getattr(writer, f"add_{kind}_token_id")(token)
+    shapes = {"token_embd": (len(words), width), "position_embd": (context, width), "token_types": (2, width), "token_embd_norm": (width,)}
+    for i in range(layers):
+        shapes |= {f"blk.{i}.{name}": shape for name, shape in (
+            ("attn_q", (width, width)), ("attn_k", (width, width)), ("attn_v", (width, width)), ("attn_output", (width, width)),
+            ("attn_output_norm", (width,)), ("ffn_up", (hidden, width)), ("ffn_down", (width, hidden)), ("layer_output_norm", (width,)))}
+    for name, shape in shapes.items():
+        is_norm = name.endswith("norm")
+        writer.add_tensor(name + ".weight", (numpy.ones(shape) if is_norm else random.normal(0, 0.3, shape)).astype(numpy.float32))
+        if is_norm or name.startswith("blk"):
+            writer.add_tensor(name + ".bias", random.normal(0, 0.3, shape[:1]).astype(numpy.float32))
+    write(writer)

@@ -213,6 +213,32 @@ TEST_CASE("rows are read from packed matrices of every type") {
     }
 }
 
+TEST_CASE("a view of a packed matrix holds what the matrix holds") {
+    for (const Format& f : all_formats()) {
+        INFO(ggml_type_name(f.type));
+        const int64_t k = f.pads ? 300 : 512, rows = 37;
+        Graph graph;
+        ggml_tensor* w = graph.weight(f.type, k, rows);
+        ggml_tensor* row = ggml_view_1d(graph.context(), w, k, 20 * ggml_row_size(f.type, k));
+        graph.add(ggml_add(graph.context(), graph.floats(k, 1), graph.floats(k, 1)));  // nodes of their own, as graphs have
+        ggml_tensor* some = ggml_view_2d(graph.context(), w, k, 7, ggml_row_size(f.type, k), 30 * ggml_row_size(f.type, k));
+        graph.allocate();
+        fill(w, 1);
+        std::vector<uint8_t> whole(ggml_nbytes(w));
+        ggml_backend_tensor_get(w, whole.data(), 0, whole.size());
+        const auto holds = [&](const ggml_tensor* view, int64_t first_row) {
+            std::vector<uint8_t> part(ggml_nbytes(view));
+            ggml_backend_tensor_get(view, part.data(), 0, part.size());
+            return std::equal(part.begin(), part.end(), whole.begin() + first_row * int64_t(ggml_row_size(f.type, k)));
+        };
+        CHECK(holds(row, 20));
+        CHECK(holds(some, 30));
+        std::vector<uint8_t> middle(100);
+        ggml_backend_tensor_get(w, middle.data(), 1001, middle.size());
+        CHECK(std::equal(middle.begin(), middle.end(), whole.begin() + 1001));
+    }
+}
+
 TEST_CASE("rows that do not exist come out as zeros") {
     if (!chosen_isa()) SKIP("no kernels for this processor");
     Graph graph;
