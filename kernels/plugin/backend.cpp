@@ -3,6 +3,7 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <new>
 #include <vector>
 
 #include "ops/attention.h"
@@ -174,7 +175,9 @@ class Walk {
         switch (node->op) {
             case GGML_OP_MUL_MAT: return multiply(job_of(node, b_.isa), next_unit);
             case GGML_OP_MUL_MAT_ID: return multiply(experts_job_of(node), next_unit);
-            case GGML_OP_GET_ROWS: return get_rows_share(rows_job_of(node), member_);
+            case GGML_OP_GET_ROWS:
+                quantised_ = false;  // its rows may lie where the activations lay
+                return get_rows_share(rows_job_of(node), member_);
             default: return attend(node, next_unit);
         }
     }
@@ -220,7 +223,11 @@ class Walk {
 
 ggml_status graph_compute(ggml_backend_t backend, ggml_cgraph* graph) {
     Backend& b = *of(backend);
-    b.collect(graph);
+    try {
+        b.collect(graph);
+    } catch (const std::bad_alloc&) {
+        return GGML_STATUS_ALLOC_FAILED;  // the caller is C
+    }
     if (b.nodes.empty()) return GGML_STATUS_SUCCESS;
     b.next_unit[0].store(0, std::memory_order_relaxed);
     run_team(b.work < alone_below ? 1 : b.threads, b.barrier, [](void* context, const Member& member) { Walk(*static_cast<Backend*>(context), member).all(); },

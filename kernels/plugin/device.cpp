@@ -23,7 +23,8 @@ bool mul_mat_supported(const ggml_tensor* op) {
 bool mul_mat_id_supported(const ggml_tensor* op) {
     const ggml_tensor *w = op->src[0], *x = op->src[1], *ids = op->src[2];
     const bool ours = w->buffer ? lies_in_weight_buffer(w) : settings().harness;
-    return ours && repacked_as(w) && w->ne[1] % strip_rows == 0 && x->type == GGML_TYPE_F32 && x->ne[3] == 1 &&
+    const bool one_or_each = x->ne[1] == 1 || x->ne[1] == ids->ne[0];  // activations for all of a token's experts, or one of each
+    return ours && repacked_as(w) && w->ne[1] % strip_rows == 0 && x->type == GGML_TYPE_F32 && x->ne[3] == 1 && one_or_each &&
            x->nb[0] == sizeof(float) && ids->type == GGML_TYPE_I32 && op->type == GGML_TYPE_F32;
 }
 

@@ -239,6 +239,30 @@ TEST_CASE("a view of a packed matrix holds what the matrix holds") {
     }
 }
 
+TEST_CASE("activations are read anew when rows have been written where they lay") {
+    if (!chosen_isa()) SKIP("no kernels for this processor");
+    Graph graph;
+    ggml_tensor *w = graph.weight(GGML_TYPE_Q8_0, 256, 64), *table = graph.weight(GGML_TYPE_F32, 256, 9), *ids = graph.numbers(40);
+    ggml_tensor* x = graph.floats(256, 40);
+    ggml_tensor* first = ggml_mul_mat(graph.context(), w, x);
+    ggml_tensor* rows = ggml_get_rows(graph.context(), table, ids);
+    ggml_tensor* second = ggml_mul_mat(graph.context(), w, rows);
+    graph.add(first), graph.add(rows), graph.add(second);
+    graph.allocate();
+    rows->data = x->data;  // as an allocator does that sees x for the last time
+    const auto ws = fill(w, 1), entries = fill(table, 2);
+    fill(x, 3);
+    std::vector<int32_t> wanted(40);
+    std::vector<float> xs;
+    for (int i = 0; i < 40; ++i) {
+        wanted[size_t(i)] = i % 9;
+        xs.insert(xs.end(), entries.begin() + i % 9 * 256, entries.begin() + (i % 9 + 1) * 256);
+    }
+    ggml_backend_tensor_set(ids, wanted.data(), 0, wanted.size() * sizeof(int32_t));
+    graph.compute(2);
+    CHECK(difference(product(ws, xs, 256), result(second)) < 0.02);
+}
+
 TEST_CASE("rows that do not exist come out as zeros") {
     if (!chosen_isa()) SKIP("no kernels for this processor");
     Graph graph;
