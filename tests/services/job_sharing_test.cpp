@@ -198,7 +198,7 @@ TEST_CASE("a job is cancelled from another node, with what it has said so far") 
     CHECK(seen->row.status == JobStatus::cancelled);
     CHECK(seen->row.output.text == "so far");
     cluster.until([&] { return cluster.a->runner->cancelled == 1; });
-    CHECK(job->row.status == JobStatus::cancelled);
+    cluster.until([&] { return job->row.status == JobStatus::cancelled; });
 }
 
 TEST_CASE("a job that was removed on one node is unknown on the others") {
