@@ -28,6 +28,17 @@ std::string text_of(const Json& json) {
     return out;
 }
 
+std::string string_at(const Json& object, std::string_view key) {
+    const auto* value = member(object, key);
+    return value != nullptr && value->is_string() ? value->get<std::string>() : std::string();
+}
+
+std::optional<std::uint64_t> count_at(const Json& object, std::string_view key) {
+    const auto* value = member(object, key);
+    if (value == nullptr || !value->is_number() || value->as<double>() < 0 || value->as<double>() > 1e9) return std::nullopt;
+    return static_cast<std::uint64_t>(value->as<double>());
+}
+
 // The properties of a schema, for families that write each argument apart.
 void add_parameters(const Json& schema, GrammarTool& tool) {
     const auto* properties = member(schema, "properties");
@@ -45,6 +56,11 @@ void add_parameters(const Json& schema, GrammarTool& tool) {
         if (const auto* choices = member(value, "enum"); choices != nullptr && choices->is_array())
             for (const auto& choice : choices->get_array())
                 if (choice.is_string()) parameter.choices.push_back(choice.get<std::string>());
+        if (const auto* only = member(value, "const"); only != nullptr && only->is_string()) parameter.choices = {only->get<std::string>()};
+        parameter.pattern = string_at(value, "pattern");
+        parameter.format = string_at(value, "format");
+        parameter.least = count_at(value, "minLength");
+        parameter.most = count_at(value, "maxLength");
         tool.parameters.push_back(std::move(parameter));
     }
 }

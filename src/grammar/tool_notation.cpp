@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/utf8.h"
+#include "grammar/json_strings.h"
 
 namespace weft {
 namespace {
@@ -112,6 +113,27 @@ class Notation {
         return out + "\"";
     }
 
+    // Of a string that the schema says more of; empty when it does not, or not so that it could be held to. Every closing
+    // tag begins with "<": these texts are without it, which is less than the schema allows.
+    std::string bounded_text(const ToolParameter& parameter) {
+        if (!parameter.pattern.empty()) {
+            std::string_view inner = parameter.pattern;
+            const bool begins = inner.starts_with('^'), ends = inner.ends_with('$') && !inner.ends_with("\\$");
+            auto pattern = parameter.pattern;
+            if (!inner.contains('|') || (!begins && !ends)) {
+                if (begins) inner.remove_prefix(1);
+                if (ends) inner.remove_suffix(1);
+                pattern = (begins ? "(?:" : "[^<]*(?:") + std::string(inner) + (ends ? ")" : ")[^<]*");
+            }
+            const auto rule = builder_.add_regex(pattern, true);
+            return rule ? *rule : std::string();
+        }
+        if (const auto* known = find_format(parameter.format)) return builder_.add_shared_rule(known->name, std::string(known->gbnf));
+        if (!parameter.least && !parameter.most) return {};
+        return builder_.add_shared_rule("text", "[^<]{" + std::to_string(parameter.least.value_or(0)) + "," +
+                                                    (parameter.most ? std::to_string(*parameter.most) : "") + "}");
+    }
+
     // A value in text between tags: bare for strings, JSON for everything else.
     std::string bare_value(const ToolParameter& parameter, std::string_view closing_tag) {
         if (!parameter.choices.empty()) {
@@ -121,6 +143,7 @@ class Notation {
         }
         if (!parameter.is_string)
             if (auto rule = builder_.add_schema(parameter.schema)) return *rule;
+        if (auto rule = bounded_text(parameter); !rule.empty()) return rule;
         auto& until = until_[std::string(closing_tag)];
         if (until.empty()) until = add_text_until(builder_, closing_tag);
         return until;

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,6 +18,9 @@ struct ToolParameter {
     bool is_string = false;       // bare text where families write values without quotes
     bool has_choices = false;
     std::vector<std::string> choices{};  // of a string
+    std::string pattern{};               // the same; empty: any
+    std::string format{};
+    std::optional<std::uint64_t> least{}, most{};  // characters of it
 };
 
 struct GrammarTool {

@@ -196,6 +196,30 @@ TEST_CASE("what is not understood in a tool's schema costs that place only") {
     }
 }
 
+TEST_CASE("text between tags keeps to what the schema says of the string") {
+    const std::string tool =
+        R"({"type":"function","function":{"name":"f","parameters":{"type":"object","properties":{"code":{"type":"string","pattern":"^[A-Z]{3}$"},)"
+        R"("name":{"type":"string","maxLength":5},"day":{"type":"string","format":"date"},"unit":{"type":"string","const":"C"},"has":{"type":"string","pattern":"x+"}}}}})";
+    for (const auto style : {CallStyle::qwen_xml, CallStyle::glm}) {
+        const auto plan = plan_of(style, {.tools_json = {tool}, .tool_choice = ToolChoice::required});
+        const auto call = [style](const std::string& name, const std::string& value) {
+            if (style == CallStyle::glm) return "<tool_call>f\n<arg_key>" + name + "</arg_key>\n<arg_value>" + value + "</arg_value>\n</tool_call>";
+            return "<tool_call>\n<function=f>\n<parameter=" + name + ">\n" + value + "\n</parameter>\n</function>\n</tool_call>";
+        };
+        INFO(call("code", "ABC"));
+        CHECK(fits(plan, call("code", "ABC")));
+        CHECK_FALSE(fits(plan, call("code", "ABCD")));
+        CHECK(fits(plan, call("name", "Maria")));
+        CHECK_FALSE(fits(plan, call("name", "Maria Theresia")));
+        CHECK(fits(plan, call("day", "2026-11-22")));
+        CHECK_FALSE(fits(plan, call("day", "today")));
+        CHECK(fits(plan, call("unit", "C")));
+        CHECK_FALSE(fits(plan, call("unit", "F")));
+        CHECK(fits(plan, call("has", "a xx b")));
+        CHECK_FALSE(fits(plan, call("has", "a b")));
+    }
+}
+
 TEST_CASE("a function without parameters is called without any") {
     const auto plan = plan_of(CallStyle::hermes, prompt_with(ToolChoice::required, "get_time"));
     CHECK(fits(plan, R"(<tool_call>{"name": "get_time", "arguments": {}}</tool_call>)"));
