@@ -82,9 +82,11 @@ Result<void> SchemaCompiler::cannot(std::string_view keyword, Path path, std::st
                                                 (why.empty() ? "" : " ") + std::string(why));
 }
 
+bool SchemaCompiler::too_much() const { return steps_ > max_schema_steps || builder_.too_large(); }
+
 Result<void> SchemaCompiler::step(Path path) {
-    too_much_ = too_much_ || ++steps_ > max_schema_steps || builder_.too_large();
-    if (too_much_)
+    ++steps_;
+    if (too_much())
         return fail(ErrorCode::invalid_request, "the schema is too large: it holds too many schemas, references followed");
     if (depth_ > max_schema_nesting || merge_depth_ > max_schema_nesting)
         return wrong(path.substr(0, 200), "is nested too deeply, references followed");
@@ -160,7 +162,7 @@ Result<SchemaCompiler::Rule> SchemaCompiler::rule_for(const SchemaJson& schema, 
     --depth_;
     if (!body) {
         // What is not understood costs this place only, where not everything has to be enforced.
-        if (path == "$" || too_much_ || builder_.unenforceable() == Unenforceable::refuse) return std::unexpected(std::move(body).error());
+        if (path == "$" || too_much() || builder_.unenforceable() == Unenforceable::refuse) return std::unexpected(std::move(body).error());
         body = Rule(builder_.add_any_json());
     }
     open_.erase(key);

@@ -48,6 +48,7 @@ class SchemaCompiler {
     [[nodiscard]] Result<Rule> typed(const SchemaJson& schema, Path path, std::string_view name);
     [[nodiscard]] Result<Rule> of_type(const SchemaJson& schema, std::string_view type, Path path, std::string_view name);
     [[nodiscard]] Result<std::vector<std::string>> types_of(const SchemaJson& schema, Path path) const;
+    [[nodiscard]] bool too_much() const;
     [[nodiscard]] Result<void> step(Path path);
     // Refuses a keyword, or lets it go where the caller wants that.
     [[nodiscard]] Result<void> cannot(std::string_view keyword, Path path, std::string_view why = "") const;
@@ -119,8 +120,7 @@ class SchemaCompiler {
     const SchemaJson& root_;
     std::unordered_map<std::string, Rule> rules_;  // schema as compact JSON -> its rule, from when it is begun
     std::unordered_set<std::string> open_;         // begun, and nothing was consumed since: meeting one again is a loop
-    std::size_t steps_ = 0;
-    bool too_much_ = false;  // they were exceeded: nothing makes up for that
+    std::size_t steps_ = 0;  // only grow, as the grammar does: too much stays too much
     int depth_ = 0;
     int merge_depth_ = 0;
     int exclusion_depth_ = 0;

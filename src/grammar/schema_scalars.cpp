@@ -123,10 +123,11 @@ Result<SchemaCompiler::Rule> SchemaCompiler::number(const SchemaJson& schema, bo
         return add_integer(builder_, bounds);
     }
     int digits = 0;
-    if (!whole && !bounds.any() && is_power_of_ten(step, digits))
+    const bool in_places = !whole && is_power_of_ten(step, digits);
+    if (in_places && !bounds.any())
         return builder_.add_shared_rule("decimal", R"("-"? ("0" | [1-9] [0-9]{0,8}) ("." [0-9]{1,)" + std::to_string(digits) + "})?");
     const auto fits = [&](const std::optional<Decimal>& bound) { return !bound || bound->fraction.size() <= static_cast<std::size_t>(digits); };
-    if (!whole && is_power_of_ten(step, digits) && fits(bounds.least) && fits(bounds.most)) {
+    if (in_places && fits(bounds.least) && fits(bounds.most)) {
         bounds.places = static_cast<std::size_t>(digits);
         return add_number(builder_, bounds);
     }

@@ -1,7 +1,7 @@
 #include "grammar/tool_call_grammar.h"
 
 #include <algorithm>
-#include <glaze/json/generic.hpp>
+#include <glaze/json.hpp>
 
 #include "grammar/gbnf_builder.h"
 #include "grammar/schema_json.h"
@@ -10,23 +10,7 @@
 namespace weft {
 namespace {
 
-using Json = glz::generic_u64;
-
-const Json* member(const Json& object, std::string_view key) {
-    if (!object.is_object()) return nullptr;
-    const auto& members = object.get_object();
-    const auto found = members.find(key);
-    return found == members.end() ? nullptr : &found->second;
-}
-
-std::string text_of(const Json& json) {
-    struct Escaping : glz::opts {
-        bool escape_control_characters = true;
-    };
-    std::string out;
-    if (glz::write<Escaping{}>(json, out)) return "{}";
-    return out;
-}
+using Json = SchemaJson;
 
 std::string string_at(const Json& object, std::string_view key) {
     const auto* value = member(object, key);
@@ -45,10 +29,9 @@ void add_parameters(const Json& schema, GrammarTool& tool) {
     if (properties == nullptr || !properties->is_object()) return;
     const auto* required = member(schema, "required");
     for (const auto& [name, value] : properties->get_object()) {
-        ToolParameter parameter{.name = name, .schema = text_of(value)};
+        ToolParameter parameter{.name = name, .schema = compact_json(value)};
         const auto* type = member(value, "type");
         parameter.is_string = type != nullptr && type->is_string() && type->get<std::string>() == "string";
-        parameter.has_choices = member(value, "enum") != nullptr || member(value, "const") != nullptr;
         if (required != nullptr && required->is_array())
             parameter.required = std::ranges::any_of(required->get_array(), [&name](const Json& entry) {
                 return entry.is_string() && entry.get<std::string>() == name;
@@ -89,7 +72,7 @@ Result<GrammarTool> tool_of(const std::string& tool_json, std::size_t index) {
         auto said = *schema;
         drop_null_keywords(said, !tool.strict);
         if (takes_nothing(said)) said["additionalProperties"] = false;
-        tool.schema = text_of(said);
+        tool.schema = compact_json(said);
         add_parameters(said, tool);
     }
     return tool;

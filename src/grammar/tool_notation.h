@@ -16,7 +16,6 @@ struct ToolParameter {
     std::string schema;           // as JSON text
     bool required = false;
     bool is_string = false;       // bare text where families write values without quotes
-    bool has_choices = false;
     std::vector<std::string> choices{};  // of a string
     std::string pattern{};               // the same; empty: any
     std::string format{};

@@ -129,7 +129,7 @@ void Residency::answer_all(Model& model, const Error& error) {
 }
 
 void Residency::drop_those_who_left(Model& model) {
-    std::erase_if(model.waiting, [](const Request& request) { return request.has_left && request.has_left(); });
+    std::erase_if(model.waiting, std::mem_fn(&Request::left));
 }
 
 bool Residency::enqueue(const ModelPtr& model, Request request) {
@@ -413,7 +413,7 @@ std::vector<AwaitedModel> Residency::awaited() const {
     thread_.check();
     std::vector<AwaitedModel> all;
     for (const auto& [key, model] : models_) {
-        const auto waiting = std::ranges::count_if(model->waiting, [](const Request& r) { return !r.has_left || !r.has_left(); });
+        const auto waiting = std::ranges::count(model->waiting, false, &Request::left);
         if (waiting > 0) all.push_back({.name = key, .requests = static_cast<std::uint32_t>(waiting)});
     }
     return all;

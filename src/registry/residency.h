@@ -54,6 +54,8 @@ class Residency : public std::enable_shared_from_this<Residency> {
         TimePoint asked_at{};
         std::function<bool()> has_left{};       // as in AcquireRequest
         std::function<void(Result<RunnerLease>)> done;  // called on io, never from inside
+
+        [[nodiscard]] bool left() const { return has_left && has_left(); }
     };
 
     Residency(boost::asio::any_io_executor io, RunnerFactory& factory, ResidencyLimits limits);

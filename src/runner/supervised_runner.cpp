@@ -133,15 +133,14 @@ void SupervisedRunner::died(Error error) {
     process_.reset();
     timer_.cancel();
     if (state_ == State::gone) return;
-    // A damaged library of kernels is not noticed before it runs: any doubt means ggml's own.
-    if (state_ == State::loading && options_.load.cpu_kernels) {
-        options_.load.cpu_kernels = false;
-        log_warn("cpu_kernels", {{"kernels", "ggml's own"}, {"reason", "the engine process ended while it loaded the model"}, {"detail", error.detail}});
-        return spawn();
-    }
     if (state_ == State::loading) {
         error.code = ErrorCode::model_load_failed;
         error.message = "the engine process ended while it loaded the model";
+        // A damaged library of kernels is not noticed before it runs: any doubt means ggml's own.
+        if (std::exchange(options_.load.cpu_kernels, false)) {
+            log_warn("cpu_kernels", {{"kernels", "ggml's own"}, {"reason", error.message}, {"detail", error.detail}});
+            return spawn();
+        }
         return give_up(std::move(error));
     }
     fail_all(error);

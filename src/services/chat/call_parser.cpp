@@ -47,7 +47,8 @@ void CallParser::feed(std::string_view text, std::vector<TokenLogprob> logprobs,
 void CallParser::finish(ReplyDelta& out) {
     held_.erase(0, take_text(0, true, out));
     if (body_ && (!body_->finish() || !end_body(out))) {
-        if (early_ && !early_refused_) drop_cut_call(out);
+        // Held to a grammar so far, it would have become a call.
+        if (early_ && !early_refused_) leave_out_body(out);
         else (void)release(*body_, true, out);
     }
     if (calls_ == 0) {
@@ -111,16 +112,13 @@ bool CallParser::end_body(ReplyDelta& out) {
     calls.erase(calls.begin(), calls.begin() + static_cast<std::ptrdiff_t>(std::min(early_calls_, calls.size())));
     std::erase_if(calls, [this](const ReadCall& call) { return !tools_->knows(call.name); });
     if (calls.empty() && early_calls_ == 0) return false;
-    settle(space_.size() - space_settled_ + opener_bytes_ + body_->raw().size(), false, out);
-    space_.clear();
-    space_settled_ = 0;
-    body_.reset();
+    leave_out_body(out);
     for (auto& call : calls) tell(std::move(call), out);
     return true;
 }
 
-// A grammar has held the model to it so far: it would have become a call.
-void CallParser::drop_cut_call(ReplyDelta& out) {
+// The call with its marker, and the white space before it, are no text.
+void CallParser::leave_out_body(ReplyDelta& out) {
     settle(space_.size() - space_settled_ + opener_bytes_ + body_->raw().size(), false, out);
     space_.clear();
     space_settled_ = 0;

@@ -38,7 +38,7 @@ class CallParser {
     std::size_t take_text(std::size_t at, bool ended, ReplyDelta& out);
     void open(std::string_view word);
     bool end_body(ReplyDelta& out);
-    void drop_cut_call(ReplyDelta& out);
+    void leave_out_body(ReplyDelta& out);
     std::size_t release(const CallBody& body, bool ended, ReplyDelta& out);
     void give_back(std::size_t bytes, std::string_view last_read, std::size_t& at);
     bool begins_bare_call(char c) const;
