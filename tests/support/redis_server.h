@@ -12,6 +12,8 @@
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <random>
 #include <sstream>
 #include <stdexcept>
@@ -39,27 +41,20 @@ class RedisServer {
     RedisServer(const RedisServer&) = delete;
     RedisServer& operator=(const RedisServer&) = delete;
 
+    // Once more where the server ended because one of its ports was taken meanwhile: it listens on a second one
+    // as a member of a cluster. A server that was started before stays on its port.
     void start() {
-        std::vector<std::string> words{"redis-server", "--port", std::to_string(port_), "--bind", "127.0.0.1", "--dir", folder_.path(),
-                                       "--save", "", "--appendonly", "yes", "--appendfsync", "always", "--logfile", folder_.path() / "log"};
-        for (const auto& setting : settings_) {
-            std::istringstream stream(setting);
-            for (std::string word; stream >> word;) words.push_back(word);
+        for (int attempt = 0; attempt < 10; ++attempt) {
+            spawn();
+            if (answers()) {
+                was_started_ = true;
+                return;
+            }
+            kill();
+            if (!was_started_) port_ = free_port();
         }
-        process_ = ::fork();
-        if (process_ == 0) {
-            ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-            std::vector<char*> arguments;
-            for (auto& word : words) arguments.push_back(word.data());
-            arguments.push_back(nullptr);
-            ::execvp(arguments[0], arguments.data());
-            ::_exit(127);
-        }
-        for (int i = 0; i < 3000; ++i) {
-            if (say("PING").starts_with("+PONG") || answer_.starts_with("-NOAUTH") || answer_.starts_with("-NOPERM")) return;
-            std::this_thread::sleep_for(std::chrono::milliseconds(10));
-        }
-        throw std::runtime_error("redis-server does not answer");
+        std::ifstream log(folder_.path() / "log");
+        throw std::runtime_error("redis-server does not answer: " + std::string(std::istreambuf_iterator<char>(log), {}));
     }
 
     // As when the power goes.
@@ -89,6 +84,37 @@ class RedisServer {
     [[nodiscard]] std::uint16_t port() const { return port_; }
 
   private:
+    void spawn() {
+        std::vector<std::string> words{"redis-server", "--port", std::to_string(port_), "--bind", "127.0.0.1", "--dir", folder_.path(),
+                                       "--save", "", "--appendonly", "yes", "--appendfsync", "always", "--logfile", folder_.path() / "log"};
+        for (const auto& setting : settings_) {
+            std::istringstream stream(setting);
+            for (std::string word; stream >> word;) words.push_back(word);
+        }
+        process_ = ::fork();
+        if (process_ == 0) {
+            ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+            std::vector<char*> arguments;
+            for (auto& word : words) arguments.push_back(word.data());
+            arguments.push_back(nullptr);
+            ::execvp(arguments[0], arguments.data());
+            ::_exit(127);
+        }
+    }
+
+    // Whether it does, before it ends or half a minute is over.
+    bool answers() {
+        for (int i = 0; i < 3000; ++i) {
+            if (say("PING").starts_with("+PONG") || answer_.starts_with("-NOAUTH") || answer_.starts_with("-NOPERM")) return true;
+            if (::waitpid(process_, nullptr, WNOHANG) == process_) {
+                process_ = 0;
+                return false;
+            }
+            std::this_thread::sleep_for(std::chrono::milliseconds(10));
+        }
+        return false;
+    }
+
     // Below those that the system gives to connections: one of them would keep the server from its port.
     static std::uint16_t free_port() {
         std::random_device random;
@@ -106,6 +132,7 @@ class RedisServer {
     std::vector<std::string> settings_;
     std::uint16_t port_;
     pid_t process_ = 0;
+    bool was_started_ = false;
     std::string answer_;
 };
 
