@@ -271,6 +271,7 @@ TEST_CASE("while the server is away jobs are refused and running ones go on; the
     cluster.server->start();
     CHECK(cluster.end_of(job).output.text == "before");
     CHECK(job->row.attempt == 1);
+    cluster.until([&] { return cluster.b->store.up(); });
     const auto seen = cluster.find(*cluster.b, job->row.id);
     CHECK(cluster.end_of(seen).output.text == "before");
     CHECK(cluster.end_of(cluster.submit(*cluster.b)).status == JobStatus::completed);
