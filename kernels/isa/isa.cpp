@@ -1,7 +1,5 @@
 #include "isa/isa.h"
 
-#include <cstdlib>
-#include <string_view>
 #include <vector>
 
 namespace weft::kernels {
@@ -49,14 +47,10 @@ const std::vector<const Isa*>& usable() {
 
 std::span<const Isa* const> usable_isas() { return usable(); }
 
-const Isa* chosen_isa() {
-    static const Isa* const chosen = []() -> const Isa* {
-        const char* wanted = std::getenv("WEFT_KERNELS_ISA");
-        for (const Isa* isa : usable())
-            if (!wanted || *wanted == '\0' || std::string_view(wanted) == isa->name) return isa;
-        return nullptr;
-    }();
-    return chosen;
+const Isa* best_isa(std::string_view name, bool with_tiles) {
+    for (const Isa* isa : usable())
+        if ((name.empty() || name == isa->name) && (with_tiles || !isa->tiles)) return isa;
+    return nullptr;
 }
 
 }  // namespace weft::kernels

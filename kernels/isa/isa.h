@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string_view>
 
 #include "layout/activations.h"
 #include "layout/format.h"
@@ -69,8 +70,8 @@ extern const Tiles amx_tiles;
 // Asks the kernel for the tiles, once: a process may use them only after that.
 bool amx_runs_here();
 
-// The best that this processor runs; null when it runs none, or when WEFT_KERNELS_ISA names none of them.
-const Isa* chosen_isa();
+// The best that this processor runs, of that name if there is one, without tiles if so; null when it runs none of them.
+const Isa* best_isa(std::string_view name, bool with_tiles);
 // All that this processor runs, best first.
 std::span<const Isa* const> usable_isas();
 

@@ -19,6 +19,13 @@ Scale scale_of(const float* x, int n) {
     return {top / 127.0f, top > 0 ? 127.0f / top : 0.0f};
 }
 
+// ggml keeps scales of 32 activations as halves. Ours are rounded alike: with any other scale a few codes in a thousand come out
+// differently in the next layer, and after some layers the results are as far from ggml's as both are from exact ones.
+inline float as_half(float x) {
+    constexpr float largest = 65504;
+    return x > largest || x < -largest ? x : _cvtsh_ss(_cvtss_sh(x, _MM_FROUND_TO_NEAREST_INT));
+}
+
 // Writes 16 codes, returns their sum.
 template <class V>
 int quantise16(const float* x, float inverse, int8_t* out) {
@@ -32,8 +39,9 @@ void quantise_block(Activations kind, const float* x, int column, int columns, u
     const Scale s = scale_of<V>(x, 32);
     int8_t* codes = reinterpret_cast<int8_t*>(block) + 32 * column;
     const int sum = quantise16<V>(x, s.inverse, codes) + quantise16<V>(x + 16, s.inverse, codes + 16);
-    reinterpret_cast<float*>(block + 32 * columns)[column] = s.scale;
-    if (kind.kind == PanelKind::block_sum) reinterpret_cast<float*>(block + 36 * columns)[column] = s.scale * float(sum);
+    const float scale = as_half(s.scale);
+    reinterpret_cast<float*>(block + 32 * columns)[column] = scale;
+    if (kind.kind == PanelKind::block_sum) reinterpret_cast<float*>(block + 36 * columns)[column] = as_half(s.scale * float(sum));
     else reinterpret_cast<int32_t*>(block + 36 * columns)[column] = -kind.offset * sum;
 }
 

@@ -42,7 +42,7 @@ Backend* of(ggml_backend_t b) { return static_cast<Backend*>(b->context); }
 
 // Weights of 32 bits are kept whole: what chooses a mixture's experts is such a matrix.
 bool on_tiles(const Isa& isa, ggml_type type, int64_t columns) {
-    return isa.tiles && columns >= least_tile_columns && type != GGML_TYPE_F32 && !settings().deterministic;
+    return isa.tiles && columns >= least_tile_columns && type != GGML_TYPE_F32;
 }
 
 MulMat job_of(const ggml_tensor* node, const Isa& isa) {

@@ -125,6 +125,7 @@ const char* find_objection() {
         !tensors_agree())
         return "ggml's interface is not the one they were made for";
     const Isa* isa = chosen_isa();
+    if (!isa && !usable_isas().empty()) return "WEFT_KERNELS_ISA names no instruction set that can run here";
     if (!isa) return "no kernels for this processor";
     return self_test(*isa);
 }

@@ -1,7 +1,7 @@
 // The symbols that ggml looks up, and one for whoever loads the library by hand.
-#include "isa/isa.h"
 #include "plugin/device.h"
 #include "plugin/guard.h"
+#include "plugin/settings.h"
 
 #define WEFT_EXPORT extern "C" __attribute__((visibility("default")))
 

@@ -8,8 +8,7 @@
 namespace weft::kernels {
 namespace {
 
-constexpr int64_t test_k = 512;
-constexpr int test_columns = 3;
+constexpr int64_t test_k = tile_block_k + 256;  // a whole block of tiles and a part of one
 constexpr double tolerance = 0.02;  // of 8-bit activations, relative to the whole result
 
 // A sequence without a library behind it: the same everywhere.
@@ -37,9 +36,9 @@ Aligned<T> aligned(size_t n) {
 
 bool close(double error, double power) { return std::isfinite(error) && error <= tolerance * tolerance * power; }
 
-bool same_as_loops(const std::vector<float>& weights, const std::vector<float>& x, const float* out) {
+bool same_as_loops(const std::vector<float>& weights, const std::vector<float>& x, int columns, const float* out) {
     double error = 0, power = 0;
-    for (int c = 0; c < test_columns; ++c)
+    for (int c = 0; c < columns; ++c)
         for (int r = 0; r < strip_rows; ++r) {
             double want = 0;
             for (int64_t i = 0; i < test_k; ++i) want += double(weights[r * test_k + i]) * x[c * test_k + i];
@@ -54,15 +53,26 @@ bool multiplies_well_on_tiles(const Tiles& tiles, const Format& f, const uint8_t
     const auto panel = aligned<uint8_t>(tile_panel_bytes(test_k)), scratch = aligned<uint8_t>(tile_weight_bytes);
     const auto sums = aligned<float>(panel_columns * strip_rows);
     const TilePanels panels{.data = panel.get(), .total = 1};
-    tiles.round_panel(x.data(), test_k, test_k, test_columns, panels, 0);
+    tiles.round_panel(x.data(), test_k, test_k, panel_columns, panels, 0);
     tiles.multiply({.type = f.type, .strips = strip, .n_strips = 1, .k = test_k, .panels = panels, .first_panel = 0, .n_panels = 1,
-                    .sums = sums.get(), .weights = scratch.get(), .dst = nullptr, .dst_stride = 0, .columns = test_columns,
+                    .sums = sums.get(), .weights = scratch.get(), .dst = nullptr, .dst_stride = 0, .columns = panel_columns,
                     .rows = strip_rows});
-    return same_as_loops(weights, x, sums.get());
+    return same_as_loops(weights, x, panel_columns, sums.get());
+}
+
+bool multiplies_columns_well(const Isa& isa, const Format& f, int columns, const uint8_t* strip, const std::vector<float>& weights,
+                             const std::vector<float>& x) {
+    const auto panel = aligned<uint8_t>(column_bytes(f.activations.kind, test_k) * size_t(columns));
+    const auto out = aligned<float>(size_t(columns) * strip_rows);
+    const StripKernel kernel = isa.strip_kernel(f.type, columns);
+    if (!kernel) return false;
+    isa.quantise_panel(f.activations, x.data(), test_k, test_k, columns, panel.get());
+    kernel(strip, panel.get(), test_k, out.get(), strip_rows);
+    return same_as_loops(weights, x, columns, out.get());
 }
 
 bool multiplies_well(const Isa& isa, const Format& f) {
-    std::vector<float> w(test_k * strip_rows), x(test_k * test_columns), back(w.size());
+    std::vector<float> w(test_k * strip_rows), x(test_k * panel_columns), back(w.size());
     Noise noise;
     for (float& v : w) v = noise.next();
     for (float& v : x) v = noise.next();
@@ -70,21 +80,18 @@ bool multiplies_well(const Isa& isa, const Format& f) {
     ggml_quantize_chunk(f.type, w.data(), file.data(), 0, strip_rows, test_k, nullptr);
     to_floats(f.type, file.data(), back.data(), test_k * strip_rows);
     const auto strip = aligned<uint8_t>(f.packed_bytes(test_k, strip_rows) + 4096);
-    const auto panel = aligned<uint8_t>(column_bytes(f.activations.kind, test_k) * test_columns);
-    const auto out = aligned<float>(size_t(test_columns) * strip_rows);
     pack_rows(f, test_k, strip_rows, file.data(), strip.get());
     unpack_rows(f, test_k, strip_rows, strip.get(), again.data());
     if (file != again) return false;
-    const StripKernel kernel = isa.strip_kernel(f.type, test_columns);
-    if (!kernel) return false;
-    isa.quantise_panel(f.activations, x.data(), test_k, test_k, test_columns, panel.get());
-    kernel(strip.get(), panel.get(), test_k, out.get(), strip_rows);
-    return same_as_loops(back, x, out.get()) && (!isa.tiles || multiplies_well_on_tiles(*isa.tiles, f, strip.get(), back, x));
+    for (const int columns : {1, 3, panel_columns})
+        if (!multiplies_columns_well(isa, f, columns, strip.get(), back, x)) return false;
+    return !isa.tiles || multiplies_well_on_tiles(*isa.tiles, f, strip.get(), back, x);
 }
 
 // Tokens that share most cells, or none, with two heads on one KV head.
+template <int size>
 bool attends_well(const Isa& isa, bool shared) {
-    constexpr int size = 64, tokens = 8, cells = 96, group = 2;
+    constexpr int tokens = 8, cells = 96, group = 2;
     Noise noise;
     std::vector<float> q(tokens * group * size), k(cells * size), v(cells * size), out(q.size());
     std::vector<ggml_fp16_t> k_half(k.size()), v_half(v.size()), mask(tokens * cells);
@@ -133,7 +140,7 @@ const char* self_test(const Isa& isa) {
     for (const Format& f : all_formats())
         if (!multiplies_well(isa, f)) return "a matrix product in the self-test came out wrong";
     for (const bool shared : {false, true})
-        if (!attends_well(isa, shared)) return "an attention in the self-test came out wrong";
+        if (!attends_well<64>(isa, shared) || !attends_well<128>(isa, shared)) return "an attention in the self-test came out wrong";
     return nullptr;
 }
 

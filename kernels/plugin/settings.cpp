@@ -1,15 +1,16 @@
 #include "plugin/settings.h"
 
 #include <cstdlib>
-#include <string_view>
 
 namespace weft::kernels {
 namespace {
 
-bool is(const char* variable, std::string_view text) {
+std::string text_of(const char* variable) {
     const char* value = std::getenv(variable);
-    return value != nullptr && value == text;
+    return value != nullptr ? value : "";
 }
+
+bool is(const char* variable, const char* text) { return text_of(variable) == text; }
 
 }  // namespace
 
@@ -17,8 +18,14 @@ const Settings& settings() {
     static const Settings read{.on = !is("WEFT_KERNELS", "off"),
                                .attention = !is("WEFT_KERNELS_ATTENTION", "off"),
                                .deterministic = is("WEFT_KERNELS_DETERMINISTIC", "1"),
+                               .isa = text_of("WEFT_KERNELS_ISA"),
                                .harness = is("WEFT_KERNELS_TEST", "1")};
     return read;
+}
+
+const Isa* chosen_isa() {
+    static const Isa* const chosen = best_isa(settings().isa, !settings().deterministic);
+    return chosen;
 }
 
 }  // namespace weft::kernels

@@ -19,13 +19,11 @@ import gguf
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 import corpus
+from sample_text import TEMPLATE, renderer
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-TEMPLATE = open(os.path.join(HERE, "chat_template.jinja")).read()
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>"]
 USER_DEFINED = ["<think>", "</think>", "<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>"]
 DIM, LAYERS, HEADS, FF = 256, 4, 4, 512
@@ -37,12 +35,6 @@ ROW_BLOCK = 512        # tokens per forward pass: small enough for the activatio
 
 
 # ---- text -------------------------------------------------------------------------------------
-
-def renderer():
-    env = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
-    env.filters["tojson"] = lambda value, **_: json.dumps(value, ensure_ascii=False)
-    return env.from_string(TEMPLATE).render
-
 
 def pieces(sample, render):
     """The sample as text: a list of (piece, learn). Only pieces with learn=True are answers."""

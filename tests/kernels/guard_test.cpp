@@ -6,6 +6,7 @@
 
 #include "isa/isa.h"
 #include "plugin/self_test.h"
+#include "plugin/settings.h"
 
 namespace weft::kernels {
 namespace {
@@ -33,6 +34,12 @@ TEST_CASE("the kernels chosen are the best that the processor runs") {
     if (!expected) SKIP("WEFT_EXPECT_ISA is not set");
     REQUIRE(chosen_isa() != nullptr);
     CHECK(std::string_view(chosen_isa()->name) == expected);
+}
+
+TEST_CASE("an instruction set is found by its name, and without tiles where they are not wanted") {
+    for (const Isa* isa : usable_isas()) CHECK(best_isa(isa->name, true) == isa);
+    CHECK(best_isa("sse9", true) == nullptr);
+    if (const Isa* best = best_isa("", false)) CHECK(best->tiles == nullptr);
 }
 
 TEST_CASE("every instruction set passes the self-test") {
