@@ -135,6 +135,12 @@ struct Avx2 {
     // vpmaddubsw adds two products in 16 bits: 2 * 127 * 129 fits. Larger codes have an offset of 128 and are multiplied
     // as signed numbers, without it.
     static constexpr bool keeps_offset(int largest) { return Vnni || largest <= 129; }
+    // Of how many groups the sums of two products fit into 16 bits: a power of two. 1: each is widened at once.
+    static constexpr int groups_in_words(int largest) {
+        int groups = 8;
+        while (groups > 1 && (Vnni || groups * 2 * 127 * largest > 32767)) groups /= 2;
+        return groups;
+    }
     static Bytes load_bytes(const void* p) {
         const auto* from = static_cast<const __m256i*>(p);
         return {_mm256_load_si256(from), _mm256_load_si256(from + 1)};
@@ -155,6 +161,16 @@ struct Avx2 {
     static void dot(Ints& sum, Bytes w, const uint8_t* p) {
         const __m256i x = splat_ymm(p);
         sum = {dot_ymm<Largest>(sum.a, w.a, x), dot_ymm<Largest>(sum.b, w.b, x)};
+    }
+    // Sums of two products each, in 16 bits; they fit up to `largest` 129.
+    static Words pair_products(Bytes w, const uint8_t* p) {
+        const __m256i x = splat_ymm(p);
+        return {_mm256_maddubs_epi16(w.a, x), _mm256_maddubs_epi16(w.b, x)};
+    }
+    static Words add_words(Words x, Words y) { return {_mm256_add_epi16(x.a, y.a), _mm256_add_epi16(x.b, y.b)}; }
+    static Ints add_pairs(Ints sum, Words words) {
+        const __m256i ones = _mm256_set1_epi16(1);
+        return {_mm256_add_epi32(sum.a, _mm256_madd_epi16(words.a, ones)), _mm256_add_epi32(sum.b, _mm256_madd_epi16(words.b, ones))};
     }
 
     // --- quantising ---

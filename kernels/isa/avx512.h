@@ -107,6 +107,7 @@ struct Avx512 {
     // --- codes ---
     // Whether codes of this size are multiplied as they are, so that their offset has to be taken back.
     static constexpr bool keeps_offset(int) { return true; }
+    static constexpr int groups_in_words(int) { return 1; }  // vpdpbusd sums in 32 bits
     static Bytes load_bytes(const void* p) { return _mm512_load_si512(p); }
     static Bytes splat_byte(int x) { return _mm512_set1_epi8(static_cast<char>(x)); }
     static Bytes both(Bytes a, Bytes b) { return _mm512_and_si512(a, b); }

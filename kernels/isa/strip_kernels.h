@@ -21,10 +21,31 @@ namespace {
 // each sum is a chain of 5-cycle steps.
 template <class V, class T, int First, int Count, int Columns>
 void dot(typename V::Ints (&sum)[Columns], const typename V::Bytes (&w)[8], const uint8_t* codes) {
-    UNROLL
-    for (int g = First; g < First + Count; ++g) {
+    constexpr int largest = T::Codes::largest, together = V::groups_in_words(largest);
+    if constexpr (together > 1) {
+        // The sums fit into 16 bits for some groups, and are widened once for all of them.
+        constexpr int step = together < Count ? together : Count;
+        static_assert(Count % step == 0);
         UNROLL
-        for (int c = 0; c < Columns; ++c) V::template dot<T::Codes::largest>(sum[c], w[g], codes + 32 * c + 4 * g);
+        for (int first = First; first < First + Count; first += step) {
+            typename V::Words words[Columns];
+            UNROLL
+            for (int g = first; g < first + step; ++g) {
+                UNROLL
+                for (int c = 0; c < Columns; ++c) {
+                    const auto products = V::pair_products(w[g], codes + 32 * c + 4 * g);
+                    words[c] = g == first ? products : V::add_words(words[c], products);
+                }
+            }
+            UNROLL
+            for (int c = 0; c < Columns; ++c) sum[c] = V::add_pairs(sum[c], words[c]);
+        }
+    } else {
+        UNROLL
+        for (int g = First; g < First + Count; ++g) {
+            UNROLL
+            for (int c = 0; c < Columns; ++c) V::template dot<largest>(sum[c], w[g], codes + 32 * c + 4 * g);
+        }
     }
 }
 

@@ -123,7 +123,8 @@ void Backend::collect(ggml_cgraph* graph) {
     size_t panels_needed = panel_bytes, scratch_needed = scratch_bytes;
     for (int i = 0; i < ggml_graph_n_nodes(graph); ++i) {
         const ggml_tensor* node = ggml_graph_node(graph, i);
-        if (ggml_nelements(node) == 0) continue;
+        // Without that flag it belongs to a branch that is not taken.
+        if (ggml_nelements(node) == 0 || (node->flags & GGML_TENSOR_FLAG_COMPUTE) == 0) continue;
         switch (node->op) {
             case GGML_OP_MUL_MAT: {
                 const MulMat job = job_of(node, isa);

@@ -1,6 +1,6 @@
-#include <algorithm>
+#include "scheduler/admission_gate.h"
 
-#include "scheduler/inbox.h"
+#include <algorithm>
 
 namespace weft {
 namespace {

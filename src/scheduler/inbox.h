@@ -6,8 +6,6 @@
 #include <functional>
 #include <memory>
 #include <mutex>
-#include <string>
-#include <unordered_map>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -37,6 +35,14 @@ struct PreparedRequest {
     std::chrono::steady_clock::time_point accepted_at{};
 };
 
+// What its client is told when it is taken on.
+[[nodiscard]] inline PromptAccepted acceptance_of(const PreparedRequest& prepared, std::vector<TokenLogprob> prompt_logprobs = {}) {
+    return {.prompt_tokens = static_cast<std::uint32_t>(prepared.prompt.size()),
+            .tokens = prepared.request.want_prompt_tokens ? words_of(prepared.prompt) : std::vector<Token>{},
+            .prompt_logprobs = std::move(prompt_logprobs),
+            .thinking_open = prepared.thinking_open};
+}
+
 struct CancelRequest {
     std::uint64_t id = 0;
 };
@@ -46,37 +52,7 @@ struct PauseRequest {
 };
 using SchedulerCommand = std::variant<std::shared_ptr<PreparedRequest>, CancelRequest, PauseRequest>;
 
-// Bounds requests, and the tokens of their prompts, from the moment they reach the engine until their last event. Beyond
-// both bounds there is a quarter more for tenants that have less than their even share inside: whoever fills the queue
-// keeps nobody else out. Thread: any; locks mutex_.
-class AdmissionGate {
-  public:
-    explicit AdmissionGate(std::uint32_t capacity, std::uint64_t token_capacity = 0)
-        : capacity_(capacity), token_capacity_(token_capacity) {}
-    [[nodiscard]] bool try_enter(const std::string& tenant);
-    void leave(const std::string& tenant);
-    [[nodiscard]] std::uint64_t inside() const;
-
-    // Prompt tokens of the requests inside: each that has entered counts its own once they are known, until it leaves.
-    // A prompt that is larger than all that is allowed may enter alone.
-    [[nodiscard]] bool try_add_tokens(const std::string& tenant, std::uint64_t tokens);
-    void remove_tokens(const std::string& tenant, std::uint64_t tokens);
-    [[nodiscard]] std::uint64_t tokens() const;
-
-  private:
-    struct Held {
-        std::uint64_t requests = 0, tokens = 0;
-    };
-    [[nodiscard]] std::uint64_t even_share(std::uint64_t capacity, const std::string& tenant) const;
-
-    const std::uint32_t capacity_;
-    const std::uint64_t token_capacity_;  // 0 = no bound
-    mutable std::mutex mutex_;            // guards the next two
-    std::unordered_map<std::string, Held> held_;  // of tenants that have requests inside
-    Held all_;
-};
-
-// The way into the step loop. Bounded by the AdmissionGate in front of it: a request brings at most one arrival, one
+// The way into the step loop. Bounded by the AdmissionGate (admission_gate.h) in front of it: a request brings at most one arrival, one
 // cancel and a few pauses. Thread: any; locks mutex_.
 class Inbox {
   public:

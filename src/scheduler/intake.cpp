@@ -252,29 +252,27 @@ void Intake::prepare(GenerateMessage& message, std::chrono::steady_clock::time_p
     auto borders = parts_.marks_messages ? message_borders(*parts_.model, *prompt) : std::vector<std::int32_t>{};
     request.prompt = TokenPrompt{};
     request.shared_cache = request.shared_cache || parts_.shared_cache;
+    const auto ready = std::make_shared<PreparedRequest>(PreparedRequest{.id = message.id,
+                                                                         .prompt = std::move(*prompt),
+                                                                         .images = std::move(prepared->images),
+                                                                         .truncated = prepared->truncated,
+                                                                         .request = std::move(request),
+                                                                         .window = window,
+                                                                         .reply_format = is_chat ? parts_.model->reply_format() : ReplyFormat{},
+                                                                         .thinking_open = thinking_open,
+                                                                         .may_think = may_think,
+                                                                         .offers_tools = shows_calls,
+                                                                         .constraint = std::move(*constraint),
+                                                                         .message_borders = std::move(borders),
+                                                                         .thinking_closing = std::move(closing),
+                                                                         .accepted_at = accepted_at});
     // Prompt scores are only known after the prefill, and the scheduler judges deadlines: it tells the acceptance then.
-    if (!request.prompt_logprobs && request.deadline_ms == 0) {
+    if (!ready->request.prompt_logprobs && ready->request.deadline_ms == 0) {
         EventFrame frame;
-        frame.events.push_back({.id = message.id,
-                                .event = PromptAccepted{.prompt_tokens = static_cast<std::uint32_t>(prompt->size()),
-                                                        .tokens = request.want_prompt_tokens ? words_of(*prompt) : std::vector<Token>{},
-                                                        .thinking_open = thinking_open}});
+        frame.events.push_back({.id = ready->id, .event = acceptance_of(*ready)});
         parts_.sink.send(std::move(frame));
     }
-    parts_.inbox.push(std::make_shared<PreparedRequest>(PreparedRequest{.id = message.id,
-                                                                        .prompt = std::move(*prompt),
-                                                                        .images = std::move(prepared->images),
-                                                                        .truncated = prepared->truncated,
-                                                                        .request = std::move(request),
-                                                                        .window = window,
-                                                                        .reply_format = is_chat ? parts_.model->reply_format() : ReplyFormat{},
-                                                                        .thinking_open = thinking_open,
-                                                                        .may_think = may_think,
-                                                                        .offers_tools = shows_calls,
-                                                                        .constraint = std::move(*constraint),
-                                                                        .message_borders = std::move(borders),
-                                                                        .thinking_closing = std::move(closing),
-                                                                        .accepted_at = accepted_at}));
+    parts_.inbox.push(ready);
 }
 
 void Intake::forget(std::uint64_t id, const std::string& tenant) {

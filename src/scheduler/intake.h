@@ -13,6 +13,7 @@
 #include "engine/prompt.h"
 #include "runner/link.h"
 #include "runner/messages.h"
+#include "scheduler/admission_gate.h"
 #include "scheduler/cancel_board.h"
 #include "scheduler/event_sink.h"
 #include "scheduler/fair_channel.h"

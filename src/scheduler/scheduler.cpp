@@ -156,7 +156,7 @@ void Scheduler::arrive(const std::shared_ptr<PreparedRequest>& prepared) {
         reporter_.refused_deadline(*state, in_time.error());
         return end_request(*state);
     }
-    if (!prepared->request.prompt_logprobs) tell_accepted(*prepared);
+    if (!prepared->request.prompt_logprobs) reporter_.emit(prepared->id, acceptance_of(*prepared));
 }
 
 // Judged by what has to be computed before its first token at least: of its own prompt, and as much of those that prefill
@@ -538,14 +538,8 @@ void Scheduler::note_guesses(const Sampled& sampled) {
 void Scheduler::tell_prompt_scores(Sequence& sequence) {
     sequence.prompt_scored();
     if (sequence.choice != 0) return;
-    tell_accepted(*sequence.request->prepared, std::move(sequence.request->prompt_logprobs));
-}
-
-void Scheduler::tell_accepted(const PreparedRequest& prepared, std::vector<TokenLogprob> prompt_logprobs) {
-    reporter_.emit(prepared.id, PromptAccepted{.prompt_tokens = static_cast<std::uint32_t>(prepared.prompt.size()),
-                                               .tokens = prepared.request.want_prompt_tokens ? words_of(prepared.prompt) : std::vector<Token>{},
-                                               .prompt_logprobs = std::move(prompt_logprobs),
-                                               .thinking_open = prepared.thinking_open});
+    const auto& prepared = *sequence.request->prepared;
+    reporter_.emit(prepared.id, acceptance_of(prepared, std::move(sequence.request->prompt_logprobs)));
 }
 
 void Scheduler::retire_finished() {

@@ -10,6 +10,7 @@
 #include "base/thread_checker.h"
 #include "engine/engine.h"
 #include "engine/vocabulary.h"
+#include "scheduler/admission_gate.h"
 #include "scheduler/batch_planner.h"
 #include "scheduler/event_sink.h"
 #include "scheduler/fair_share.h"
@@ -105,7 +106,6 @@ class Scheduler {
     void sample_and_emit(const std::vector<Slice>& slices);
     void note_guesses(const Sampled& sampled);
     void tell_prompt_scores(Sequence& sequence);
-    void tell_accepted(const PreparedRequest& prepared, std::vector<TokenLogprob> prompt_logprobs = {});
 
     void retire_finished();
     void shift_full_windows();

@@ -46,6 +46,11 @@ class Graph {
     ggml_tensor* numbers(int64_t a, int64_t b = 1) { return ggml_new_tensor_2d(nodes_.get(), GGML_TYPE_I32, a, b); }
     ggml_context* context() const { return nodes_.get(); }
     void add(ggml_tensor* node) { ggml_build_forward_expand(graph_, node); }
+    // Both, of which only the first is to be computed.
+    void add_branches(ggml_tensor* taken, ggml_tensor* left) {
+        ggml_tensor* both[] = {taken, left};
+        ggml_build_forward_select(graph_, both, 2, 0);
+    }
 
     void allocate() {
         weight_memory_.reset(ggml_backend_alloc_ctx_tensors_from_buft(weights_.get(), weight_buffer_type()));
@@ -140,6 +145,19 @@ TEST_CASE("a graph comes to the same on 1 to 64 threads", "[threads]") {
             CHECK(result(out) == alone);
         }
     }
+}
+
+TEST_CASE("a branch that a graph does not take is not computed") {
+    if (!chosen_isa()) SKIP("no kernels for this processor");
+    Graph graph;
+    ggml_tensor *w = graph.weight(GGML_TYPE_Q4_0, 64, 16), *x = graph.floats(64, 1), *unset = graph.floats(64, 1);
+    ggml_tensor *taken = ggml_mul_mat(graph.context(), w, x), *left = ggml_mul_mat(graph.context(), w, unset);
+    graph.add_branches(taken, left);
+    graph.allocate();
+    const auto ws = fill(w, 1), xs = fill(x, 2), before = fill(left, 3);
+    graph.compute(1);
+    CHECK(difference(product(ws, xs, 64), result(taken)) < 0.02);
+    CHECK(result(left) == before);
 }
 
 TEST_CASE("a mixture of experts comes to the same on 1 to 64 threads, for one token and for many", "[threads]") {

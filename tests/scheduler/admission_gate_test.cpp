@@ -1,6 +1,6 @@
 #include <catch2/catch_test_macros.hpp>
 
-#include "scheduler/inbox.h"
+#include "scheduler/admission_gate.h"
 
 namespace weft::test {
 namespace {

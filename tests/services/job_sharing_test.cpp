@@ -37,7 +37,9 @@ struct Node {
                 if (session)
                     for (const auto& turn : session->turns) prompt.messages.push_back({.role = turn.role, .content = turn.content});
                 prompt.messages.push_back({.role = "user", .content = request});
-                JobPlan plan{.request = {.model = row.model}, .own_turns = {{"user", request}}};
+                JobPlan plan;
+                plan.request.model = row.model;
+                plan.own_turns = {{"user", request}};
                 plan.request.generate.prompt = std::move(prompt);
                 return plan;
             },
