@@ -18,6 +18,14 @@ def accepted(server, *args, **fields):
     return job["request_id"]
 
 
+def running(server, **fields):
+    """The request_id of a job that has begun to write on that server."""
+    job = accepted(server, **fields)
+    with contextlib.closing(Events(server, job)) as events:
+        next(event for _, event, _ in events if event == "token")
+    return job
+
+
 def result(server, request_id, key=None, patience=PATIENCE):
     """The job object once it is finished."""
     headers = {"Authorization": f"Bearer {key}"} if key else {}

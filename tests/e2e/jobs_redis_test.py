@@ -3,7 +3,7 @@ import concurrent.futures, contextlib, http.client, json, os, random, shutil, su
 
 import jobs_socket_test, jobs_test
 from jobs_callback_test import OPTIONS as CALLBACKS, Receiver
-from jobs_client import Events, accepted, full_crash_run, read_events, result, submit, text_of
+from jobs_client import Events, accepted, full_crash_run, read_events, result, running, submit, text_of
 from jobs_test import GREEDY, LONG
 from redis_server import INSTALLED, AnyNode, Node, RedisServer, free_port
 from server import BINARY, PATIENCE, Server, wait_until
@@ -124,11 +124,7 @@ class Deaths(unittest.TestCase):
     def test_a_node_that_was_stopped_for_longer_than_its_lease_is_not_heard(self):
         with RedisServer() as redis, Node(redis) as a, Node(redis) as b:
             accepted(b, **GREEDY)  # its model is loaded
-            job = accepted(a, **LONG)
-            with contextlib.closing(Events(a, job)) as events:
-                for _, event, _ in events:
-                    if event == "token":
-                        break
+            job = running(a, **LONG)
             a.pause()
             done = result(b, job)
             self.assertEqual((done["status"], done["attempt"]), ("completed", 2))
@@ -139,7 +135,7 @@ class Deaths(unittest.TestCase):
 
     def test_without_its_redis_a_server_refuses_jobs_and_does_the_rest(self):
         with RedisServer() as redis, Node(redis) as node:
-            job = accepted(node, **LONG)
+            job = running(node, **LONG)
             redis.kill()
             wait_until(lambda: "redis_down" in node.log_text(), "the server is missed")
             status, headers, text = node.request("POST", "/api/v1/infer", {"prompt": "Hello!"})
