@@ -135,10 +135,11 @@ struct Avx2 {
     // vpmaddubsw adds two products in 16 bits: 2 * 127 * 129 fits. Larger codes have an offset of 128 and are multiplied
     // as signed numbers, without it.
     static constexpr bool keeps_offset(int largest) { return Vnni || largest <= 129; }
-    // Of how many groups the sums of two products fit into 16 bits: a power of two. 1: each is widened at once.
+    // Of how many groups the sums of products fit into 16 bits, a power of two. 0: they are not summed there, dot() does it.
     static constexpr int groups_in_words(int largest) {
+        if (Vnni || !keeps_offset(largest)) return 0;
         int groups = 8;
-        while (groups > 1 && (Vnni || groups * 2 * 127 * largest > 32767)) groups /= 2;
+        while (groups * 2 * 127 * largest > 32767) groups /= 2;
         return groups;
     }
     static Bytes load_bytes(const void* p) {
@@ -157,12 +158,11 @@ struct Avx2 {
         const __m256i both = _mm256_broadcastsi128_si256(_mm_load_si128(reinterpret_cast<const __m128i*>(table)));
         return {_mm256_shuffle_epi8(both, codes.a), _mm256_shuffle_epi8(both, codes.b)};
     }
-    template <int Largest>
     static void dot(Ints& sum, Bytes w, const uint8_t* p) {
         const __m256i x = splat_ymm(p);
-        sum = {dot_ymm<Largest>(sum.a, w.a, x), dot_ymm<Largest>(sum.b, w.b, x)};
+        sum = {dot_ymm(sum.a, w.a, x), dot_ymm(sum.b, w.b, x)};
     }
-    // Sums of two products each, in 16 bits; they fit up to `largest` 129.
+    // Sums of two products each, in 16 bits.
     static Words pair_products(Bytes w, const uint8_t* p) {
         const __m256i x = splat_ymm(p);
         return {_mm256_maddubs_epi16(w.a, x), _mm256_maddubs_epi16(w.b, x)};
@@ -213,12 +213,9 @@ struct Avx2 {
             quads[i] = _mm256_hadd_ps(_mm256_hadd_ps(s[4 * i], s[4 * i + 1]), _mm256_hadd_ps(s[4 * i + 2], s[4 * i + 3]));
         return _mm256_add_ps(_mm256_permute2f128_ps(quads[0], quads[1], 0x20), _mm256_permute2f128_ps(quads[0], quads[1], 0x31));
     }
-    template <int Largest>
     static __m256i dot_ymm(__m256i sum, __m256i w, __m256i x) {
         if constexpr (Vnni) {
             return _mm256_dpbusd_avx_epi32(sum, w, x);
-        } else if constexpr (keeps_offset(Largest)) {
-            return _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_maddubs_epi16(w, x), _mm256_set1_epi16(1)));
         } else {
             const __m256i as_signed = _mm256_xor_si256(w, _mm256_set1_epi8(-128));
             const __m256i products = _mm256_maddubs_epi16(_mm256_abs_epi8(as_signed), _mm256_sign_epi8(x, as_signed));

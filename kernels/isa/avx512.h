@@ -107,7 +107,7 @@ struct Avx512 {
     // --- codes ---
     // Whether codes of this size are multiplied as they are, so that their offset has to be taken back.
     static constexpr bool keeps_offset(int) { return true; }
-    static constexpr int groups_in_words(int) { return 1; }  // vpdpbusd sums in 32 bits
+    static constexpr int groups_in_words(int) { return 0; }  // vpdpbusd sums in 32 bits
     static Bytes load_bytes(const void* p) { return _mm512_load_si512(p); }
     static Bytes splat_byte(int x) { return _mm512_set1_epi8(static_cast<char>(x)); }
     static Bytes both(Bytes a, Bytes b) { return _mm512_and_si512(a, b); }
@@ -120,7 +120,6 @@ struct Avx512 {
     }
     // sum += w * (the 4 activations at p, repeated). GCC 16 does not fold the broadcast into vpdpbusd; the fold saves a third
     // of the micro-operations.
-    template <int Largest>
     static void dot(Ints& sum, Bytes w, const uint8_t* p) {
         asm("vpdpbusd %2%{1to16%}, %1, %0" : "+v"(sum) : "v"(w), "m"(*reinterpret_cast<const int32_t (*)[1]>(p)));
     }

@@ -39,8 +39,7 @@ void quantise_block(Activations kind, const float* x, int column, int columns, u
     const Scale s = scale_of<V>(x, 32);
     int8_t* codes = reinterpret_cast<int8_t*>(block) + 32 * column;
     const int sum = quantise16<V>(x, s.inverse, codes) + quantise16<V>(x + 16, s.inverse, codes + 16);
-    const float scale = as_half(s.scale);
-    reinterpret_cast<float*>(block + 32 * columns)[column] = scale;
+    reinterpret_cast<float*>(block + 32 * columns)[column] = as_half(s.scale);
     if (kind.kind == PanelKind::block_sum) reinterpret_cast<float*>(block + 36 * columns)[column] = as_half(s.scale * float(sum));
     else reinterpret_cast<int32_t*>(block + 36 * columns)[column] = -kind.offset * sum;
 }

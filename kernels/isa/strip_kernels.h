@@ -21,8 +21,8 @@ namespace {
 // each sum is a chain of 5-cycle steps.
 template <class V, class T, int First, int Count, int Columns>
 void dot(typename V::Ints (&sum)[Columns], const typename V::Bytes (&w)[8], const uint8_t* codes) {
-    constexpr int largest = T::Codes::largest, together = V::groups_in_words(largest);
-    if constexpr (together > 1) {
+    constexpr int together = V::groups_in_words(T::Codes::largest);
+    if constexpr (together > 0) {
         // The sums fit into 16 bits for some groups, and are widened once for all of them.
         constexpr int step = together < Count ? together : Count;
         static_assert(Count % step == 0);
@@ -44,7 +44,7 @@ void dot(typename V::Ints (&sum)[Columns], const typename V::Bytes (&w)[8], cons
         UNROLL
         for (int g = First; g < First + Count; ++g) {
             UNROLL
-            for (int c = 0; c < Columns; ++c) V::template dot<largest>(sum[c], w[g], codes + 32 * c + 4 * g);
+            for (int c = 0; c < Columns; ++c) V::dot(sum[c], w[g], codes + 32 * c + 4 * g);
         }
     }
 }

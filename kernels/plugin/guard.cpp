@@ -125,8 +125,8 @@ const char* find_objection() {
         !tensors_agree())
         return "ggml's interface is not the one they were made for";
     const Isa* isa = chosen_isa();
-    if (!isa && !usable_isas().empty()) return "WEFT_KERNELS_ISA names no instruction set that can run here";
-    if (!isa) return "no kernels for this processor";
+    if (!isa)
+        return usable_isas().empty() ? "no kernels for this processor" : "WEFT_KERNELS_ISA names no instruction set that can run here";
     return self_test(*isa);
 }
 

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <memory>
+#include <utility>
 #include <vector>
 
 namespace weft::kernels {
@@ -36,39 +37,46 @@ Aligned<T> aligned(size_t n) {
 
 bool close(double error, double power) { return std::isfinite(error) && error <= tolerance * tolerance * power; }
 
-bool same_as_loops(const std::vector<float>& weights, const std::vector<float>& x, int columns, const float* out) {
-    double error = 0, power = 0;
-    for (int c = 0; c < columns; ++c)
-        for (int r = 0; r < strip_rows; ++r) {
-            double want = 0;
-            for (int64_t i = 0; i < test_k; ++i) want += double(weights[r * test_k + i]) * x[c * test_k + i];
-            error += std::pow(want - out[c * strip_rows + r], 2);
-            power += want * want;
-        }
-    return close(error, power);
-}
+// Of one strip with one panel, by plain loops, and the activations that it was computed from.
+struct Expected {
+    std::vector<float> x;
+    std::vector<double> product;
 
-bool multiplies_well_on_tiles(const Tiles& tiles, const Format& f, const uint8_t* strip, const std::vector<float>& weights,
-                              const std::vector<float>& x) {
+    Expected(const std::vector<float>& weights, std::vector<float> activations) : x(std::move(activations)) {
+        for (int c = 0; c < panel_columns; ++c)
+            for (int r = 0; r < strip_rows; ++r) {
+                double sum = 0;
+                for (int64_t i = 0; i < test_k; ++i) sum += double(weights[r * test_k + i]) * x[c * test_k + i];
+                product.push_back(sum);
+            }
+    }
+    // Of the first columns.
+    [[nodiscard]] bool agrees(const float* out, int columns) const {
+        double error = 0, power = 0;
+        for (int i = 0; i < columns * strip_rows; ++i) error += std::pow(product[i] - out[i], 2), power += product[i] * product[i];
+        return close(error, power);
+    }
+};
+
+bool multiplies_well_on_tiles(const Tiles& tiles, const Format& f, const uint8_t* strip, const Expected& expected) {
     const auto panel = aligned<uint8_t>(tile_panel_bytes(test_k)), scratch = aligned<uint8_t>(tile_weight_bytes);
     const auto sums = aligned<float>(panel_columns * strip_rows);
     const TilePanels panels{.data = panel.get(), .total = 1};
-    tiles.round_panel(x.data(), test_k, test_k, panel_columns, panels, 0);
+    tiles.round_panel(expected.x.data(), test_k, test_k, panel_columns, panels, 0);
     tiles.multiply({.type = f.type, .strips = strip, .n_strips = 1, .k = test_k, .panels = panels, .first_panel = 0, .n_panels = 1,
                     .sums = sums.get(), .weights = scratch.get(), .dst = nullptr, .dst_stride = 0, .columns = panel_columns,
                     .rows = strip_rows});
-    return same_as_loops(weights, x, panel_columns, sums.get());
+    return expected.agrees(sums.get(), panel_columns);
 }
 
-bool multiplies_columns_well(const Isa& isa, const Format& f, int columns, const uint8_t* strip, const std::vector<float>& weights,
-                             const std::vector<float>& x) {
+bool multiplies_columns_well(const Isa& isa, const Format& f, int columns, const uint8_t* strip, const Expected& expected) {
     const auto panel = aligned<uint8_t>(column_bytes(f.activations.kind, test_k) * size_t(columns));
     const auto out = aligned<float>(size_t(columns) * strip_rows);
     const StripKernel kernel = isa.strip_kernel(f.type, columns);
     if (!kernel) return false;
-    isa.quantise_panel(f.activations, x.data(), test_k, test_k, columns, panel.get());
+    isa.quantise_panel(f.activations, expected.x.data(), test_k, test_k, columns, panel.get());
     kernel(strip, panel.get(), test_k, out.get(), strip_rows);
-    return same_as_loops(weights, x, columns, out.get());
+    return expected.agrees(out.get(), columns);
 }
 
 bool multiplies_well(const Isa& isa, const Format& f) {
@@ -83,9 +91,10 @@ bool multiplies_well(const Isa& isa, const Format& f) {
     pack_rows(f, test_k, strip_rows, file.data(), strip.get());
     unpack_rows(f, test_k, strip_rows, strip.get(), again.data());
     if (file != again) return false;
+    const Expected expected(back, std::move(x));
     for (const int columns : {1, 3, panel_columns})
-        if (!multiplies_columns_well(isa, f, columns, strip.get(), back, x)) return false;
-    return !isa.tiles || multiplies_well_on_tiles(*isa.tiles, f, strip.get(), back, x);
+        if (!multiplies_columns_well(isa, f, columns, strip.get(), expected)) return false;
+    return !isa.tiles || multiplies_well_on_tiles(*isa.tiles, f, strip.get(), expected);
 }
 
 // Tokens that share most cells, or none, with two heads on one KV head.

@@ -52,11 +52,10 @@ class Logits(unittest.TestCase):
             in_32_bits = quantised(folder, DEMO, "F32")
             for kind in ("Q8_0", "Q4_0", "Q4_K_M"):
                 model = DEMO if kind == "Q8_0" else quantised(folder, in_32_bits, kind)
-                exact = in_32_bits if kind == "Q8_0" else quantised(folder, model, "F32") if "amx" in here else None
                 for name in here:
                     with self.subTest(kind=kind, instruction_set=name):
-                        reference = "exactly" if name == "amx" else "without"
-                        distances, perplexity = compare(name, model, text, exact if reference == "exactly" else None)
+                        reference, exact = ("exactly", quantised(folder, model, "F32")) if name == "amx" else ("without", None)
+                        distances, perplexity = compare(name, model, text, exact)
                         kl, same_top = distances[f"{reference} and with"]
                         print(f"{kind} {name}: mean KL {kl}, same top token {same_top} %, {perplexity}")
                         self.assertLessEqual(kl, LARGEST_KL)
