@@ -1,7 +1,7 @@
 // Softmax attention, f32 arithmetic, written once for all instruction sets: V is Avx512 or Avx2.
 //
 // The cells that a row may look at are listed first, and only their K and V are touched: in one pool for all sequences most
-// cells belong to others. Rows that look at much the same cells (prefill) go 16 at a time, one per lane, so that softmax
+// cells belong to others. Rows that look at much the same cells (prefill) go 16 or 32 at a time, one per lane, so that softmax
 // needs no horizontal steps. Rows that don't (decode of many sequences) go up to 4 heads of one token at a time, lanes along
 // the head for scores and values, along the cells for softmax.
 #pragma once
@@ -22,14 +22,14 @@ constexpr float least = -1e30f;  // finite, so that least - least is 0
 
 constexpr int64_t lesser(int64_t a, int64_t b) { return a < b ? a : b; }
 
-// e^x to about 2 ulp; 0 far below 0.
+// e^x to 2e-7 of it; 0 far below 0. 2^f for f in -0.5..0.5 is a polynomial whose largest relative error is the least possible.
 template <class V>
 typename V::Floats exponential(typename V::Floats x) {
-    const auto t = V::mul(V::max(x, V::splat(-126.0f)), V::splat(1.44269504f));
+    const auto t = V::max(V::mul(x, V::splat(1.44269504f)), V::splat(-150.0f));
     const auto whole = V::round(t);
-    const auto f = V::mul(V::sub(t, whole), V::splat(0.693147181f));
-    auto p = V::splat(1.0f / 720);
-    for (const float c : {1.0f / 120, 1.0f / 24, 1.0f / 6, 0.5f, 1.0f, 1.0f}) p = V::fma(p, f, V::splat(c));
+    const auto f = V::sub(t, whole);
+    auto p = V::splat(0.0013264727f);
+    for (const float c : {0.0096715130f, 0.055507336f, 0.24022242f, 0.69314700f, 1.0f}) p = V::fma(p, f, V::splat(c));
     return V::scale_or_zero(p, whole, x, -87.0f);
 }
 
@@ -261,139 +261,192 @@ void few_rows(const AttentionJob& job, int64_t kv_head, int64_t first, int64_t l
     }
 }
 
-// --- sixteen rows, one per lane ---------------------------------------------------------------------------------------
+// --- sixteen rows or twice as many, one per lane ------------------------------------------------------------------------
 
-template <class V, int Size, KvType KType, KvType VType>
-struct ManyRows {
+// Whether no mask value of cells[0..n-1] changes anything.
+inline bool masks_nothing(const uint16_t* mask, const int32_t* cells, int n) {
+    uint64_t any = 0;
+    if (n == tile_cells && cells[n - 1] - cells[0] == n - 1) {
+        for (int i = 0; i < n; i += 4) {
+            uint64_t four;
+            __builtin_memcpy(&four, mask + cells[0] + i, 8);
+            any |= four;
+        }
+    } else {
+        for (int i = 0; i < n; ++i) any |= mask[cells[i]];
+    }
+    return (any & 0x7fff7fff7fff7fff) == 0;
+}
+
+// A group of rows that meet K and V at once: so many registers of them, so that an element of K or V is fetched once for all.
+template <class V, int Size, int Registers>
+struct RowGroup {
     using Floats = typename V::Floats;
-    static constexpr int block = V::registers >= 32 ? 16 : 4;  // sums kept in registers at once
-    alignas(64) float q[Size][lanes];             // scaled queries, transposed
-    alignas(64) float out[Size][lanes];           // running sum of weight * value
-    alignas(64) float weights[tile_cells][lanes]; // scores, then exp(score - top)
-    alignas(64) float k[tile_cells][Size + 16], v[tile_cells][Size + 16];
-    Floats top, sum;
+    using Tile = float[tile_cells][Size + 16];  // of K or V; the 16 keep rows off one cache set
+    static constexpr int rows = lanes * Registers;
+    static constexpr int block = (V::registers >= 32 ? 16 : 4) / Registers;  // sums of each register of rows at once
+    alignas(64) float q[Size][rows];              // scaled queries, transposed
+    alignas(64) float out[Size][rows];            // running sum of weight * value
+    alignas(64) float weights[tile_cells][rows];  // scores, then exp(score - top)
+    Floats top[Registers], sum[Registers], shrink[Registers];
 
     void start(const AttentionJob& job, int64_t kv_head, int64_t first_row) {
-        for (int r = 0; r < lanes; ++r) {
+        for (int r = 0; r < rows; ++r) {
             const float* from = query_of(job, lesser(first_row + r, job.rows() - 1), kv_head);
             for (int d = 0; d < Size; ++d) q[d][r] = from[d] * job.scale;
         }
-        for (int d = 0; d < Size; ++d) V::store(out[d], V::zero());
-        top = V::splat(least);
-        sum = V::zero();
+        for (int d = 0; d < Size; ++d)
+            for (int p = 0; p < Registers; ++p) V::store(out[d] + lanes * p, V::zero());
+        for (int p = 0; p < Registers; ++p) top[p] = V::splat(least), sum[p] = V::zero();
     }
 
-    void load(const AttentionJob& job, int64_t kv_head, const int32_t* cells, int n, int n_next) {
-        const char* k_head = job.k + kv_head * job.k_head;
-        const char* v_head = job.v + kv_head * job.v_head;
-        for (int i = 0; i < n; ++i) {
-            if (i < n_next) {
-                prefetch_run(k_head + cells[n + i] * job.k_cell, head_bytes<KType>(Size));
-                prefetch_run(v_head + cells[n + i] * job.v_cell, head_bytes<VType>(Size));
-            }
-            for (int d = 0; d < Size; d += lanes) {
-                V::store(k[i] + d, load_cell<V, KType>(k_head + cells[i] * job.k_cell, d));
-                V::store(v[i] + d, load_cell<V, VType>(v_head + cells[i] * job.v_cell, d));
-            }
-        }
-    }
-
-    // weights[cell] = k[cell] . q, for 16 rows at once.
-    void score(const AttentionJob& job) {
+    // weights[cell] = k[cell] . q
+    void score(const Tile& k, float soft_cap) {
         for (int first = 0; first < tile_cells; first += block) {
-            Floats s[block];
+            Floats s[block][Registers];
             UNROLL
-            for (int i = 0; i < block; ++i) s[i] = V::zero();
-            for (int d = 0; d < Size; ++d) {
-                const auto qd = V::load(q[d]);
+            for (int i = 0; i < block; ++i) {
                 UNROLL
-                for (int i = 0; i < block; ++i) s[i] = V::fma(qd, V::splat(k[first + i][d]), s[i]);
+                for (int p = 0; p < Registers; ++p) s[i][p] = V::zero();
+            }
+            for (int d = 0; d < Size; ++d) {
+                Floats qd[Registers];
+                UNROLL
+                for (int p = 0; p < Registers; ++p) qd[p] = V::load(q[d] + lanes * p);
+                UNROLL
+                for (int i = 0; i < block; ++i) {
+                    const auto kd = V::splat(k[first + i][d]);
+                    UNROLL
+                    for (int p = 0; p < Registers; ++p) s[i][p] = V::fma(qd[p], kd, s[i][p]);
+                }
             }
             UNROLL
-            for (int i = 0; i < block; ++i)
-                V::store(weights[first + i], job.soft_cap != 0 ? capped<V>(s[i], job.soft_cap) : s[i]);
+            for (int i = 0; i < block; ++i) {
+                UNROLL
+                for (int p = 0; p < Registers; ++p)
+                    V::store(weights[first + i] + lanes * p, soft_cap != 0 ? capped<V>(s[i][p], soft_cap) : s[i][p]);
+            }
         }
     }
 
     // Adds the masks of the rows; -inf stays -inf, whose exponential is 0.
     void apply_mask(const AttentionJob& job, int64_t first_row, const int32_t* cells, int n) {
-        int64_t token = -1;
-        alignas(64) float values[tile_cells];
-        bool plain = false;
-        for (int r = 0; r < lanes; ++r) {
-            const int64_t of = lesser(first_row + r, job.rows() - 1) / job.group;
-            if (of != token) {
-                token = of;
-                plain = true;
+        const int present = int(lesser(rows, job.rows() - first_row));
+        for (int r = 0; r < present;) {
+            const int64_t token = (first_row + r) / job.group;
+            const int next = int(lesser((token + 1) * job.group - first_row, present));
+            const uint16_t* mask = mask_of(job, token);
+            if (!masks_nothing(mask, cells, n))
                 for (int i = 0; i < n; ++i) {
-                    const uint16_t bits = mask_of(job, token)[cells[i]];
-                    values[i] = half_to_float(&bits);
-                    plain &= (bits & 0x7fff) == 0;
+                    const float value = half_to_float(mask + cells[i]);
+                    for (int of = r; of < next; ++of) weights[i][of] += value;
+                }
+            r = next;
+        }
+    }
+
+    // Scores to weights.
+    void soften(int n) {
+        for (int p = 0; p < Registers; ++p) {
+            auto highest = top[p];
+            for (int i = 0; i < n; ++i) highest = V::max(highest, V::load(weights[i] + lanes * p));
+            shrink[p] = exponential<V>(V::sub(top[p], highest));
+            auto added = V::zero();
+            for (int i = 0; i < n; ++i) {
+                const auto w = exponential<V>(V::sub(V::load(weights[i] + lanes * p), highest));
+                V::store(weights[i] + lanes * p, w);
+                added = V::add(added, w);
+            }
+            sum[p] = V::fma(sum[p], shrink[p], added);
+            top[p] = highest;
+        }
+    }
+
+    void accumulate(const Tile& v, int n) {
+        for (int first = 0; first < Size; first += block) {
+            Floats o[block][Registers];
+            UNROLL
+            for (int i = 0; i < block; ++i) {
+                UNROLL
+                for (int p = 0; p < Registers; ++p) o[i][p] = V::mul(shrink[p], V::load(out[first + i] + lanes * p));
+            }
+            for (int cell = 0; cell < n; ++cell) {
+                Floats w[Registers];
+                UNROLL
+                for (int p = 0; p < Registers; ++p) w[p] = V::load(weights[cell] + lanes * p);
+                UNROLL
+                for (int i = 0; i < block; ++i) {
+                    const auto vd = V::splat(v[cell][first + i]);
+                    UNROLL
+                    for (int p = 0; p < Registers; ++p) o[i][p] = V::fma(w[p], vd, o[i][p]);
                 }
             }
-            if (plain) continue;
-            for (int i = 0; i < n; ++i) weights[i][r] += values[i];
-        }
-    }
-
-    void accumulate(int n) {
-        auto highest = top;
-        for (int i = 0; i < n; ++i) highest = V::max(highest, V::load(weights[i]));
-        const auto shrink = exponential<V>(V::sub(top, highest));
-        auto added = V::zero();
-        for (int i = 0; i < n; ++i) {
-            const auto w = exponential<V>(V::sub(V::load(weights[i]), highest));
-            V::store(weights[i], w);
-            added = V::add(added, w);
-        }
-        sum = V::fma(sum, shrink, added);
-        top = highest;
-        for (int first = 0; first < Size; first += block) {
-            Floats o[block];
             UNROLL
-            for (int i = 0; i < block; ++i) o[i] = V::mul(shrink, V::load(out[first + i]));
-            for (int cell = 0; cell < n; ++cell) {
-                const auto w = V::load(weights[cell]);
+            for (int i = 0; i < block; ++i) {
                 UNROLL
-                for (int i = 0; i < block; ++i) o[i] = V::fma(w, V::splat(v[cell][first + i]), o[i]);
+                for (int p = 0; p < Registers; ++p) V::store(out[first + i] + lanes * p, o[i][p]);
             }
-            UNROLL
-            for (int i = 0; i < block; ++i) V::store(out[first + i], o[i]);
         }
     }
 
-    void run(const AttentionJob& job, int64_t kv_head, int64_t first_row, const int32_t* cells, int64_t n) {
-        start(job, kv_head, first_row);
-        for (int64_t i = 0; i < n; i += tile_cells) {
-            const int here = int(lesser(tile_cells, n - i));
-            load(job, kv_head, cells + i, here, int(lesser(here, n - i - here)));
-            score(job);
-            if (job.mask) apply_mask(job, first_row, cells + i, here);
-            accumulate(here);
-        }
-        alignas(64) float inverse[lanes];
-        V::store(inverse, V::div(V::splat(1), V::max(sum, V::splat(1e-30f))));
-        for (int64_t r = 0; r < lanes && first_row + r < job.rows(); ++r) {
+    void finish(const AttentionJob& job, int64_t kv_head, int64_t first_row) {
+        alignas(64) float inverse[rows];
+        for (int p = 0; p < Registers; ++p)
+            V::store(inverse + lanes * p, V::div(V::splat(1), V::max(sum[p], V::splat(1e-30f))));
+        for (int64_t r = 0; r < rows && first_row + r < job.rows(); ++r) {
             float* to = result_of(job, first_row + r, kv_head);
             for (int d = 0; d < Size; ++d) to[d] = out[d][r] * inverse[r];
         }
     }
 };
 
-// Rows first_row .. first_row + 15 (as far as there are) of KV heads first_head .. last_head.
-template <class V, int Size, KvType KType, KvType VType>
-void attend_rows(const AttentionJob& job, int64_t first_row, int64_t first_head, int64_t last_head, bool row_by_row,
+// Up to `Groups` groups of rows, for which K and V are made floats once.
+template <class V, int Size, KvType KType, KvType VType, int Registers, int Groups>
+struct ManyRows {
+    using Group = RowGroup<V, Size, Registers>;
+    static constexpr int rows = Group::rows * Groups;
+    Group groups[Groups];
+    alignas(64) typename Group::Tile tile;
+
+    template <KvType Type>
+    void load(const char* head, int64_t stride, const int32_t* cells, int n, int n_next) {
+        for (int i = 0; i < n; ++i) {
+            if (i < n_next) prefetch_run(head + cells[n + i] * stride, head_bytes<Type>(Size));
+            for (int d = 0; d < Size; d += lanes) V::store(tile[i] + d, load_cell<V, Type>(head + cells[i] * stride, d));
+        }
+    }
+
+    void run(const AttentionJob& job, int64_t kv_head, int64_t first_row, int64_t end_row, const int32_t* cells, int64_t n) {
+        const int present = int((end_row - first_row + Group::rows - 1) / Group::rows);
+        for (int g = 0; g < present; ++g) groups[g].start(job, kv_head, first_row + g * Group::rows);
+        for (int64_t i = 0; i < n; i += tile_cells) {
+            const int here = int(lesser(tile_cells, n - i)), next = int(lesser(here, n - i - here));
+            load<KType>(job.k + kv_head * job.k_head, job.k_cell, cells + i, here, next);
+            for (int g = 0; g < present; ++g) {
+                groups[g].score(tile, job.soft_cap);
+                if (job.mask) groups[g].apply_mask(job, first_row + g * Group::rows, cells + i, here);
+                groups[g].soften(here);
+            }
+            load<VType>(job.v + kv_head * job.v_head, job.v_cell, cells + i, here, next);
+            for (int g = 0; g < present; ++g) groups[g].accumulate(tile, here);
+        }
+        for (int g = 0; g < present; ++g) groups[g].finish(job, kv_head, first_row + g * Group::rows);
+    }
+};
+
+// Rows first_row .. end_row - 1, which Many holds, of KV heads first_head .. last_head.
+template <class V, int Size, KvType KType, KvType VType, int Registers, int Groups>
+void attend_tile(const AttentionJob& job, int64_t first_row, int64_t end_row, int64_t first_head, int64_t last_head, bool row_by_row,
                  const AttentionScratch& scratch) {
-    const int64_t end_row = lesser(first_row + lanes, job.rows());
     const int64_t first_token = first_row / job.group, last_token = (end_row - 1) / job.group;
     if (!row_by_row && last_token > first_token) {
         Union u{.cells = job.cells, .looks = job.cells * (last_token - first_token + 1)};
         if (job.mask) u = list_union<V>(job, first_token, last_token, scratch);
         else list_cells<V>(job, first_token, scratch);
         // Sixteen lanes cost about what eight rows on their own do.
-        if (2 * u.looks * job.group >= lanes * u.cells) {
-            ManyRows<V, Size, KType, VType> tile;
-            for (int64_t h = first_head; h <= last_head; ++h) tile.run(job, h, first_row, scratch.cells, u.cells);
+        if (2 * u.looks * job.group >= (end_row - first_row + lanes - 1) / lanes * lanes * u.cells) {
+            ManyRows<V, Size, KType, VType, Registers, Groups> rows;
+            for (int64_t h = first_head; h <= last_head; ++h) rows.run(job, h, first_row, end_row, scratch.cells, u.cells);
             return;
         }
     }
@@ -404,6 +457,18 @@ void attend_rows(const AttentionJob& job, int64_t first_row, int64_t first_head,
         for (int64_t h = first_head; h <= last_head; ++h)
             few_rows<V, Size, KType, VType>(job, h, first, last, scratch, n);
     }
+}
+
+// Rows first_row .. first_row + attention_rows - 1 (as far as there are) of KV heads first_head .. last_head.
+template <class V, int Size, KvType KType, KvType VType>
+void attend_rows(const AttentionJob& job, int64_t first_row, int64_t first_head, int64_t last_head, bool row_by_row,
+                 const AttentionScratch& scratch) {
+    constexpr int registers = V::registers >= 32 ? 2 : 1, groups = attention_rows / lanes / registers;
+    const int64_t end_row = lesser(first_row + attention_rows, job.rows());
+    if (registers > 1 && end_row - first_row <= lanes)
+        attend_tile<V, Size, KType, VType, 1, 1>(job, first_row, end_row, first_head, last_head, row_by_row, scratch);
+    else
+        attend_tile<V, Size, KType, VType, registers, groups>(job, first_row, end_row, first_head, last_head, row_by_row, scratch);
 }
 
 template <class V, int Size>

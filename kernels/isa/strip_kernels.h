@@ -87,6 +87,7 @@ void block_kernel(const uint8_t* strip, const uint8_t* panel, int64_t k, float* 
     UNROLL
     for (int c = 0; c < C; ++c) total[c] = V::zero();
     for (int64_t i = 0; i < k; i += 64, strip += T::strip_block_bytes) {
+        prefetch_ahead<T::header_bytes>(strip);
         for (int b = 0; b < 2; ++b, panel += 40 * C) {
             const uint8_t* codes = strip + T::header_bytes + b * T::Codes::bytes;
             typename V::Bytes w[8];
@@ -123,6 +124,7 @@ void super_min_kernel(const uint8_t* strip, const uint8_t* panel, int64_t k, flo
     UNROLL
     for (int c = 0; c < C; ++c) total[c] = V::zero();
     for (int64_t i = 0; i < k; i += 256, strip += T::strip_block_bytes, panel += 276 * C) {
+        prefetch_ahead<T::header_bytes>(strip);
         const Floats d = V::load_half(strip);
         Floats part[C];
         {
@@ -167,6 +169,7 @@ void super_signed_kernel(const uint8_t* strip, const uint8_t* panel, int64_t k, 
     UNROLL
     for (int c = 0; c < C; ++c) total[c] = V::zero();
     for (int64_t i = 0; i < k; i += 256, strip += T::strip_block_bytes, panel += 324 * C) {
+        prefetch_ahead<T::header_bytes>(strip);
         const Floats d = V::load_half(strip);
         Floats part[C];
         UNROLL

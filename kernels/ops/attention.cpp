@@ -7,7 +7,6 @@
 namespace weft::kernels {
 namespace {
 
-constexpr int rows_per_unit = 16;
 constexpr int64_t units_per_thread = 4;  // fewer make one thread wait for another
 constexpr int64_t least_part_cells = 512, most_parts = 64;
 
@@ -41,7 +40,7 @@ int64_t list_entries(const ggml_tensor* op) { return (op->src[1]->ne[1] + Attent
 
 // How an attention is cut into units of work.
 struct Shares {
-    int64_t tiles, streams;   // tiles of 16 rows
+    int64_t tiles, streams;   // tiles of attention_rows
     int64_t split;            // 1: a unit is a tile for all KV heads, or as many as there are KV heads
     int64_t parts;            // of the cells of a few rows, put together afterwards
     [[nodiscard]] int64_t units() const { return tiles * streams * split * parts; }
@@ -50,7 +49,7 @@ struct Shares {
 Shares shares_of(const ggml_tensor* op, bool row_by_row, int threads) {
     const ggml_tensor *q = op->src[0], *k = op->src[1];
     const int64_t rows = q->ne[1] * q->ne[2] / k->ne[2], wanted = units_per_thread * threads;
-    Shares s{.tiles = (rows + rows_per_unit - 1) / rows_per_unit, .streams = q->ne[3], .split = 1, .parts = 1};
+    Shares s{.tiles = (rows + attention_rows - 1) / attention_rows, .streams = q->ne[3], .split = 1, .parts = 1};
     // The cells of a tile are listed once for all KV heads where there are tiles enough for everybody.
     if (s.tiles * s.streams >= wanted) return s;
     s.split = k->ne[2];
@@ -129,7 +128,7 @@ void attend(const Isa& isa, const ggml_tensor* op, bool row_by_row, const Member
             job.first_cell = std::min(part * part_cells, cells);
             job.cells = part + 1 == shares.parts ? cells : std::min((part + 1) * part_cells, cells);
         }
-        isa.attend(job, tile * rows_per_unit, head * heads, (head + 1) * heads - 1, row_by_row || shares.parts > 1, lists);
+        isa.attend(job, tile * attention_rows, head * heads, (head + 1) * heads - 1, row_by_row || shares.parts > 1, lists);
     }
     if (shares.parts == 1) return;
     member.meet();

@@ -7,6 +7,9 @@ namespace weft::kernels {
 
 enum class KvType : uint8_t { f16, q8_0 };
 
+// How many rows Isa::attend() computes in one call.
+inline constexpr int attention_rows = 64;
+
 // One (token, query head) pair is a row. Query heads h * group .. h * group + group - 1 share KV head h.
 struct AttentionJob {
     const char *q, *k, *v, *mask;           // f32, KvType, KvType, f16 or null

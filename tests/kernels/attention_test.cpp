@@ -52,7 +52,7 @@ class Attention {
             .mask_token = c.cells * 2, .out_token = heads * c.size * 4, .out_head = c.size * 4,
             .tokens = tokens, .cells = c.cells, .kv_heads = c.kv_heads, .group = c.group, .size = c.size,
             .k_type = c.kv, .v_type = c.kv, .scale = 1 / std::sqrt(float(c.size)), .soft_cap = c.soft_cap};
-        for (int64_t row = 0; row < job.rows(); row += 16) isa.attend(job, row, 0, c.kv_heads - 1, row_by_row, scratch);
+        for (int64_t row = 0; row < job.rows(); row += attention_rows) isa.attend(job, row, 0, c.kv_heads - 1, row_by_row, scratch);
         return out;
     }
 

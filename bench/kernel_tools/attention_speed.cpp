@@ -1,0 +1,63 @@
+// Speed of attention alone, on one thread in processor time: GFLOP/s of 512 tokens behind others, for each instruction set.
+// attention_speed [ISA]
+#include <cstdio>
+#include <cstring>
+#include <ctime>
+
+#include <algorithm>
+#include <vector>
+
+#include "isa/isa.h"
+#include "ops/attention_job.h"
+
+namespace weft::kernels {
+namespace {
+
+constexpr int64_t kv_heads = 8, group = 4, tokens = 512;
+constexpr uint16_t hidden = 0xfc00;  // -inf as a half
+
+double now() {
+    timespec t{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return double(t.tv_sec) + 1e-9 * double(t.tv_nsec);
+}
+
+void measure(const Isa& isa, int size, int64_t before) {
+    const int64_t cells = before + tokens;
+    const std::vector<float> q(size_t(tokens * kv_heads * group * size), 0.1f);
+    const std::vector<uint16_t> k(size_t(cells * kv_heads * size), 0x2e66), v = k;  // 0.1
+    std::vector<uint16_t> mask(size_t(tokens * cells));
+    for (int64_t t = 0; t < tokens; ++t) std::fill(&mask[size_t(t * cells + before + t) + 1], mask.data() + (t + 1) * cells, hidden);
+    std::vector<float> out(q.size());
+    std::vector<int32_t> list(size_t(cells + AttentionScratch::slack));
+    std::vector<float> values(list.size());
+    const AttentionJob job{.q = reinterpret_cast<const char*>(q.data()), .k = reinterpret_cast<const char*>(k.data()),
+                           .v = reinterpret_cast<const char*>(v.data()), .mask = reinterpret_cast<const char*>(mask.data()),
+                           .out = reinterpret_cast<char*>(out.data()), .q_token = 4 * kv_heads * group * size, .q_head = 4 * size,
+                           .k_cell = 2 * kv_heads * size, .k_head = 2 * size, .v_cell = 2 * kv_heads * size, .v_head = 2 * size,
+                           .mask_token = 2 * cells, .out_token = 4 * kv_heads * group * size, .out_head = 4 * size, .tokens = tokens,
+                           .cells = cells, .kv_heads = kv_heads, .group = group, .size = size, .k_type = KvType::f16,
+                           .v_type = KvType::f16, .scale = 0.125f, .soft_cap = 0};
+    double best = 1e9;
+    for (int round = 0; round < 5; ++round) {
+        const double start = now();
+        for (int64_t row = 0; row < job.rows(); row += attention_rows)
+            isa.attend(job, row, 0, kv_heads - 1, false, {.cells = list.data(), .values = values.data()});
+        best = std::min(best, now() - start);
+    }
+    const double looks = double(tokens) * double(before) + double(tokens) * double(tokens + 1) / 2;
+    std::printf("head %3d, %4d before: %6.1f GFLOP/s\n", size, int(before), 4.0 * looks * kv_heads * group * size / best / 1e9);
+}
+
+}  // namespace
+}  // namespace weft::kernels
+
+int main(int argc, char** argv) {
+    using namespace weft::kernels;
+    for (const Isa* isa : usable_isas()) {
+        if (argc > 1 && std::strcmp(argv[1], isa->name) != 0) continue;
+        std::printf("%s\n", isa->name);
+        for (const int size : {64, 128})
+            for (const int64_t before : {0, 3584}) measure(*isa, size, before);
+    }
+}
