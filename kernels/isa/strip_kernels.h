@@ -49,12 +49,12 @@ void dot(typename V::Ints (&sum)[Columns], const typename V::Bytes (&w)[8], cons
     }
 }
 
-// Calls f(first column, integral_constant<column count>) for the columns in steps of 4.
-template <int C, int First = 0>
-[[gnu::always_inline]] inline void by_fours(auto&& f) {
-    constexpr int count = C - First < 4 ? C - First : 4;
+// Calls f(first column, column count), both as constants, for the C columns in steps.
+template <int C, int Step, int First = 0>
+[[gnu::always_inline]] inline void in_steps(auto&& f) {
+    constexpr int count = C - First < Step ? C - First : Step;
     f(std::integral_constant<int, First>{}, std::integral_constant<int, count>{});
-    if constexpr (First + count < C) by_fours<C, First + count>(f);
+    if constexpr (First + count < C) in_steps<C, Step, First + count>(f);
 }
 
 // Decode waits for memory, and the hardware prefetcher alone does not keep up with one core.
@@ -94,7 +94,7 @@ void block_kernel(const uint8_t* strip, const uint8_t* panel, int64_t k, float* 
             Unpack<V>::codes(typename T::Codes{}, codes, w);
             const Floats scale = block_scale<V, T>(strip, b);
             prefetch_ahead<T::Codes::bytes>(codes);
-            by_fours<C>([&]<int First, int N>(std::integral_constant<int, First>, std::integral_constant<int, N>) {
+            in_steps<C, 4>([&]<int First, int N>(std::integral_constant<int, First>, std::integral_constant<int, N>) {
                 const uint8_t *scales = panel + 32 * C + 4 * First, *extras = panel + 36 * C + 4 * First;
                 typename V::Ints sum[N];
                 UNROLL
@@ -146,7 +146,7 @@ void super_min_kernel(const uint8_t* strip, const uint8_t* panel, int64_t k, flo
             Unpack<V>::codes(typename T::Codes{}, codes, w);
             const Floats scale = V::mul(d, V::load_uint8(strip + 64 + 16 * j));
             prefetch_ahead<T::Codes::bytes>(codes);
-            by_fours<C>([&]<int First, int N>(std::integral_constant<int, First>, std::integral_constant<int, N>) {
+            in_steps<C, 4>([&]<int First, int N>(std::integral_constant<int, First>, std::integral_constant<int, N>) {
                 typename V::Ints sum[N];
                 UNROLL
                 for (int c = 0; c < N; ++c) sum[c] = V::no_ints();
@@ -182,7 +182,7 @@ void super_signed_kernel(const uint8_t* strip, const uint8_t* panel, int64_t k, 
             const Floats scale1 = V::mul(d, V::load_int8(strip + 64 + 32 * j + 16));
             const uint8_t* bias = panel + 260 * C + 8 * C * j;
             prefetch_ahead<T::Codes::bytes>(codes);
-            by_fours<C>([&]<int First, int N>(std::integral_constant<int, First>, std::integral_constant<int, N>) {
+            in_steps<C, 2>([&]<int First, int N>(std::integral_constant<int, First>, std::integral_constant<int, N>) {
                 const uint8_t* x = panel + 32 * (j * C + First);
                 typename V::Ints sum0[N], sum1[N];
                 UNROLL
