@@ -1,4 +1,5 @@
-// Speed of attention alone, on one thread in processor time: GFLOP/s of 512 tokens behind others, for each instruction set.
+// Speed of attention alone, on one thread in processor time, for each instruction set: GFLOP/s of 512 tokens behind others, and
+// GB/s of the KV cache for one token.
 // attention_speed [ISA]
 #include <cstdio>
 #include <cstring>
@@ -13,7 +14,7 @@
 namespace weft::kernels {
 namespace {
 
-constexpr int64_t kv_heads = 8, group = 4, tokens = 512;
+constexpr int64_t kv_heads = 8, group = 4;
 constexpr uint16_t hidden = 0xfc00;  // -inf as a half
 
 double now() {
@@ -22,7 +23,7 @@ double now() {
     return double(t.tv_sec) + 1e-9 * double(t.tv_nsec);
 }
 
-void measure(const Isa& isa, int size, int64_t before) {
+void measure(const Isa& isa, int size, int64_t tokens, int64_t before) {
     const int64_t cells = before + tokens;
     const std::vector<float> q(size_t(tokens * kv_heads * group * size), 0.1f);
     const std::vector<uint16_t> k(size_t(cells * kv_heads * size), 0x2e66), v = k;  // 0.1
@@ -45,8 +46,10 @@ void measure(const Isa& isa, int size, int64_t before) {
             isa.attend(job, row, 0, kv_heads - 1, false, {.cells = list.data(), .values = values.data()});
         best = std::min(best, now() - start);
     }
+    std::printf("heads of %3d, %3d tokens behind %4d: ", size, int(tokens), int(before));
     const double looks = double(tokens) * double(before) + double(tokens) * double(tokens + 1) / 2;
-    std::printf("head %3d, %4d before: %6.1f GFLOP/s\n", size, int(before), 4.0 * looks * kv_heads * group * size / best / 1e9);
+    if (tokens == 1) std::printf("%.1f GB/s\n", 4.0 * double(cells) * kv_heads * size / best / 1e9);
+    else std::printf("%.1f GFLOP/s\n", 4.0 * looks * kv_heads * group * size / best / 1e9);
 }
 
 }  // namespace
@@ -57,7 +60,10 @@ int main(int argc, char** argv) {
     for (const Isa* isa : usable_isas()) {
         if (argc > 1 && std::strcmp(argv[1], isa->name) != 0) continue;
         std::printf("%s\n", isa->name);
-        for (const int size : {64, 128})
-            for (const int64_t before : {0, 3584}) measure(*isa, size, before);
+        for (const int size : {64, 128}) {
+            measure(*isa, size, 512, 0);
+            measure(*isa, size, 512, 3584);
+            measure(*isa, size, 1, 4095);
+        }
     }
 }

@@ -16,7 +16,8 @@ namespace weft::kernels {
 namespace {
 
 constexpr int lanes = 16;
-constexpr int tile_cells = 32;
+constexpr int tile_cells = 32;       // that many rows look at before they go on to the next ones
+constexpr int few_rows_cells = 128;  // the same for a few rows
 constexpr int heads_at_once = 4;
 constexpr float least = -1e30f;  // finite, so that least - least is 0
 
@@ -110,15 +111,17 @@ Union list_union(const AttentionJob& job, int64_t first_token, int64_t last_toke
 
 // --- up to four heads of one token ------------------------------------------------------------------------------------
 
-// Size: of a head. A compile-time constant so that 16 rows of K are addressed from one register.
+// Size: of a head. A compile-time constant so that the loops along it are unrolled.
 template <class V, int Size, KvType KType, KvType VType, int Heads>
 struct FewRows {
     using Floats = typename V::Floats;
+    static constexpr int cells_at_once = lanes / Heads;  // so that their scores for all heads are one register
+    static constexpr int ahead = 16;                     // cells that are fetched before they are needed
     alignas(64) float q[Heads][Size];
     alignas(64) float out[Heads][Size];
-    alignas(64) float weights[Heads][tile_cells];
-    alignas(64) float k[tile_cells][Size + 16];  // the 16 keep rows off one cache set
-    float top[Heads], sum[Heads];
+    alignas(64) float weights[Heads][few_rows_cells];
+    Floats sum[Heads];
+    float top[Heads];
 
     void start(const AttentionJob& job, int64_t kv_head, int64_t first_row) {
         const auto scale = V::splat(job.scale);
@@ -129,66 +132,69 @@ struct FewRows {
                 V::store(out[h] + d, V::zero());
             }
             top[h] = least;
-            sum[h] = 0;
+            sum[h] = V::zero();
         }
     }
 
-    void load(const AttentionJob& job, int64_t kv_head, const int32_t* cells, int n, int n_next) {
-        const char* k_head = job.k + kv_head * job.k_head;
-        const char* v_head = job.v + kv_head * job.v_head;
-        for (int i = 0; i < n_next; ++i) prefetch_run(k_head + cells[n + i] * job.k_cell, head_bytes<KType>(Size));
-        for (int i = 0; i < n; ++i) prefetch_run(v_head + cells[i] * job.v_cell, head_bytes<VType>(Size));
-        for (int i = 0; i < n; ++i)
-            for (int d = 0; d < Size; d += lanes) V::store(k[i] + d, load_cell<V, KType>(k_head + cells[i] * job.k_cell, d));
-    }
-
-    void score(const AttentionJob& job, const float* values, int n) {
-        const auto low = V::splat(least);
-        for (int first = 0; first < tile_cells; first += lanes) {
-            if (first >= n) {
-                for (int h = 0; h < Heads; ++h) V::store(weights[h] + first, low);
-                continue;
-            }
-            for (int h = 0; h < Heads; ++h) {
-                Floats s[lanes];
+    // Scores of n cells; there are n_all in the list.
+    void score(const AttentionJob& job, const char* k_head, const int32_t* cells, const float* values, int n, int64_t n_all) {
+        alignas(64) float scores[lanes];
+        for (int first = 0; first < n; first += cells_at_once) {
+            const char* k[cells_at_once];
+            UNROLL
+            for (int i = 0; i < cells_at_once; ++i) k[i] = k_head + cells[lesser(first + i, n - 1)] * job.k_cell;
+            if (first + ahead + cells_at_once <= n_all) {
                 UNROLL
-                for (int i = 0; i < lanes; ++i) s[i] = V::zero();
-                for (int d = 0; d < Size; d += lanes) {
-                    const auto qd = V::load(q[h] + d);
-                    UNROLL
-                    for (int i = 0; i < lanes; ++i) s[i] = V::fma(qd, V::load(k[first + i] + d), s[i]);
-                }
-                auto total = V::sums(s);
-                if (job.soft_cap != 0) total = capped<V>(total, job.soft_cap);
-                V::store(weights[h] + first, V::add(total, V::load(values + first)));
+                for (int i = 0; i < cells_at_once; ++i)
+                    prefetch_run(k_head + cells[first + ahead + i] * job.k_cell, head_bytes<KType>(Size));
             }
+            Floats s[lanes];
+            UNROLL
+            for (int i = 0; i < lanes; ++i) s[i] = V::zero();
+            for (int d = 0; d < Size; d += lanes) {
+                UNROLL
+                for (int i = 0; i < cells_at_once; ++i) {
+                    const auto kd = load_cell<V, KType>(k[i], d);
+                    UNROLL
+                    for (int h = 0; h < Heads; ++h) s[h * cells_at_once + i] = V::fma(V::load(q[h] + d), kd, s[h * cells_at_once + i]);
+                }
+            }
+            V::store(scores, V::sums(s));
+            for (int h = 0; h < Heads; ++h) __builtin_memcpy(weights[h] + first, scores + h * cells_at_once, sizeof scores / Heads);
         }
-        for (int h = 0; h < Heads; ++h)
-            for (int i = n; i < tile_cells; ++i) weights[h][i] = least;
+        for (int h = 0; h < Heads; ++h) {
+            for (int i = 0; i < n; i += lanes) {
+                auto w = V::load(weights[h] + i);
+                if (job.soft_cap != 0) w = capped<V>(w, job.soft_cap);
+                V::store(weights[h] + i, V::add(w, V::load(values + i)));
+            }
+            for (int i = n; i % lanes != 0; ++i) weights[h][i] = least;
+        }
     }
 
-    void soften() {
+    void soften(int n) {
         for (int h = 0; h < Heads; ++h) {
-            const auto a = V::load(weights[h]), b = V::load(weights[h] + lanes);
-            const float here = V::highest(V::max(a, b));
-            const float highest = here > top[h] ? here : top[h];
-            const auto shift = V::splat(highest);
-            const auto wa = exponential<V>(V::sub(a, shift)), wb = exponential<V>(V::sub(b, shift));
-            V::store(weights[h], wa);
-            V::store(weights[h] + lanes, wb);
+            auto most = V::splat(top[h]);
+            for (int i = 0; i < n; i += lanes) most = V::max(most, V::load(weights[h] + i));
+            const float highest = V::highest(most);
             if (highest != top[h]) {
                 alignas(64) float shrink[lanes];
                 V::store(shrink, exponential<V>(V::splat(top[h] - highest)));
-                sum[h] *= shrink[0];
-                for (int d = 0; d < Size; d += lanes) V::store(out[h] + d, V::mul(V::load(out[h] + d), V::splat(shrink[0])));
+                const auto by = V::splat(shrink[0]);
+                sum[h] = V::mul(sum[h], by);
+                for (int d = 0; d < Size; d += lanes) V::store(out[h] + d, V::mul(V::load(out[h] + d), by));
                 top[h] = highest;
             }
-            sum[h] += V::sum(V::add(wa, wb));
+            const auto shift = V::splat(highest);
+            for (int i = 0; i < n; i += lanes) {
+                const auto w = exponential<V>(V::sub(V::load(weights[h] + i), shift));
+                V::store(weights[h] + i, w);
+                sum[h] = V::add(sum[h], w);
+            }
         }
     }
 
-    void accumulate(const AttentionJob& job, int64_t kv_head, const int32_t* cells, int n) {
-        const char* v_head = job.v + kv_head * job.v_head;
+    void accumulate(const AttentionJob& job, const char* v_head, const int32_t* cells, int n, int64_t n_all) {
         constexpr int step = Size % 64 == 0 ? 64 : 16;
         constexpr int parts = step / lanes;
         for (int d = 0; d < Size; d += step) {
@@ -200,6 +206,7 @@ struct FewRows {
             }
             for (int i = 0; i < n; ++i) {
                 const char* from = v_head + cells[i] * job.v_cell;
+                if (d == 0 && i + ahead < n_all) prefetch_run(v_head + cells[i + ahead] * job.v_cell, head_bytes<VType>(Size));
                 Floats v[parts];
                 UNROLL
                 for (int p = 0; p < parts; ++p) v[p] = load_cell<V, VType>(from, d + lanes * p);
@@ -219,22 +226,23 @@ struct FewRows {
     }
 
     void run(const AttentionJob& job, int64_t kv_head, int64_t first_row, const AttentionScratch& list, int64_t n) {
+        const char *k_head = job.k + kv_head * job.k_head, *v_head = job.v + kv_head * job.v_head;
         start(job, kv_head, first_row);
-        for (int64_t i = 0; i < n; i += tile_cells) {
-            const int here = int(lesser(tile_cells, n - i));
-            load(job, kv_head, list.cells + i, here, int(lesser(tile_cells, n - i - here)));
-            score(job, list.values + i, here);
-            soften();
-            accumulate(job, kv_head, list.cells + i, here);
+        for (int64_t i = 0; i < n; i += few_rows_cells) {
+            const int here = int(lesser(few_rows_cells, n - i));
+            score(job, k_head, list.cells + i, list.values + i, here, n - i);
+            soften(here);
+            accumulate(job, v_head, list.cells + i, here, n - i);
         }
         for (int h = 0; h < Heads; ++h) {
+            const float total = V::sum(sum[h]);
             if (job.partial) {
                 float* to = job.partial_of(first_row + h, kv_head);
                 for (int d = 0; d < Size; d += lanes) V::store(to + d, V::load(out[h] + d));
-                to[Size] = top[h], to[Size + 1] = sum[h];
+                to[Size] = top[h], to[Size + 1] = total;
                 continue;
             }
-            const auto inverse = V::splat(1.0f / (sum[h] > 1e-30f ? sum[h] : 1e-30f));
+            const auto inverse = V::splat(1.0f / (total > 1e-30f ? total : 1e-30f));
             float* to = result_of(job, first_row + h, kv_head);
             for (int d = 0; d < Size; d += lanes) V::store(to + d, V::mul(V::load(out[h] + d), inverse));
         }

@@ -132,6 +132,14 @@ TEST_CASE("attention agrees for one token and for many, and for heads that share
         for (const int64_t group : {1, 2, 3, 4, 7, 8, 16, 20}) check({.tokens = tokens, .group = group});
 }
 
+TEST_CASE("attention agrees over more rows than one call computes and more cells than are softened at once") {
+    const Mask every_third = [](int64_t token, int64_t cell) { return cell % 3 == 0 && cell <= token + 200 ? 0.0f : -INFINITY; };
+    for (const int64_t tokens : {1, 5, 33, 70})
+        for (const int64_t group : {1, 4})
+            for (const int64_t cells : {127, 128, 300})
+                for (const Mask& mask : {causal, every_third}) check({.tokens = tokens, .cells = cells, .kv_heads = 1, .group = group, .mask = mask});
+}
+
 TEST_CASE("tokens of different sequences each see their own cells") { check({.tokens = 24, .mask = one_in_eight}); }
 
 TEST_CASE("attention works without a mask, with a mask of numbers and with a soft cap") {
