@@ -126,9 +126,8 @@ struct Avx512 {
 
     // --- quantising ---
     static Floats magnitude(Floats x) { return _mm512_abs_ps(x); }
-    static Ints round_to_ints(Floats x) { return _mm512_cvtps_epi32(x); }
+    static Ints to_ints(Floats x) { return _mm512_cvttps_epi32(x); }
     static void store_int8(int8_t* p, Ints x) { _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtsepi32_epi8(x)); }
-    static int sum_ints(Ints x) { return _mm512_reduce_add_epi32(x); }
 
   private:
     // In each 128 bits: lanes 0 and 2 hold sums of two lanes of a, lanes 1 and 3 of b.

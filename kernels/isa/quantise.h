@@ -26,40 +26,41 @@ inline float as_half(float x) {
     return x > largest || x < -largest ? x : _cvtsh_ss(_cvtss_sh(x, _MM_FROUND_TO_NEAREST_INT));
 }
 
-// Writes 16 codes, returns their sum.
+// Writes 16 codes and returns them as floats, in which their sums are exact, too.
 template <class V>
-int quantise16(const float* x, float inverse, int8_t* out) {
-    const auto codes = V::round_to_ints(V::mul(V::load(x), V::splat(inverse)));
-    V::store_int8(out, codes);
-    return V::sum_ints(codes);
+typename V::Floats quantise16(const float* x, typename V::Floats inverse, int8_t* out) {
+    const auto codes = V::round(V::mul(V::load(x), inverse));
+    V::store_int8(out, V::to_ints(codes));
+    return codes;
 }
 
 template <class V>
 void quantise_block(Activations kind, const float* x, int column, int columns, uint8_t* block) {
     const Scale s = scale_of<V>(x, 32);
+    const auto inverse = V::splat(s.inverse);
     int8_t* codes = reinterpret_cast<int8_t*>(block) + 32 * column;
-    const int sum = quantise16<V>(x, s.inverse, codes) + quantise16<V>(x + 16, s.inverse, codes + 16);
+    const float sum = V::sum(V::add(quantise16<V>(x, inverse, codes), quantise16<V>(x + 16, inverse, codes + 16)));
     reinterpret_cast<float*>(block + 32 * columns)[column] = as_half(s.scale);
-    if (kind.kind == PanelKind::block_sum) reinterpret_cast<float*>(block + 36 * columns)[column] = as_half(s.scale * float(sum));
-    else reinterpret_cast<int32_t*>(block + 36 * columns)[column] = -kind.offset * sum;
+    if (kind.kind == PanelKind::block_sum) reinterpret_cast<float*>(block + 36 * columns)[column] = as_half(s.scale * sum);
+    else reinterpret_cast<int32_t*>(block + 36 * columns)[column] = -kind.offset * int(sum);
 }
 
 template <class V>
 void quantise_super(Activations kind, const float* x, int column, int columns, uint8_t* block) {
     const Scale s = scale_of<V>(x, 256);
+    const auto inverse = V::splat(s.inverse);
     uint8_t* after_codes = block + 256 * columns;
     reinterpret_cast<float*>(after_codes)[column] = s.scale;
     auto* sums = reinterpret_cast<int16_t*>(after_codes + 4 * columns) + 8 * column;
     auto* bias = reinterpret_cast<int32_t*>(after_codes + 4 * columns) + column;
     for (int j = 0; j < 8; ++j) {
         int8_t* codes = reinterpret_cast<int8_t*>(block) + 32 * (j * columns + column);
-        const int a = quantise16<V>(x + 32 * j, s.inverse, codes);
-        const int b = quantise16<V>(x + 32 * j + 16, s.inverse, codes + 16);
+        const auto a = quantise16<V>(x + 32 * j, inverse, codes), b = quantise16<V>(x + 32 * j + 16, inverse, codes + 16);
         if (kind.kind == PanelKind::super_sums) {
-            sums[j] = int16_t(a + b);
+            sums[j] = int16_t(V::sum(V::add(a, b)));
         } else {
-            bias[2 * j * columns] = -kind.offset * a;
-            bias[(2 * j + 1) * columns] = -kind.offset * b;
+            bias[2 * j * columns] = -kind.offset * int(V::sum(a));
+            bias[(2 * j + 1) * columns] = -kind.offset * int(V::sum(b));
         }
     }
 }
