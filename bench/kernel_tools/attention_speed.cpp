@@ -6,6 +6,7 @@
 #include <ctime>
 
 #include <algorithm>
+#include <random>
 #include <vector>
 
 #include "isa/isa.h"
@@ -25,8 +26,13 @@ double now() {
 
 void measure(const Isa& isa, int size, int64_t tokens, int64_t before) {
     const int64_t cells = before + tokens;
-    const std::vector<float> q(size_t(tokens * kv_heads * group * size), 0.1f);
-    const std::vector<uint16_t> k(size_t(cells * kv_heads * size), 0x2e66), v = k;  // 0.1
+    std::mt19937 random(1);
+    std::normal_distribution<float> normal;
+    std::vector<float> q(size_t(tokens * kv_heads * group * size));
+    for (float& x : q) x = normal(random);
+    std::vector<uint16_t> k(size_t(cells * kv_heads * size)), v(k.size());
+    for (uint16_t& x : k) x = ggml_fp32_to_fp16(normal(random));
+    for (uint16_t& x : v) x = ggml_fp32_to_fp16(normal(random));
     std::vector<uint16_t> mask(size_t(tokens * cells));
     for (int64_t t = 0; t < tokens; ++t) std::fill(&mask[size_t(t * cells + before + t) + 1], mask.data() + (t + 1) * cells, hidden);
     std::vector<float> out(q.size());
@@ -43,7 +49,8 @@ void measure(const Isa& isa, int size, int64_t tokens, int64_t before) {
     for (int round = 0; round < 5; ++round) {
         const double start = now();
         for (int64_t row = 0; row < job.rows(); row += attention_rows)
-            isa.attend(job, row, 0, kv_heads - 1, false, {.cells = list.data(), .values = values.data()});
+            isa.attend(job, row, std::min(row + attention_rows, job.rows()), 0, kv_heads - 1, false,
+                       {.cells = list.data(), .values = values.data()});
         best = std::min(best, now() - start);
     }
     std::printf("heads of %3d, %3d tokens behind %4d: ", size, int(tokens), int(before));

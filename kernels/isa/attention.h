@@ -1,12 +1,13 @@
 // Softmax attention, f32 arithmetic, written once for all instruction sets: V is Avx512 or Avx2.
 //
 // The cells that a row may look at are listed first, and only their K and V are touched: in one pool for all sequences most
-// cells belong to others. Rows that look at much the same cells (prefill) go 16 or 32 at a time, one per lane, so that softmax
+// cells belong to others. Rows that look at much the same cells (prefill) go up to 64 at a time, one per lane, so that softmax
 // needs no horizontal steps. Rows that don't (decode of many sequences) go up to 4 heads of one token at a time, lanes along
 // the head for scores and values, along the cells for softmax.
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
 #include "isa/halves.h"
 #include "isa/unpack.h"
@@ -16,14 +17,15 @@ namespace weft::kernels {
 namespace {
 
 constexpr int lanes = 16;
-constexpr int tile_cells = 32;       // that many rows look at before they go on to the next ones
-constexpr int few_rows_cells = 128;  // the same for a few rows
+constexpr int tile_cells = 32;       // whose scores many rows soften at once
+constexpr int few_rows_cells = 128;  // the same, a few rows
 constexpr int heads_at_once = 4;
 constexpr float least = -1e30f;  // finite, so that least - least is 0
 
 constexpr int64_t lesser(int64_t a, int64_t b) { return a < b ? a : b; }
 
-// e^x to 2e-7 of it; 0 far below 0. 2^f for f in -0.5..0.5 is a polynomial whose largest relative error is the least possible.
+// e^x, 0 below -87. 2^f for f in -0.5..0.5 is a polynomial whose largest relative error is the least possible, 1e-7; rounding x adds
+// 6e-8 times |x|.
 template <class V>
 typename V::Floats exponential(typename V::Floats x) {
     const auto t = V::max(V::mul(x, V::splat(1.44269504f)), V::splat(-150.0f));
@@ -442,63 +444,66 @@ struct ManyRows {
     }
 };
 
-// Rows first_row .. end_row - 1, which Many holds, of KV heads first_head .. last_head.
-template <class V, int Size, KvType KType, KvType VType, int Registers, int Groups>
-void attend_tile(const AttentionJob& job, int64_t first_row, int64_t end_row, int64_t first_head, int64_t last_head, bool row_by_row,
-                 const AttentionScratch& scratch) {
+// Rows first_row .. end_row - 1, which Many can hold, at once if they share enough of their cells. Otherwise nothing is done.
+template <class V, class Many>
+bool attend_together(const AttentionJob& job, int64_t first_row, int64_t end_row, int64_t first_head, int64_t last_head,
+                     const AttentionScratch& scratch) {
     const int64_t first_token = first_row / job.group, last_token = (end_row - 1) / job.group;
-    if (!row_by_row && last_token > first_token) {
-        Union u{.cells = job.cells, .looks = job.cells * (last_token - first_token + 1)};
-        if (job.mask) u = list_union<V>(job, first_token, last_token, scratch);
-        else list_cells<V>(job, first_token, scratch);
-        // Sixteen lanes cost about what eight rows on their own do.
-        if (2 * u.looks * job.group >= (end_row - first_row + lanes - 1) / lanes * lanes * u.cells) {
-            ManyRows<V, Size, KType, VType, Registers, Groups> rows;
-            for (int64_t h = first_head; h <= last_head; ++h) rows.run(job, h, first_row, end_row, scratch.cells, u.cells);
-            return;
-        }
-    }
-    for (int64_t t = first_token; t <= last_token; ++t) {
-        const int64_t n = list_cells<V>(job, t, scratch);
-        const int64_t first = t == first_token ? first_row : t * job.group;
-        const int64_t last = lesser(end_row, (t + 1) * job.group) - 1;
-        for (int64_t h = first_head; h <= last_head; ++h)
-            few_rows<V, Size, KType, VType>(job, h, first, last, scratch, n);
-    }
+    if (last_token == first_token) return false;
+    Union u{.cells = job.cells, .looks = job.cells * (last_token - first_token + 1)};
+    if (job.mask) u = list_union<V>(job, first_token, last_token, scratch);
+    else list_cells<V>(job, first_token, scratch);
+    // A lane costs about half of what a row on its own does.
+    constexpr int64_t step = Many::Group::rows;
+    if (2 * u.looks * job.group < (end_row - first_row + step - 1) / step * step * u.cells) return false;
+    Many rows;
+    for (int64_t h = first_head; h <= last_head; ++h) rows.run(job, h, first_row, end_row, scratch.cells, u.cells);
+    return true;
 }
 
-// Rows first_row .. first_row + attention_rows - 1 (as far as there are) of KV heads first_head .. last_head.
+// Rows first_row .. end_row - 1 (at most attention_rows) of KV heads first_head .. last_head.
 template <class V, int Size, KvType KType, KvType VType>
-void attend_rows(const AttentionJob& job, int64_t first_row, int64_t first_head, int64_t last_head, bool row_by_row,
+void attend_rows(const AttentionJob& job, int64_t first_row, int64_t end_row, int64_t first_head, int64_t last_head, bool row_by_row,
                  const AttentionScratch& scratch) {
     constexpr int registers = V::registers >= 32 ? 2 : 1, groups = attention_rows / lanes / registers;
-    const int64_t end_row = lesser(first_row + attention_rows, job.rows());
-    if (registers > 1 && end_row - first_row <= lanes)
-        attend_tile<V, Size, KType, VType, 1, 1>(job, first_row, end_row, first_head, last_head, row_by_row, scratch);
-    else
-        attend_tile<V, Size, KType, VType, registers, groups>(job, first_row, end_row, first_head, last_head, row_by_row, scratch);
+    using All = ManyRows<V, Size, KType, VType, registers, groups>;
+    using Sixteen = std::conditional_t<registers == 1, All, ManyRows<V, Size, KType, VType, 1, 1>>;
+    if (!row_by_row && end_row - first_row > lanes &&
+        attend_together<V, All>(job, first_row, end_row, first_head, last_head, scratch))
+        return;
+    for (; first_row < end_row; first_row += lanes) {
+        const int64_t end = lesser(first_row + lanes, end_row);
+        if (!row_by_row && attend_together<V, Sixteen>(job, first_row, end, first_head, last_head, scratch)) continue;
+        for (int64_t t = first_row / job.group; t * job.group < end; ++t) {
+            const int64_t n = list_cells<V>(job, t, scratch);
+            const int64_t first = t * job.group < first_row ? first_row : t * job.group;
+            const int64_t last = lesser(end, (t + 1) * job.group) - 1;
+            for (int64_t h = first_head; h <= last_head; ++h)
+                few_rows<V, Size, KType, VType>(job, h, first, last, scratch, n);
+        }
+    }
 }
 
 template <class V, int Size>
-void attend_sized(const AttentionJob& job, int64_t first_row, int64_t first_head, int64_t last_head, bool row_by_row,
+void attend_sized(const AttentionJob& job, int64_t first_row, int64_t end_row, int64_t first_head, int64_t last_head, bool row_by_row,
                   const AttentionScratch& scratch) {
     if (job.k_type == KvType::f16 && job.v_type == KvType::f16)
-        attend_rows<V, Size, KvType::f16, KvType::f16>(job, first_row, first_head, last_head, row_by_row, scratch);
+        attend_rows<V, Size, KvType::f16, KvType::f16>(job, first_row, end_row, first_head, last_head, row_by_row, scratch);
     else if constexpr (Size % 32 == 0)
-        attend_rows<V, Size, KvType::q8_0, KvType::q8_0>(job, first_row, first_head, last_head, row_by_row, scratch);
+        attend_rows<V, Size, KvType::q8_0, KvType::q8_0>(job, first_row, end_row, first_head, last_head, row_by_row, scratch);
 }
 
 template <class V>
-void attend_with(const AttentionJob& job, int64_t first_row, int64_t first_head, int64_t last_head, bool row_by_row,
+void attend_with(const AttentionJob& job, int64_t first_row, int64_t end_row, int64_t first_head, int64_t last_head, bool row_by_row,
                  const AttentionScratch& scratch) {
     switch (job.size) {
-        case 64: return attend_sized<V, 64>(job, first_row, first_head, last_head, row_by_row, scratch);
-        case 80: return attend_sized<V, 80>(job, first_row, first_head, last_head, row_by_row, scratch);
-        case 96: return attend_sized<V, 96>(job, first_row, first_head, last_head, row_by_row, scratch);
-        case 112: return attend_sized<V, 112>(job, first_row, first_head, last_head, row_by_row, scratch);
-        case 128: return attend_sized<V, 128>(job, first_row, first_head, last_head, row_by_row, scratch);
-        case 192: return attend_sized<V, 192>(job, first_row, first_head, last_head, row_by_row, scratch);
-        case 256: return attend_sized<V, 256>(job, first_row, first_head, last_head, row_by_row, scratch);
+        case 64: return attend_sized<V, 64>(job, first_row, end_row, first_head, last_head, row_by_row, scratch);
+        case 80: return attend_sized<V, 80>(job, first_row, end_row, first_head, last_head, row_by_row, scratch);
+        case 96: return attend_sized<V, 96>(job, first_row, end_row, first_head, last_head, row_by_row, scratch);
+        case 112: return attend_sized<V, 112>(job, first_row, end_row, first_head, last_head, row_by_row, scratch);
+        case 128: return attend_sized<V, 128>(job, first_row, end_row, first_head, last_head, row_by_row, scratch);
+        case 192: return attend_sized<V, 192>(job, first_row, end_row, first_head, last_head, row_by_row, scratch);
+        case 256: return attend_sized<V, 256>(job, first_row, end_row, first_head, last_head, row_by_row, scratch);
         default: __builtin_unreachable();
     }
 }

@@ -160,17 +160,17 @@ struct Avx2 {
     }
     static void dot(Ints& sum, Bytes w, const uint8_t* p) {
         const __m256i x = splat_ymm(p);
-        sum = {dot_ymm(sum.a, w.a, x), dot_ymm(sum.b, w.b, x)};
+        sum = in_turn({dot_ymm(sum.a, w.a, x), dot_ymm(sum.b, w.b, x)});
     }
     // Sums of two products each, in 16 bits.
     static Words pair_products(Bytes w, const uint8_t* p) {
         const __m256i x = splat_ymm(p);
         return {_mm256_maddubs_epi16(w.a, x), _mm256_maddubs_epi16(w.b, x)};
     }
-    static Words add_words(Words x, Words y) { return {_mm256_add_epi16(x.a, y.a), _mm256_add_epi16(x.b, y.b)}; }
+    static Words add_words(Words x, Words y) { return in_turn({_mm256_add_epi16(x.a, y.a), _mm256_add_epi16(x.b, y.b)}); }
     static Ints add_pairs(Ints sum, Words words) {
         const __m256i ones = _mm256_set1_epi16(1);
-        return {_mm256_add_epi32(sum.a, _mm256_madd_epi16(words.a, ones)), _mm256_add_epi32(sum.b, _mm256_madd_epi16(words.b, ones))};
+        return in_turn({_mm256_add_epi32(sum.a, _mm256_madd_epi16(words.a, ones)), _mm256_add_epi32(sum.b, _mm256_madd_epi16(words.b, ones))});
     }
 
     // --- quantising ---
@@ -186,6 +186,11 @@ struct Avx2 {
     }
 
   private:
+    // GCC would compute the products of all groups before it adds the first two, and keep them in memory.
+    static Ymm2i in_turn(Ymm2i x) {
+        if constexpr (!Vnni) asm volatile("" : "+x"(x.a), "+x"(x.b));
+        return x;
+    }
     static __m256i splat_ymm(const void* p) {
         int32_t x;
         std::memcpy(&x, p, 4);

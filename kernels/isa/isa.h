@@ -59,8 +59,9 @@ struct Isa {
     StripKernel (*strip_kernel)(ggml_type type, int columns);
     // Quantises `columns` rows of x (k floats each, `stride` floats apart) into one panel.
     void (*quantise_panel)(Activations kind, const float* x, int64_t stride, int64_t k, int columns, uint8_t* panel);
-    // Rows first_row .. first_row + attention_rows - 1 of KV heads first_head .. last_head. row_by_row: no row's result depends on the others.
-    void (*attend)(const AttentionJob& job, int64_t first_row, int64_t first_head, int64_t last_head, bool row_by_row,
+    // Rows first_row .. end_row - 1, attention_rows at most, of KV heads first_head .. last_head. row_by_row: no row's result
+    // depends on the others.
+    void (*attend)(const AttentionJob& job, int64_t first_row, int64_t end_row, int64_t first_head, int64_t last_head, bool row_by_row,
                    const AttentionScratch& scratch);
     const Tiles* tiles = nullptr;
 };

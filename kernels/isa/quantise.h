@@ -6,7 +6,8 @@
 namespace weft::kernels {
 namespace {
 
-// Scale that maps the largest magnitude of n floats to 127, and its inverse (0 for an all-zero block).
+// Scale that maps the largest magnitude of n floats to 127, and its inverse (0 for a block of zeros, or of what is as good as that:
+// its inverse would be infinite).
 struct Scale {
     float scale, inverse;
 };
@@ -16,7 +17,7 @@ Scale scale_of(const float* x, int n) {
     auto largest = V::zero();
     for (int i = 0; i < n; i += 16) largest = V::max(largest, V::magnitude(V::load(x + i)));
     const float top = V::highest(largest);
-    return {top / 127.0f, top > 0 ? 127.0f / top : 0.0f};
+    return {top / 127.0f, top > 1e-30f ? 127.0f / top : 0.0f};
 }
 
 // ggml keeps scales of 32 activations as halves. Ours are rounded alike: with any other scale a few codes in a thousand come out

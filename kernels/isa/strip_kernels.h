@@ -20,7 +20,7 @@ namespace {
 // Adds the products of groups First..First+Count-1 to the sums of a few columns. The columns are interleaved because
 // each sum is a chain of 5-cycle steps.
 template <class V, class T, int First, int Count, int Columns>
-void dot(typename V::Ints (&sum)[Columns], const typename V::Bytes (&w)[8], const uint8_t* codes) {
+[[gnu::always_inline]] inline void dot(typename V::Ints (&sum)[Columns], const typename V::Bytes (&w)[8], const uint8_t* codes) {
     constexpr int together = V::groups_in_words(T::Codes::largest);
     if constexpr (together > 0) {
         // The sums fit into 16 bits for some groups, and are widened once for all of them.

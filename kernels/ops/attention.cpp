@@ -8,6 +8,7 @@ namespace weft::kernels {
 namespace {
 
 constexpr int64_t units_per_thread = 4;  // fewer make one thread wait for another
+constexpr int64_t few_rows = 16;
 constexpr int64_t least_part_cells = 512, most_parts = 64;
 
 float float_param(const ggml_tensor* op, int i) {
@@ -40,7 +41,7 @@ int64_t list_entries(const ggml_tensor* op) { return (op->src[1]->ne[1] + Attent
 
 // How an attention is cut into units of work.
 struct Shares {
-    int64_t tiles, streams;   // tiles of attention_rows
+    int64_t tile_rows, tiles, streams;
     int64_t split;            // 1: a unit is a tile for all KV heads, or as many as there are KV heads
     int64_t parts;            // of the cells of a few rows, put together afterwards
     [[nodiscard]] int64_t units() const { return tiles * streams * split * parts; }
@@ -49,12 +50,19 @@ struct Shares {
 Shares shares_of(const ggml_tensor* op, bool row_by_row, int threads) {
     const ggml_tensor *q = op->src[0], *k = op->src[1];
     const int64_t rows = q->ne[1] * q->ne[2] / k->ne[2], wanted = units_per_thread * threads;
-    Shares s{.tiles = (rows + attention_rows - 1) / attention_rows, .streams = q->ne[3], .split = 1, .parts = 1};
+    const auto in_tiles_of = [&](int64_t tile_rows) {
+        return Shares{.tile_rows = tile_rows, .tiles = (rows + tile_rows - 1) / tile_rows, .streams = q->ne[3], .split = 1, .parts = 1};
+    };
+    Shares s = in_tiles_of(attention_rows);
     // The cells of a tile are listed once for all KV heads where there are tiles enough for everybody.
-    if (s.tiles * s.streams >= wanted) return s;
+    if (s.units() >= wanted) return s;
     s.split = k->ne[2];
-    // How many parts depends on how many rows there are; row by row, no result may.
-    if (!row_by_row && s.units() < wanted && threads > 1)
+    if (s.units() >= wanted) return s;
+    s = in_tiles_of(few_rows);
+    s.split = k->ne[2];
+    // How many parts depends on how many rows there are; row by row, no result may. More rows than a tile's would lose more
+    // by going one by one than by waiting for each other.
+    if (!row_by_row && threads > 1 && s.units() < (s.tiles == 1 ? wanted : threads))
         s.parts = std::clamp<int64_t>((wanted + s.units() - 1) / s.units(), 1, std::clamp<int64_t>(k->ne[1] / least_part_cells, 1, most_parts));
     return s;
 }
@@ -128,7 +136,8 @@ void attend(const Isa& isa, const ggml_tensor* op, bool row_by_row, const Member
             job.first_cell = std::min(part * part_cells, cells);
             job.cells = part + 1 == shares.parts ? cells : std::min((part + 1) * part_cells, cells);
         }
-        isa.attend(job, tile * attention_rows, head * heads, (head + 1) * heads - 1, row_by_row || shares.parts > 1, lists);
+        const int64_t first_row = tile * shares.tile_rows, end_row = std::min(first_row + shares.tile_rows, job.rows());
+        isa.attend(job, first_row, end_row, head * heads, (head + 1) * heads - 1, row_by_row || shares.parts > 1, lists);
     }
     if (shares.parts == 1) return;
     member.meet();

@@ -7,7 +7,7 @@ namespace weft::kernels {
 
 enum class KvType : uint8_t { f16, q8_0 };
 
-// How many rows Isa::attend() computes in one call.
+// How many rows Isa::attend() computes in one call at most.
 inline constexpr int attention_rows = 64;
 
 // One (token, query head) pair is a row. Query heads h * group .. h * group + group - 1 share KV head h.

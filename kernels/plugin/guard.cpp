@@ -125,8 +125,11 @@ const char* find_objection() {
         !tensors_agree())
         return "ggml's interface is not the one they were made for";
     const Isa* isa = chosen_isa();
-    if (!isa)
-        return usable_isas().empty() ? "no kernels for this processor" : "WEFT_KERNELS_ISA names no instruction set that can run here";
+    if (!isa) {
+        if (usable_isas().empty()) return "no kernels for this processor";
+        return settings().deterministic ? "WEFT_KERNELS_ISA names none that can run here, or one that is not deterministic (amx)"
+                                        : "WEFT_KERNELS_ISA names no instruction set that can run here";
+    }
     return self_test(*isa);
 }
 

@@ -97,10 +97,10 @@ bool multiplies_well(const Isa& isa, const Format& f) {
     return !isa.tiles || multiplies_well_on_tiles(*isa.tiles, f, strip.get(), expected);
 }
 
-// Tokens that share most cells, or none, with two heads on one KV head.
-template <int size>
+// Tokens that share most cells, or none, with some heads on one KV head.
+template <int size, int tokens, int group>
 bool attends_well(const Isa& isa, bool shared) {
-    constexpr int tokens = 8, cells = 96, group = 2;
+    constexpr int cells = 96;
     Noise noise;
     std::vector<float> q(tokens * group * size), k(cells * size), v(cells * size), out(q.size());
     std::vector<ggml_fp16_t> k_half(k.size()), v_half(v.size()), mask(tokens * cells);
@@ -123,7 +123,7 @@ bool attends_well(const Isa& isa, bool shared) {
                            .out_token = group * size * 4, .out_head = size * 4,
                            .tokens = tokens, .cells = cells, .kv_heads = 1, .group = group, .size = size,
                            .k_type = KvType::f16, .v_type = KvType::f16, .scale = 0.125f, .soft_cap = 0};
-    isa.attend(job, 0, 0, 0, false, scratch);
+    isa.attend(job, 0, tokens * group, 0, 0, false, scratch);
     double error = 0, power = 0;
     for (int row = 0; row < tokens * group; ++row) {
         double sum = 0, want[size] = {};
@@ -149,7 +149,7 @@ const char* self_test(const Isa& isa) {
     for (const Format& f : all_formats())
         if (!multiplies_well(isa, f)) return "a matrix product in the self-test came out wrong";
     for (const bool shared : {false, true})
-        if (!attends_well<64>(isa, shared) || !attends_well<128>(isa, shared)) return "an attention in the self-test came out wrong";
+        if (!attends_well<64, 8, 2>(isa, shared) || !attends_well<64, 20, 3>(isa, shared) || !attends_well<128, 12, 4>(isa, shared)) return "an attention in the self-test came out wrong";
     return nullptr;
 }
 

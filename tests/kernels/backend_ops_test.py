@@ -13,7 +13,7 @@ PROGRAMS = list(Path("/usr/libexec").glob("*/ggml/test-backend-ops"))
 # Op: which of its cases, and at least how many of them must run: a plug-in that claims nothing must not pass. The largest
 # matrices and most attentions are left out, they take minutes on ggml's side: by hand, without -p, all of them.
 OPS = {"MUL_MAT": ("k=256,", 200), "MUL_MAT_ID": ("n=(1|4|5|17|32),k=256,", 150), "GET_ROWS": (".", 10),
-       "FLASH_ATTN_EXT": ("hsk=(64|128),.*kv=113,", 40)}
+       "FLASH_ATTN_EXT": ("hsk=(64|80|96|112|128|192|256),.*kv=113,", 40)}
 # Each of these must be among the cases of the ops on weights: a type that is no longer claimed must not pass unnoticed.
 TYPES = {"f32", "f16", "bf16", "q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "q3_K", "q4_K", "q5_K", "q6_K", "iq4_nl", "iq4_xs", "mxfp4"}
 INSTRUCTION_SETS = ("amx", "avx512vnni", "avxvnni", "avx2")  # the best first

@@ -1,4 +1,5 @@
 // Whole graphs through the back end, as llama.cpp hands them over: weights in its buffer, activations in plain memory.
+#include <array>
 #include <catch2/catch_test_macros.hpp>
 #include <cmath>
 #include <cstring>
@@ -106,14 +107,24 @@ double difference(const std::vector<float>& want, const std::vector<float>& got)
     return std::sqrt(error / power);
 }
 
-// One head of one KV head that sees all cells.
+// Some heads of one KV head or two. They see all cells or, with a mask, the first token the last cells only, the second one none,
+// others every third.
 struct LongContext {
-    explicit LongContext(int64_t cells, int64_t tokens, int64_t heads = 2) {
-        q = graph.floats(64, tokens, heads), k = graph.halves(64, cells), v = graph.halves(64, cells);
-        out = ggml_flash_attn_ext(graph.context(), q, k, v, nullptr, 0.125f, 0, 0);
+    explicit LongContext(int64_t cells, int64_t tokens, int64_t heads = 2, int64_t kv_heads = 1, bool masked = false) {
+        q = graph.floats(64, tokens, heads), k = graph.halves(64, cells, kv_heads), v = graph.halves(64, cells, kv_heads);
+        ggml_tensor* mask = masked ? graph.halves(cells, tokens) : nullptr;
+        out = ggml_flash_attn_ext(graph.context(), q, k, v, mask, 0.125f, 0, 0);
         graph.add(out);
         graph.allocate();
         fill(q, 1), fill(k, 2), fill(v, 3);
+        if (!masked) return;
+        std::vector<ggml_fp16_t> values;
+        for (int64_t t = 0; t < tokens; ++t)
+            for (int64_t i = 0; i < cells; ++i) {
+                const bool seen = t == 0 ? i >= cells - 20 : t > 1 && i % 3 == 0;
+                values.push_back(ggml_fp32_to_fp16(seen ? 0 : -INFINITY));
+            }
+        ggml_backend_tensor_set(mask, values.data(), 0, values.size() * sizeof values[0]);
     }
     std::vector<float> computed(int threads) const {
         graph.compute(threads);
@@ -306,6 +317,21 @@ TEST_CASE("a long context is shared among threads, and the parts put together co
                 CHECK(difference(alone, context.computed(threads)) < 1e-5);
             }
         }
+}
+
+TEST_CASE("a long context in parts keeps each row to the cells that it sees", "[threads]") {
+    if (!chosen_isa()) SKIP("no kernels for this processor");
+    for (const auto& [tokens, heads, kv_heads] : {std::array<int64_t, 3>{1, 4, 2}, {3, 4, 2}, {5, 6, 2}, {30, 8, 2}}) {
+        const LongContext context(3000, tokens, heads, kv_heads, true);
+        const auto alone = context.computed(1);
+        // [token][head][64]
+        if (tokens > 1)
+            for (int64_t i = heads * 64; i < 2 * heads * 64; ++i) CHECK(alone[size_t(i)] == 0);
+        for (const int threads : thread_counts) {
+            INFO(tokens << " tokens, " << heads << " heads on " << threads << " threads");
+            CHECK(difference(alone, context.computed(threads)) < 1e-5);
+        }
+    }
 }
 
 TEST_CASE("a deterministic graph gives a row the same result alone and among others, on any number of threads", "[deterministic]") {

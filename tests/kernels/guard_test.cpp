@@ -69,7 +69,7 @@ TEST_CASE("the self-test notices wrong tiles") {
 TEST_CASE("the self-test notices attention that does nothing") {
     if (usable_isas().empty()) SKIP("no kernels for this processor");
     Isa isa = *usable_isas().front();
-    isa.attend = [](const AttentionJob&, int64_t, int64_t, int64_t, bool, const AttentionScratch&) {};
+    isa.attend = [](const AttentionJob&, int64_t, int64_t, int64_t, int64_t, bool, const AttentionScratch&) {};
     CHECK(self_test(isa) != nullptr);
 }
 

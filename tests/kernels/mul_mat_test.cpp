@@ -69,6 +69,21 @@ double relative_error(const Weights& w, const std::vector<float>& dst, int64_t c
 
 }  // namespace
 
+TEST_CASE("activations too small to be rounded count as zero") {
+    const std::vector<float> x(size_t(k), 1e-38f);
+    for (const Format& f : all_formats()) {
+        const Weights w(f);
+        for (const Isa* isa : usable_isas()) {
+            INFO(ggml_type_name(f.type) << ", " << isa->name);
+            const AlignedBytes panel(column_bytes(f.activations.kind, k));
+            isa->quantise_panel(f.activations, x.data(), k, k, 1, panel.data());
+            float out[strip_rows];
+            isa->strip_kernel(f.type, 1)(w.strips.data(), panel.data(), k, out, strip_rows);
+            for (const float value : out) CHECK(std::abs(value) < 1e-30f);
+        }
+    }
+}
+
 TEST_CASE("every type, instruction set and column count agrees with ggml's dequantised weights") {
     for (const Format& f : all_formats()) {
         const Weights w(f);
