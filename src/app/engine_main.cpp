@@ -187,13 +187,9 @@ int run_engine(int descriptor) {
                        .sink = sink, .link = link},
                       intake_threads);
         EmbedWorker embeds(*model, load, link);
-        // Decode runs on the thread that loaded: libgomp keeps a team for each thread that ever needed one, and with more threads in
-        // teams than processors it puts them to sleep at every barrier.
-        std::jthread reader([&] {
-            serve(link, &intake, inbox, embeds);
-            inbox.close();
-        });
-        scheduler.run();
+        std::jthread step([&scheduler] { scheduler.run(); });
+        serve(link, &intake, inbox, embeds);
+        inbox.close();
     }
     return 0;
 }
