@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "isa/exponential.h"
 #include "isa/halves.h"
 #include "isa/unpack.h"
 #include "ops/attention_job.h"
@@ -23,26 +24,6 @@ constexpr int heads_at_once = 4;
 constexpr float least = -1e30f;  // finite, so that least - least is 0
 
 constexpr int64_t lesser(int64_t a, int64_t b) { return a < b ? a : b; }
-
-// e^x, 0 below -87. 2^f for f in -0.5..0.5 is a polynomial whose largest relative error is the least possible, 1e-7; rounding x adds
-// 6e-8 times |x|.
-template <class V>
-typename V::Floats exponential(typename V::Floats x) {
-    const auto t = V::max(V::mul(x, V::splat(1.44269504f)), V::splat(-150.0f));
-    const auto whole = V::round(t);
-    const auto f = V::sub(t, whole);
-    auto p = V::splat(0.0013264727f);
-    for (const float c : {0.0096715130f, 0.055507336f, 0.24022242f, 0.69314700f, 1.0f}) p = V::fma(p, f, V::splat(c));
-    return V::scale_or_zero(p, whole, x, -87.0f);
-}
-
-// cap * tanh(x / cap)
-template <class V>
-typename V::Floats capped(typename V::Floats x, float cap) {
-    const auto twice = V::min(V::max(V::mul(x, V::splat(2 / cap)), V::splat(-80.0f)), V::splat(80.0f));
-    const auto e = exponential<V>(twice);
-    return V::mul(V::splat(cap), V::div(V::sub(e, V::splat(1)), V::add(e, V::splat(1))));
-}
 
 // Sixteen elements from element d of one head of one cell.
 template <class V, KvType Type>

@@ -2,6 +2,7 @@
 #include "isa/attention.h"
 #include "isa/isa.h"
 #include "isa/quantise.h"
+#include "isa/row_kernels.h"
 #include "isa/strip_kernels.h"
 
 namespace weft::kernels {
@@ -19,6 +20,7 @@ const Isa avx2 = {.name = "avx2",
     .runs_here = runs_here,
     .strip_kernel = strip_kernel<V>,
     .quantise_panel = quantise_panel<V>,
-    .attend = attend_with<V>};
+    .attend = attend_with<V>,
+    .rows = &row_kernels<V>};
 
 }  // namespace weft::kernels

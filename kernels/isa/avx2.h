@@ -32,6 +32,22 @@ struct Avx2 {
         _mm256_storeu_ps(p, x.a);
         _mm256_storeu_ps(p + 8, x.b);
     }
+    static Floats load_first(const float* p, int n) {
+        alignas(32) float x[16] = {};
+        std::memcpy(x, p, sizeof(float) * static_cast<unsigned>(n));
+        return load(x);
+    }
+    static void store_first(float* p, int n, Floats x) {
+        alignas(32) float all[16];
+        store(all, x);
+        std::memcpy(p, all, sizeof(float) * static_cast<unsigned>(n));
+    }
+    static void store_half(void* p, Floats x) {
+        auto* to = static_cast<__m128i*>(p);
+        constexpr int nearest = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
+        _mm_storeu_si128(to, _mm256_cvtps_ph(x.a, nearest));
+        _mm_storeu_si128(to + 1, _mm256_cvtps_ph(x.b, nearest));
+    }
     static Floats load_half(const void* p) {
         const auto* from = static_cast<const __m128i*>(p);
         return {_mm256_cvtph_ps(_mm_loadu_si128(from)), _mm256_cvtph_ps(_mm_loadu_si128(from + 1))};
@@ -60,6 +76,7 @@ struct Avx2 {
     static Floats scale_or_zero(Floats x, Floats whole, Floats from, float least) {
         return {scaled(x.a, whole.a, from.a, least), scaled(x.b, whole.b, from.b, least)};
     }
+    static Floats swap_pairs(Floats x) { return {_mm256_permute_ps(x.a, 0xb1), _mm256_permute_ps(x.b, 0xb1)}; }
     static float highest(Floats x) {
         const __m256 m = _mm256_max_ps(x.a, x.b);
         __m128 h = _mm_max_ps(_mm256_castps256_ps128(m), _mm256_extractf128_ps(m, 1));

@@ -21,6 +21,12 @@ struct Avx512 {
     static Floats splat(float x) { return _mm512_set1_ps(x); }
     static Floats load(const float* p) { return _mm512_loadu_ps(p); }
     static void store(float* p, Floats x) { _mm512_storeu_ps(p, x); }
+    // The first n of sixteen, the others 0.
+    static Floats load_first(const float* p, int n) { return _mm512_maskz_loadu_ps(first(n), p); }
+    static void store_first(float* p, int n, Floats x) { _mm512_mask_storeu_ps(p, first(n), x); }
+    static void store_half(void* p, Floats x) {
+        _mm256_storeu_si256(static_cast<__m256i*>(p), _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+    }
     static Floats load_half(const void* p) { return _mm512_cvtph_ps(_mm256_loadu_si256(static_cast<const __m256i*>(p))); }
     static Floats load_int8(const void* p) {
         return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(static_cast<const __m128i*>(p))));
@@ -43,6 +49,7 @@ struct Avx512 {
     static Floats scale_or_zero(Floats x, Floats whole, Floats from, float least) {
         return _mm512_maskz_scalef_ps(_mm512_cmp_ps_mask(from, _mm512_set1_ps(least), _CMP_GE_OQ), x, whole);
     }
+    static Floats swap_pairs(Floats x) { return _mm512_permute_ps(x, 0xb1); }  // of neighbours
     static float highest(Floats x) { return _mm512_reduce_max_ps(x); }
     static float sum(Floats x) { return _mm512_reduce_add_ps(x); }
 
@@ -130,6 +137,7 @@ struct Avx512 {
     static void store_int8(int8_t* p, Ints x) { _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtsepi32_epi8(x)); }
 
   private:
+    static __mmask16 first(int n) { return static_cast<__mmask16>((1U << n) - 1); }
     // In each 128 bits: lanes 0 and 2 hold sums of two lanes of a, lanes 1 and 3 of b.
     static Floats pair(Floats a, Floats b) {
         return _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));

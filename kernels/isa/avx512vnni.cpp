@@ -2,6 +2,7 @@
 #include "isa/attention.h"
 #include "isa/isa.h"
 #include "isa/quantise.h"
+#include "isa/row_kernels.h"
 #include "isa/strip_kernels.h"
 
 namespace weft::kernels {
@@ -21,6 +22,7 @@ const Isa avx512vnni = {.name = "avx512vnni",
     .runs_here = runs_here,
     .strip_kernel = strip_kernel<V>,
     .quantise_panel = quantise_panel<V>,
-    .attend = attend_with<V>};
+    .attend = attend_with<V>,
+    .rows = &row_kernels<V>};
 
 }  // namespace weft::kernels

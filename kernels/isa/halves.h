@@ -13,6 +13,10 @@ inline float half_to_float(const void* p) {
     std::memcpy(&bits, p, 2);
     return _cvtsh_ss(bits);
 }
+inline void store_half(void* p, float x) {
+    const unsigned short bits = _cvtss_sh(x, _MM_FROUND_TO_NEAREST_INT);
+    std::memcpy(p, &bits, 2);
+}
 
 }  // namespace
 }  // namespace weft::kernels

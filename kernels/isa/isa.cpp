@@ -14,6 +14,7 @@ const Isa* amx() {
                          .strip_kernel = avx512vnni.strip_kernel,
                          .quantise_panel = avx512vnni.quantise_panel,
                          .attend = avx512vnni.attend,
+                         .rows = avx512vnni.rows,
                          .tiles = &amx_tiles};
     return &isa;
 }

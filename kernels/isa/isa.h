@@ -52,6 +52,25 @@ inline constexpr int64_t tile_block_k = 512;
 inline constexpr size_t tile_weight_bytes = size_t(2) * strip_rows * tile_block_k * 2;
 constexpr size_t tile_panel_bytes(int64_t k) { return size_t(panel_columns * k) * 2; }
 
+enum class Combination : uint8_t { add, sub, mul, div };
+enum class Activation : uint8_t { silu, gelu, gelu_quick, sigmoid, tanh, relu };
+
+// Rows of n floats. `out` may be the row that is read.
+struct RowKernels {
+    void (*rms_norm)(const float* x, int64_t n, float eps, float* out);
+    void (*layer_norm)(const float* x, int64_t n, float eps, float* out);
+    void (*combine)(Combination how, const float* a, const float* b, bool one_number, int64_t n, float* out);  // b: n numbers or one
+    void (*scale)(const float* x, int64_t n, float factor, float offset, float* out);
+    float (*sum)(const float* x, int64_t n);
+    void (*activate)(Activation kind, const float* x, int64_t n, float* out);
+    void (*gate)(Activation kind, const float* gate, const float* up, int64_t n, float* out);
+    void (*softmax)(const float* x, int64_t n, float* out);
+    // out[i] = x[i] * factors[i] + (the other of the pair) * factors[dims + i]. A pair is (i, i + 1), or (i, i + dims / 2).
+    void (*rotate)(bool halves, const float* x, const float* factors, int64_t dims, float* out);
+    void (*to_halves)(const float* x, int64_t n, void* out);
+    void (*to_q8_0)(const float* x, int64_t n, void* out);  // n: a multiple of 32
+};
+
 struct Isa {
     const char* name;
     bool (*runs_here)();
@@ -63,6 +82,7 @@ struct Isa {
     // depends on the others.
     void (*attend)(const AttentionJob& job, int64_t first_row, int64_t end_row, int64_t first_head, int64_t last_head, bool row_by_row,
                    const AttentionScratch& scratch);
+    const RowKernels* rows;
     const Tiles* tiles = nullptr;
 };
 

@@ -1,6 +1,7 @@
 // Activations to 8 bits, or only laid side by side. Written once for all instruction sets: V is Avx512 or Avx2.
 #pragma once
 
+#include "isa/halves.h"
 #include "layout/activations.h"
 
 namespace weft::kernels {

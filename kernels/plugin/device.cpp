@@ -1,9 +1,11 @@
 #include "plugin/device.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "isa/isa.h"
 #include "ops/attention.h"
+#include "ops/row_ops.h"
 #include "plugin/backend.h"
 #include "plugin/settings.h"
 #include "plugin/weights.h"
@@ -35,6 +37,14 @@ bool get_rows_supported(const ggml_tensor* op) {
            ggml_nrows(ids) == 1 && op->type == GGML_TYPE_F32 && ggml_is_contiguous(op);
 }
 
+// Weights of such ops, a norm's or a bias, are no matrices: they stay in plain memory.
+bool rows_supported(const ggml_tensor* op) {
+    if (!settings().rows || (settings().harness && !settings().row_harness)) return false;
+    // A view has no buffer yet when the scheduler asks.
+    const auto plain = [](const ggml_tensor* t) { return !t || settings().row_harness || !lies_in_weight_buffer(t->view_src ? t->view_src : t); };
+    return std::ranges::all_of(op->src, plain) && row_op_supported(op);
+}
+
 // A MUL_MAT is refused when the weight is loaded or never: refused later, by its batch size say, the scheduler would copy
 // the weight for every graph.
 bool supports_op(ggml_backend_dev_t, const ggml_tensor* op) {
@@ -47,8 +57,8 @@ bool supports_op(ggml_backend_dev_t, const ggml_tensor* op) {
         case GGML_OP_FLASH_ATTN_EXT: return settings().attention && attention_supported(op);
         case GGML_OP_MUL_MAT: return mul_mat_supported(op);
         case GGML_OP_MUL_MAT_ID: return mul_mat_id_supported(op);
-        case GGML_OP_GET_ROWS: return get_rows_supported(op);
-        default: return false;
+        case GGML_OP_GET_ROWS: return get_rows_supported(op) || rows_supported(op);
+        default: return rows_supported(op);
     }
 }
 

@@ -19,7 +19,9 @@ const Settings& settings() {
                                .attention = !is("WEFT_KERNELS_ATTENTION", "off"),
                                .deterministic = is("WEFT_KERNELS_DETERMINISTIC", "1"),
                                .isa = text_of("WEFT_KERNELS_ISA"),
-                               .harness = is("WEFT_KERNELS_TEST", "1")};
+                               .rows = !is("WEFT_KERNELS_ROWS", "off"),
+                               .harness = is("WEFT_KERNELS_TEST", "1") || is("WEFT_KERNELS_TEST", "rows"),
+                               .row_harness = is("WEFT_KERNELS_TEST", "rows")};
     return read;
 }
 

@@ -141,6 +141,7 @@ bool is_weight_of_harness(const ggml_tensor* t) {
 }  // namespace
 
 const Format* repacked_as(const ggml_tensor* t) {
+    if (settings().row_harness) return nullptr;
     const Format* f = find_format(t->type);
     if (f && f->pads && settings().harness && !is_weight_of_harness(t)) return nullptr;
     const bool one_matrix = t->ne[2] == 1 && t->ne[3] == 1;

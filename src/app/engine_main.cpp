@@ -187,9 +187,13 @@ int run_engine(int descriptor) {
                        .sink = sink, .link = link},
                       intake_threads);
         EmbedWorker embeds(*model, load, link);
-        std::jthread step([&scheduler] { scheduler.run(); });
-        serve(link, &intake, inbox, embeds);
-        inbox.close();
+        // Decode runs on the thread that loaded: libgomp keeps a team for each thread that ever needed one, and with more threads in
+        // teams than processors it puts them to sleep at every barrier.
+        std::jthread reader([&] {
+            serve(link, &intake, inbox, embeds);
+            inbox.close();
+        });
+        scheduler.run();
     }
     return 0;
 }

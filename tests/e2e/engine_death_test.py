@@ -204,5 +204,18 @@ class EngineDeath(unittest.TestCase):
             server.stop()
 
 
+class EngineThreads(unittest.TestCase):
+    @unittest.skipIf(os.environ.get("WEFT_KERNELS") == "off", "without kernels no threads are needed to load")
+    def test_the_threads_that_load_a_model_are_those_that_compute(self):
+        # With a second team there would be more threads than processors, and libgomp would have them sleep at every barrier.
+        with Server() as server:
+            status, answer = server.post("/api/generate", {"model": "weft-demo"})
+            self.assertEqual(status, 200, answer)
+            engine = engine_of(server)[0]
+            loaded = len(os.listdir(f"/proc/{engine}/task"))
+            self.assertEqual(chat(server, "Hello!")[0], 200)
+            self.assertEqual(len(os.listdir(f"/proc/{engine}/task")), loaded)
+
+
 if __name__ == "__main__":
     unittest.main()
