@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "ops/mul_mat.h"
+#include "ops/team.h"
 
 namespace weft::kernels {
 namespace {
@@ -25,7 +26,7 @@ struct Jobs {
     uint8_t* panels = nullptr;
     uint8_t* scratch = nullptr;
     size_t scratch_bytes = 0;
-    std::atomic<int64_t> next_unit[2] = {};
+    Stages stages{};
 };
 
 uint8_t* aligned(std::vector<uint8_t>& memory, size_t bytes) {
@@ -42,20 +43,13 @@ double now() {
 double best_seconds(Jobs& jobs, int rounds) {
     double best = 1e9;
     for (int round = 0; round < rounds; ++round) {
-        Barrier barrier;
-        jobs.next_unit[0] = 0;
         const double start = now();
-        run_team(omp_get_max_threads(), barrier, [](void* context, const Member& member) {
-            auto& it = *static_cast<Jobs*>(context);
-            for (size_t i = 0; i < it.jobs.size(); ++i) {
-                if (i > 0) member.meet();
-                if (member.first()) it.next_unit[(i + 1) % 2] = 0;
-                uint8_t* scratch = it.scratch + it.scratch_bytes * size_t(member.thread);
-                quantise_share(it.isa, it.jobs[i], member, it.panels, scratch);
-                member.meet();
-                multiply_share(it.isa, it.jobs[i], member, it.panels, it.next_unit[i % 2], scratch);
-            }
-        }, &jobs);
+        jobs.stages.run(omp_get_max_threads(), [&](int thread, size_t stage, int64_t unit) {
+            uint8_t* scratch = jobs.scratch + jobs.scratch_bytes * size_t(thread);
+            const MulMat& job = jobs.jobs[stage / 2];
+            if (stage % 2 == 0) quantise_panel(jobs.isa, job, unit, jobs.panels, scratch);
+            else multiply(jobs.isa, job, unit, omp_get_max_threads(), jobs.panels, scratch);
+        });
         best = std::min(best, now() - start);
     }
     return best;
@@ -78,6 +72,10 @@ void measure(const Isa& isa, const Format& f) {
         jobs.scratch_bytes = (jobs.jobs.front().scratch_bytes() + 63) / 64 * 64;
         jobs.panels = aligned(jobs.panel_memory, jobs.jobs.front().panel_bytes());
         jobs.scratch = aligned(jobs.scratch_memory, jobs.scratch_bytes * size_t(omp_get_max_threads()));
+        for (const MulMat& job : jobs.jobs) {
+            jobs.stages.add(job.panels());
+            jobs.stages.add(product_units(job, omp_get_max_threads()));
+        }
         return best_seconds(jobs, 5);
     };
     std::vector<uint8_t> file(f.row_bytes(k) * rows, 0x11);

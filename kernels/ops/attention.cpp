@@ -71,6 +71,8 @@ size_t partial_floats(const ggml_tensor* op) {
     return size_t(ggml_nrows(op->src[0])) * size_t(op->src[0]->ne[0] + 2);  // of one part
 }
 
+size_t stream_floats(const ggml_tensor* op) { return partial_floats(op) / size_t(op->src[0]->ne[3]); }
+
 // One row out of what its parts came to.
 void put_together(const AttentionJob& first, int64_t parts, size_t part_floats, int64_t row, int64_t kv_head) {
     const float* from = first.partial_of(row, kv_head);
@@ -115,38 +117,36 @@ size_t attention_shared_bytes(const ggml_tensor* op, bool row_by_row, int thread
     return parts > 1 ? size_t(parts) * partial_floats(op) * sizeof(float) : 0;
 }
 
-void attend(const Isa& isa, const ggml_tensor* op, bool row_by_row, const Member& member, std::atomic<int64_t>& next_unit,
-            float* shared, uint8_t* scratch) {
+int64_t attention_units(const ggml_tensor* op, bool row_by_row, int threads) { return shares_of(op, row_by_row, threads).units(); }
+
+void attend(const Isa& isa, const ggml_tensor* op, bool row_by_row, int threads, int64_t unit, float* shared, uint8_t* scratch) {
     const AttentionScratch lists{.cells = reinterpret_cast<int32_t*>(scratch),
                                  .values = reinterpret_cast<float*>(scratch) + list_entries(op)};
-    const Shares shares = shares_of(op, row_by_row, member.threads);
-    const int64_t kv_heads = op->src[1]->ne[2], heads = kv_heads / shares.split, cells = op->src[1]->ne[1];
-    const int64_t part_cells = (cells / shares.parts + 31) / 32 * 32;
-    const size_t part_floats = partial_floats(op), stream_floats = part_floats / size_t(shares.streams);
-    for (;;) {
-        // From the end: with a causal mask the last rows see most cells.
-        const int64_t unit = shares.units() - 1 - next_unit.fetch_add(1, std::memory_order_relaxed);
-        if (unit < 0) break;
-        const int64_t part = unit % shares.parts, head = unit / shares.parts % shares.split;
-        const int64_t tile = unit / shares.parts / shares.split % shares.tiles;
-        const int64_t stream = unit / shares.parts / shares.split / shares.tiles;
-        AttentionJob job = job_of(op, stream);
-        if (shares.parts > 1) {
-            job.partial = shared + size_t(part) * part_floats + size_t(stream) * stream_floats;
-            job.first_cell = std::min(part * part_cells, cells);
-            job.cells = part + 1 == shares.parts ? cells : std::min((part + 1) * part_cells, cells);
-        }
-        const int64_t first_row = tile * shares.tile_rows, end_row = std::min(first_row + shares.tile_rows, job.rows());
-        isa.attend(job, first_row, end_row, head * heads, (head + 1) * heads - 1, row_by_row || shares.parts > 1, lists);
+    const Shares shares = shares_of(op, row_by_row, threads);
+    const int64_t heads = op->src[1]->ne[2] / shares.split, cells = op->src[1]->ne[1];
+    // From the end: with a causal mask the last rows see most cells.
+    const int64_t from_end = shares.units() - 1 - unit;
+    const int64_t part = from_end % shares.parts, head = from_end / shares.parts % shares.split;
+    const int64_t tile = from_end / shares.parts / shares.split % shares.tiles;
+    const int64_t stream = from_end / shares.parts / shares.split / shares.tiles;
+    AttentionJob job = job_of(op, stream);
+    if (shares.parts > 1) {
+        const int64_t part_cells = (cells / shares.parts + 31) / 32 * 32;
+        job.partial = shared + size_t(part) * partial_floats(op) + size_t(stream) * stream_floats(op);
+        job.first_cell = std::min(part * part_cells, cells);
+        job.cells = part + 1 == shares.parts ? cells : std::min((part + 1) * part_cells, cells);
     }
-    if (shares.parts == 1) return;
-    member.meet();
-    const AttentionJob first = job_of(op, 0);
-    const int64_t rows = first.rows() * kv_heads;
-    for (int64_t i = member.thread; i < rows * shares.streams; i += member.threads) {
+    const int64_t first_row = tile * shares.tile_rows, end_row = std::min(first_row + shares.tile_rows, job.rows());
+    isa.attend(job, first_row, end_row, head * heads, (head + 1) * heads - 1, row_by_row || shares.parts > 1, lists);
+}
+
+void join_attention(const ggml_tensor* op, bool row_by_row, int threads, Part part, const float* shared) {
+    const int64_t parts = shares_of(op, row_by_row, threads).parts, kv_heads = op->src[1]->ne[2];
+    const int64_t rows = job_of(op, 0).rows() * kv_heads, all = rows * op->src[0]->ne[3];
+    for (int64_t i = part.first(all); i < part.end(all); ++i) {
         AttentionJob job = job_of(op, i / rows);
-        job.partial = shared + size_t(i / rows) * stream_floats;
-        put_together(job, shares.parts, part_floats, i % rows / kv_heads, i % kv_heads);
+        job.partial = const_cast<float*>(shared) + size_t(i / rows) * stream_floats(op);
+        put_together(job, parts, partial_floats(op), i % rows / kv_heads, i % kv_heads);
     }
 }
 

@@ -1,7 +1,6 @@
 // FLASH_ATTN_EXT: softmax attention over an f16 or q8_0 KV cache, cells that the mask rules out are never touched.
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
@@ -21,8 +20,12 @@ size_t attention_scratch_bytes(const ggml_tensor* op);
 // Bytes of memory that all threads share, for a context that is cut into parts.
 size_t attention_shared_bytes(const ggml_tensor* op, bool row_by_row, int threads);
 
-// All threads of a team call this; `next_unit` starts at 0. `scratch` is the thread's own; both are 64-byte aligned.
-void attend(const Isa& isa, const ggml_tensor* op, bool row_by_row, const Member& member, std::atomic<int64_t>& next_unit,
-            float* shared, uint8_t* scratch);
+// The work of a node for so many threads, and one unit of it. `scratch` is the thread's own, `shared` is shared; both are 64-byte
+// aligned.
+int64_t attention_units(const ggml_tensor* op, bool row_by_row, int threads);
+void attend(const Isa& isa, const ggml_tensor* op, bool row_by_row, int threads, int64_t unit, float* shared, uint8_t* scratch);
+
+// With attention_shared_bytes(), when all units are done: part of the rows, out of their parts.
+void join_attention(const ggml_tensor* op, bool row_by_row, int threads, Part part, const float* shared);
 
 }  // namespace weft::kernels

@@ -4,10 +4,10 @@
 
 namespace weft::kernels {
 
-void get_rows_share(const GetRows& job, const Member& member) {
+void get_rows_part(const GetRows& job, Part part) {
     const Format& f = *job.format;
     uint8_t wanted[largest_row_block], ignored[largest_row_block];
-    for (int64_t i = member.thread; i < job.n_ids; i += member.threads) {
+    for (int64_t i = part.first(job.n_ids); i < part.end(job.n_ids); ++i) {
         const int64_t row = job.ids[i];
         if (row < 0 || row >= job.rows) {
             std::fill_n(job.dst + i * job.k, job.k, 0.0f);

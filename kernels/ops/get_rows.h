@@ -19,6 +19,6 @@ struct GetRows {
 
 // Rows that do not exist come out as zeros: llama.cpp's graphs have look-ups whose ids nobody has set and whose result nobody
 // uses.
-void get_rows_share(const GetRows& job, const Member& member);
+void get_rows_part(const GetRows& job, Part part);
 
 }  // namespace weft::kernels

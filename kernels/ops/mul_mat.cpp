@@ -34,31 +34,25 @@ int64_t tile_strips_at_once(const MulMat& job, int threads) {
     return std::clamp<int64_t>(fair, 2, tile_strips);
 }
 
-void multiply_on_tiles(const Isa& isa, const MulMat& job, const Member& member, uint8_t* panels,
-                       std::atomic<int64_t>& next_unit, uint8_t* scratch) {
-    const int64_t strips = strips_of(job.rows), at_once = tile_strips_at_once(job, member.threads);
-    auto* sums = reinterpret_cast<float*>(scratch + tile_weight_bytes);
-    for (;;) {
-        const int64_t begin = next_unit.fetch_add(at_once, std::memory_order_relaxed);
-        if (begin >= strips) return;
-        const int64_t n = std::min(at_once, strips - begin);
-        for (int64_t p = 0; p < job.panels(); p += tile_panels) {
-            const int64_t n_panels = std::min(tile_panels, job.panels() - p);
-            isa.tiles->multiply({.type = job.format->type,
-                                 .strips = job.strips + begin * int64_t(job.format->strip_bytes(job.k)),
-                                 .n_strips = n,
-                                 .k = job.packed_k(),
-                                 .panels = {panels, job.panels()},
-                                 .first_panel = p,
-                                 .n_panels = n_panels,
-                                 .sums = sums,
-                                 .weights = scratch,
-                                 .dst = job.dst + p * panel_columns * job.dst_stride + begin * strip_rows,
-                                 .dst_stride = job.dst_stride,
-                                 .columns = job.columns - p * panel_columns,
-                                 .rows = job.rows - begin * strip_rows});
-        }
-    }
+void multiply_on_tiles(const Isa& isa, const MulMat& job, int64_t begin, int64_t end, const uint8_t* panels, uint8_t* scratch) {
+    for (int64_t p = 0; p < job.panels(); p += tile_panels)
+        isa.tiles->multiply({.type = job.format->type,
+                             .strips = job.strips + begin * int64_t(job.format->strip_bytes(job.k)),
+                             .n_strips = end - begin,
+                             .k = job.packed_k(),
+                             .panels = {const_cast<uint8_t*>(panels), job.panels()},
+                             .first_panel = p,
+                             .n_panels = std::min(tile_panels, job.panels() - p),
+                             .sums = reinterpret_cast<float*>(scratch + tile_weight_bytes),
+                             .weights = scratch,
+                             .dst = job.dst + p * panel_columns * job.dst_stride + begin * strip_rows,
+                             .dst_stride = job.dst_stride,
+                             .columns = job.columns - p * panel_columns,
+                             .rows = job.rows - begin * strip_rows});
+}
+
+int64_t strips_per_unit(const MulMat& job, int threads) {
+    return job.tiles ? tile_strips_at_once(job, threads) : strips_per_chunk(job, threads);
 }
 
 size_t rounded(size_t bytes) { return (bytes + 63) / 64 * 64; }
@@ -99,44 +93,33 @@ size_t MulMat::scratch_bytes() const {
     return product_scratch_bytes(*this) + (fills ? size_t(panel_columns * packed_k()) * sizeof(float) : 0);
 }
 
-void quantise_share(const Isa& isa, const MulMat& job, const Member& member, uint8_t* panels, uint8_t* scratch) {
+void quantise_panel(const Isa& isa, const MulMat& job, int64_t panel, uint8_t* panels, uint8_t* scratch) {
     const Activations kind = job.format->activations;
-    const bool own = job.own_panels();
-    if (own) panels = scratch;
-    for (int64_t p = own ? 0 : member.thread; p < job.panels(); p += own ? 1 : member.threads) {
-        const int64_t first = p * panel_columns, k = job.packed_k();
-        const int columns = int(std::min<int64_t>(panel_columns, job.columns - first));
-        const auto [x, stride] = rows_of(job, first, columns, scratch);
-        if (job.tiles) isa.tiles->round_panel(x, stride, k, columns, {panels, job.panels()}, p);
-        else isa.quantise_panel(kind, x, stride, k, columns, panels + first * column_bytes(kind.kind, k));
-    }
+    const int64_t first = panel * panel_columns, k = job.packed_k();
+    const int columns = int(std::min<int64_t>(panel_columns, job.columns - first));
+    const auto [x, stride] = rows_of(job, first, columns, scratch);
+    if (job.tiles) isa.tiles->round_panel(x, stride, k, columns, {panels, job.panels()}, panel);
+    else isa.quantise_panel(kind, x, stride, k, columns, panels + first * column_bytes(kind.kind, k));
 }
 
-void multiply_share(const Isa& isa, const MulMat& job, const Member& member, uint8_t* panels,
-                    std::atomic<int64_t>& next_unit, uint8_t* scratch) {
-    if (job.tiles) return multiply_on_tiles(isa, job, member, panels, next_unit, scratch);
-    if (job.own_panels()) panels = scratch;
+int64_t product_units(const MulMat& job, int threads) {
+    const int64_t at_once = strips_per_unit(job, threads);
+    return (strips_of(job.rows) + at_once - 1) / at_once;
+}
+
+void multiply(const Isa& isa, const MulMat& job, int64_t unit, int threads, const uint8_t* panels, uint8_t* scratch) {
+    const int64_t at_once = strips_per_unit(job, threads), begin = unit * at_once, end = std::min(begin + at_once, strips_of(job.rows));
+    if (job.tiles) return multiply_on_tiles(isa, job, begin, end, panels, scratch);
     const int64_t k = job.packed_k();
     const size_t column = column_bytes(job.format->activations.kind, k), strip = job.format->strip_bytes(k);
-    const int64_t strips = strips_of(job.rows), chunk = strips_per_chunk(job, member.threads);
-    const int tail = int(job.columns % panel_columns);
-    const StripKernel full_kernel = isa.strip_kernel(job.format->type, panel_columns);
-    const StripKernel tail_kernel = tail ? isa.strip_kernel(job.format->type, tail) : nullptr;
-    for (;;) {
-        const int64_t begin = next_unit.fetch_add(chunk, std::memory_order_relaxed);
-        if (begin >= strips) return;
-        const int64_t end = std::min(begin + chunk, strips);
-        for (int64_t c = 0; c < job.columns; c += panel_columns) {
-            const int64_t columns = std::min<int64_t>(panel_columns, job.columns - c);
-            const StripKernel kernel = columns < panel_columns ? tail_kernel : full_kernel;
-            const uint8_t* panel = panels + c * column;
-            for (int64_t s = begin; s < end; ++s) {
-                float* dst = job.dst + c * job.dst_stride + s * strip_rows;
-                if (job.rows - s * strip_rows >= strip_rows)
-                    kernel(job.strips + s * strip, panel, k, dst, job.dst_stride);
-                else
-                    last_strip(kernel, job, s, panel, columns, dst);
-            }
+    for (int64_t c = 0; c < job.columns; c += panel_columns) {
+        const int64_t columns = std::min<int64_t>(panel_columns, job.columns - c);
+        const StripKernel kernel = isa.strip_kernel(job.format->type, int(columns));
+        const uint8_t* panel = panels + c * column;
+        for (int64_t s = begin; s < end; ++s) {
+            float* dst = job.dst + c * job.dst_stride + s * strip_rows;
+            if (job.rows - s * strip_rows >= strip_rows) kernel(job.strips + s * strip, panel, k, dst, job.dst_stride);
+            else last_strip(kernel, job, s, panel, columns, dst);
         }
     }
 }

@@ -1,11 +1,9 @@
 // dst = weights * activations, shared out among the threads of a team.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 
 #include "isa/isa.h"
-#include "ops/team.h"
 
 namespace weft::kernels {
 
@@ -28,15 +26,17 @@ struct MulMat {
     [[nodiscard]] bool own_panels() const { return !tiles && panels() == 1 && columns * k <= most_own_numbers; }
     // Bytes of the rounded activations.
     [[nodiscard]] size_t panel_bytes() const;
-    // Each thread's own.
+    // Each thread's own, own panels included.
     [[nodiscard]] size_t scratch_bytes() const;
 };
 
-// The two halves of the work. All threads of the team call both, with a barrier after the second and, unless own_panels(),
-// between them. `panels` is 64-byte aligned and shared (of no use with own_panels()), `scratch` the thread's own; next_unit must
-// be 0 when the second starts.
-void quantise_share(const Isa& isa, const MulMat& job, const Member& member, uint8_t* panels, uint8_t* scratch);
-void multiply_share(const Isa& isa, const MulMat& job, const Member& member, uint8_t* panels,
-                    std::atomic<int64_t>& next_unit, uint8_t* scratch);
+// Rounds panel `panel` of job.panels(). `panels` is where all of them go: 64-byte aligned, job.panel_bytes(); the thread's own memory
+// or shared.
+void quantise_panel(const Isa& isa, const MulMat& job, int64_t panel, uint8_t* panels, uint8_t* scratch);
+
+// The work of a product whose panels are there, for so many threads, and one unit of it. `scratch` is the thread's own, 64-byte
+// aligned; with own_panels(), so are the panels, at its beginning.
+int64_t product_units(const MulMat& job, int threads);
+void multiply(const Isa& isa, const MulMat& job, int64_t unit, int threads, const uint8_t* panels, uint8_t* scratch);
 
 }  // namespace weft::kernels

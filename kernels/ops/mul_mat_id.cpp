@@ -6,20 +6,10 @@
 namespace weft::kernels {
 namespace {
 
-constexpr int64_t chunk_bytes = 512 * 1024;
-constexpr int64_t units_per_thread = 4;
-
 int32_t expert_of(const MulMatId& job, int64_t slot, int64_t token) {
     int32_t id;
     std::memcpy(&id, job.ids + token * job.ids_token + slot * job.ids_slot, sizeof id);
     return id;
-}
-
-// Strips that one thread takes at once.
-int64_t strips_per_unit(const MulMatId& job, const ExpertPlan& plan, int threads) {
-    const int64_t strips = strips_of(job.rows), all = strips * int64_t(plan.groups.size());
-    const int64_t fit = std::max<int64_t>(1, chunk_bytes / int64_t(job.format->strip_bytes(job.k)));
-    return std::min({strips, fit, std::max<int64_t>(1, all / (threads * units_per_thread))});
 }
 
 }  // namespace
@@ -47,13 +37,12 @@ void ExpertPlan::make(const MulMatId& job) {
     }
 }
 
-void quantise_share(const Isa& isa, const MulMatId& job, const ExpertPlan& plan, const Member& member, uint8_t* panels,
-                    uint8_t* scratch) {
+void quantise_part(const Isa& isa, const MulMatId& job, const ExpertPlan& plan, Part part, uint8_t* panels, uint8_t* scratch) {
     const Activations kind = job.format->activations;
     auto* side_by_side = reinterpret_cast<float*>(scratch);
     const int64_t k = job.packed_k();
-    for (size_t p = size_t(member.thread); p < plan.panels.size(); p += size_t(member.threads)) {
-        const auto [first, columns] = plan.panels[p];
+    for (int64_t p = part.first(std::ssize(plan.panels)); p < part.end(std::ssize(plan.panels)); ++p) {
+        const auto [first, columns] = plan.panels[size_t(p)];
         for (int c = 0; c < columns; ++c) {
             const auto [slot, token] = plan.columns[size_t(first + c)];
             float* row = side_by_side + c * k;
@@ -64,24 +53,20 @@ void quantise_share(const Isa& isa, const MulMatId& job, const ExpertPlan& plan,
     }
 }
 
-void multiply_share(const Isa& isa, const MulMatId& job, const ExpertPlan& plan, const Member& member, const uint8_t* panels,
-                    std::atomic<int64_t>& next_unit) {
+void multiply_part(const Isa& isa, const MulMatId& job, const ExpertPlan& plan, Part part, const uint8_t* panels) {
     const int64_t k = job.packed_k();
     const size_t column = column_bytes(job.format->activations.kind, k), strip = job.format->strip_bytes(k);
-    const int64_t strips = strips_of(job.rows), chunk = strips_per_unit(job, plan, member.threads);
-    const int64_t units_of_expert = (strips + chunk - 1) / chunk;
+    const int64_t strips = strips_of(job.rows), all = strips * std::ssize(plan.groups);
     float tile[panel_columns * strip_rows];
-    for (;;) {
-        const int64_t unit = next_unit.fetch_add(1, std::memory_order_relaxed);
-        if (unit >= units_of_expert * int64_t(plan.groups.size())) return;
-        const auto& group = plan.groups[size_t(unit / units_of_expert)];
-        const int64_t begin = unit % units_of_expert * chunk, end = std::min(begin + chunk, strips);
+    // Strips of one expert after the other; all panels of an expert pass over those of this part.
+    for (int64_t begin = part.first(all), end; begin < part.end(all); begin = end) {
+        const auto& group = plan.groups[size_t(begin / strips)];
+        end = std::min(part.end(all), (begin / strips + 1) * strips);
         for (int p = group.first_panel; p < group.first_panel + group.panels; ++p) {
             const auto [first, columns] = plan.panels[size_t(p)];
             const StripKernel kernel = isa.strip_kernel(job.format->type, columns);
-            for (int64_t s = begin; s < end; ++s) {
-                kernel(job.strips + size_t(group.expert * strips + s) * strip, panels + size_t(first) * column, k, tile,
-                       strip_rows);
+            for (int64_t s = begin % strips; s < begin % strips + end - begin; ++s) {
+                kernel(job.strips + size_t(group.expert * strips + s) * strip, panels + size_t(first) * column, k, tile, strip_rows);
                 for (int c = 0; c < columns; ++c) {
                     const auto [slot, token] = plan.columns[size_t(first + c)];
                     char* to = job.dst + token * job.dst_token + slot * job.dst_slot;

@@ -1,7 +1,6 @@
 // A mixture of experts: each token is multiplied with the matrices of a few experts, chosen by `ids`.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <vector>
 
@@ -49,10 +48,9 @@ struct ExpertPlan {
     void make(const MulMatId& job);
 };
 
-// As for MulMat: quantise, meet, multiply.
-void quantise_share(const Isa& isa, const MulMatId& job, const ExpertPlan& plan, const Member& member, uint8_t* panels,
-                    uint8_t* scratch);
-void multiply_share(const Isa& isa, const MulMatId& job, const ExpertPlan& plan, const Member& member, const uint8_t* panels,
-                    std::atomic<int64_t>& next_unit);
+// Part of the panels of a plan; `panels` and `scratch` as for MulMat.
+void quantise_part(const Isa& isa, const MulMatId& job, const ExpertPlan& plan, Part part, uint8_t* panels, uint8_t* scratch);
+// Part of the product.
+void multiply_part(const Isa& isa, const MulMatId& job, const ExpertPlan& plan, Part part, const uint8_t* panels);
 
 }  // namespace weft::kernels

@@ -9,7 +9,7 @@
 namespace weft::kernels {
 namespace {
 
-// Below so many numbers a node is computed by the first member alone: so are its neighbours, and nobody has to meet.
+// Below so many numbers a node is not divided: nor are its neighbours, and one thread computes all of them.
 constexpr int64_t alone_below = 8 * 1024;
 
 // Where ggml keeps ROPE's parameters.
@@ -64,6 +64,9 @@ bool gate_supported(const ggml_tensor* op) {
     return known_gate(ggml_get_glu_op(op)) && floats_in_rows(op) && floats_in_rows(op->src[0]) && (!op->src[1] || floats_in_rows(op->src[1]));
 }
 
+// What a graph is given, as opposed to what it computes.
+bool is_input(const ggml_tensor* t) { return t->op == GGML_OP_NONE || (t->op == GGML_OP_VIEW && is_input(t->src[0])); }
+
 // Every token's rotation by one position, from the beginning of the head.
 bool rope_supported(const ggml_tensor* op) {
     const int mode = op->op_params[rope_mode], dims = op->op_params[rope_dims];
@@ -71,7 +74,7 @@ bool rope_supported(const ggml_tensor* op) {
         if (op->op_params[i] != 0) return false;
     return (mode == GGML_ROPE_TYPE_NORMAL || mode == GGML_ROPE_TYPE_NEOX) && floats_in_rows(op) && floats_in_rows(op->src[0]) &&
            dims % 2 == 0 && op->src[1]->type == GGML_TYPE_I32 && ggml_is_contiguous(op->src[1]) && op->ne[3] == 1 &&
-           (!op->src[2] || (floats_in_rows(op->src[2]) && op->src[2]->ne[0] >= dims / 2));
+           is_input(op->src[1]) && (!op->src[2] || (is_input(op->src[2]) && floats_in_rows(op->src[2]) && op->src[2]->ne[0] >= dims / 2));
 }
 
 bool softmax_supported(const ggml_tensor* op) {
@@ -113,21 +116,9 @@ int sliced_dimension(const ggml_tensor* op) {
 // What the rows of a node are counted by: its own, or those it writes.
 const ggml_tensor* shape_of(const ggml_tensor* op) { return op->op == GGML_OP_SET_ROWS ? op->src[0] : op; }
 
-int64_t slices_of(const ggml_tensor* op) {
-    const ggml_tensor* shape = shape_of(op);
-    return ggml_nelements(shape) < alone_below ? 1 : shape->ne[sliced_dimension(shape)];
-}
-
 struct Range {
     int64_t first, end;
 };
-
-Range slices_for(const ggml_tensor* op, const Member& member) {
-    const ggml_tensor* shape = shape_of(op);
-    const int64_t n = shape->ne[op->op == GGML_OP_ROPE ? 2 : sliced_dimension(shape)];
-    if (slices_of(op) == 1) return {0, member.first() ? n : 0};
-    return {member.thread * n / member.threads, (member.thread + 1) * n / member.threads};
-}
 
 using Index = std::array<int64_t, 4>;
 
@@ -271,28 +262,25 @@ class AngleRule {
     float ends_[2] = {};
 };
 
-bool same_rotation(const ggml_tensor* a, const ggml_tensor* b) {
-    return a->src[1] == b->src[1] && a->src[2] == b->src[2] && std::memcmp(a->op_params, b->op_params, sizeof a->op_params) == 0;
-}
-
 }  // namespace
 
-const float* Rotations::factors(const ggml_tensor* rope, int64_t first, int64_t end) {
-    for (const Known& known : known_)
-        if (known.rope && known.first == first && known.end == end && same_rotation(known.rope, rope)) return known.factors.data();
-    Known& place = known_[size_t(next_)];
-    next_ = 1 - next_;
+bool rotate_alike(const ggml_tensor* a, const ggml_tensor* b) {
+    return a->src[1] == b->src[1] && a->src[2] == b->src[2] && a->ne[2] == b->ne[2] &&
+           std::memcmp(a->op_params, b->op_params, sizeof a->op_params) == 0;
+}
+
+size_t rotation_floats(const ggml_tensor* rope) { return size_t(rope->ne[2]) * 2 * size_t(rope->op_params[rope_dims]); }
+
+void make_rotations(const ggml_tensor* rope, Part part, float* factors) {
     const int64_t dims = rope->op_params[rope_dims];
     const bool halves = rope->op_params[rope_mode] == GGML_ROPE_TYPE_NEOX;
     const auto* positions = static_cast<const int32_t*>(rope->src[1]->data);
     const auto* divisors = rope->src[2] ? static_cast<const float*>(rope->src[2]->data) : nullptr;
     const float step = std::pow(float_param(rope, rope_base), -2.0f / float(dims));
     const AngleRule rule(rope);
-    place.rope = rope, place.first = first, place.end = end;
-    place.factors.resize(size_t((end - first) * 2 * dims));
-    float* out = place.factors.data();
-    for (int64_t token = first; token < end; ++token, out += 2 * dims) {
-        float angle = float(positions[token]);
+    for (int64_t token = part.first(rope->ne[2]); token < part.end(rope->ne[2]); ++token) {
+        float* out = factors + token * 2 * dims;
+        auto angle = float(positions[token]);
         for (int64_t pair = 0; pair < dims / 2; ++pair, angle *= step) {
             const Rotation rotation = rule(divisors ? angle / divisors[pair] : angle, pair);
             const float cosine = std::cos(rotation.angle) * rotation.length, sine = std::sin(rotation.angle) * rotation.length;
@@ -301,7 +289,11 @@ const float* Rotations::factors(const ggml_tensor* rope, int64_t first, int64_t 
             out[dims + a] = -sine, out[dims + b] = sine;
         }
     }
-    return place.factors.data();
+}
+
+int64_t row_op_slices(const ggml_tensor* op) {
+    const ggml_tensor* shape = shape_of(op);
+    return ggml_nelements(shape) < alone_below ? 1 : shape->ne[sliced_dimension(shape)];
 }
 
 bool is_row_op(const ggml_tensor* op) {
@@ -354,27 +346,24 @@ bool row_op_supported(const ggml_tensor* op) {
     }
 }
 
-void row_op_share(const Isa& isa, const ggml_tensor* op, const Member& member, Rotations& rotations) {
-    const Range slices = slices_for(op, member);
-    if (slices.first >= slices.end) return;
+void row_op_part(const Isa& isa, const ggml_tensor* op, Part part, const float* rotations) {
     const ggml_tensor* shape = shape_of(op);
-    if (op->op == GGML_OP_ROPE) {
-        const float* factors = rotations.factors(op, slices.first, slices.end);
-        const int64_t of_token = 2 * op->op_params[rope_dims];
-        return each_row(shape, 2, slices, [&](const Index& i) { rotate_row(*isa.rows, op, i, factors + (i[2] - slices.first) * of_token); });
-    }
-    each_row(shape, sliced_dimension(shape), slices, [&](const Index& i) { compute_row(*isa.rows, op, i); });
+    const int sliced = sliced_dimension(shape);
+    const Range slices{part.first(shape->ne[sliced]), part.end(shape->ne[sliced])};
+    if (op->op != GGML_OP_ROPE) return each_row(shape, sliced, slices, [&](const Index& i) { compute_row(*isa.rows, op, i); });
+    const int64_t of_token = 2 * op->op_params[rope_dims];
+    each_row(shape, sliced, slices, [&](const Index& i) { rotate_row(*isa.rows, op, i, rotations + i[2] * of_token); });
 }
 
 bool Touch::conflicts(const Touch& other) const {
     if ((!writes && !other.writes) || end <= other.begin || other.end <= begin) return false;
-    const bool first_members = slices == 1 && other.slices == 1;
+    const bool undivided = slices == 1 && other.slices == 1;
     const bool same_slices = slices > 1 && slices == other.slices && stride == other.stride && begin == other.begin;
-    return !first_members && !same_slices;
+    return !undivided && !same_slices;
 }
 
 void add_touches(const ggml_tensor* op, std::vector<Touch>& touches) {
-    const int64_t slices = slices_of(op);
+    const int64_t slices = row_op_slices(op);
     const int sliced = sliced_dimension(shape_of(op));
     const auto add = [&](const ggml_tensor* t, bool writes, bool in_slices) {
         const auto* begin = static_cast<const char*>(t->data);

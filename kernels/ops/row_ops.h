@@ -1,13 +1,12 @@
 // The ops between products: norms, rotations, sums, gates, writing into the KV cache. With them a whole decode is one graph of ours,
 // and its threads are called together once.
 //
-// Such a node is divided into slices along one dimension, the same for all nodes of a batch (its tokens): what a thread
-// computes in one node is what it needs in the next, and they need not meet in between. See Touch.
+// Such a node is divided into slices along one dimension, the same for all nodes of a batch (its tokens): what is computed of one
+// node is what is needed in the next, so that one thread takes a part of a whole chain of nodes. See Touch.
 #pragma once
 
 #include <ggml.h>
 
-#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -20,35 +19,25 @@ bool is_row_op(const ggml_tensor* op);
 // Whether this node, whose tensors lie in plain memory, can be computed.
 bool row_op_supported(const ggml_tensor* op);
 
-// The factors of ROPE for some tokens, for two kinds of rotation in turns. One per thread; forget() when a graph begins.
-class Rotations {
-  public:
-    void forget() { known_ = {}; }
-    // 2 * dims factors for each of the tokens first .. end - 1. See RowKernels::rotate.
-    const float* factors(const ggml_tensor* rope, int64_t first, int64_t end);
+// ROPE's factors, which depend on nothing but the tokens' positions: two nodes that rotate alike share them.
+bool rotate_alike(const ggml_tensor* rope, const ggml_tensor* other);
+size_t rotation_floats(const ggml_tensor* rope);
+// For part of the tokens, of factors[rotation_floats(rope)].
+void make_rotations(const ggml_tensor* rope, Part part, float* factors);
 
-  private:
-    struct Known {
-        const ggml_tensor* rope = nullptr;
-        int64_t first = 0, end = 0;
-        std::vector<float> factors{};
-    };
-    std::array<Known, 2> known_{};
-    int next_ = 0;
-};
+// Slices of a node that are computed apart; 1: it is small, or has no more.
+int64_t row_op_slices(const ggml_tensor* op);
+// The slices of one part. `rotations`: of a ROPE, else null.
+void row_op_part(const Isa& isa, const ggml_tensor* op, Part part, const float* rotations);
 
-// This member's slices.
-void row_op_share(const Isa& isa, const ggml_tensor* op, const Member& member, Rotations& rotations);
-
-// Memory that a node reads or writes, and by whom.
+// Memory that a node reads or writes.
 struct Touch {
     const char *begin, *end;
     bool writes;
-    // Member i has slices i * slices / members ..., each `stride` bytes; 1: all of it is the first member's. 0: anybody's.
-    int64_t slices;
+    int64_t slices;  // a part of so many has the bytes of its slices, `stride` each, or, with 1, all. 0: any part has any bytes.
     size_t stride;
 
-    // Whether members have to meet between the two.
+    // Whether one node may be computed only after the other; false as well if parts depend on nothing but the same parts.
     [[nodiscard]] bool conflicts(const Touch& other) const;
 };
 

@@ -1,4 +1,5 @@
 #include "ops/mul_mat.h"
+#include "ops/team.h"
 
 #include <catch2/catch_test_macros.hpp>
 #include <cmath>
@@ -35,23 +36,20 @@ std::vector<float> product(const Isa& isa, const Weights& w, int64_t columns, in
     const AlignedBytes dst_memory(size_t(rows * columns) * sizeof(float));
     auto* dst = reinterpret_cast<float*>(dst_memory.data());
     std::fill_n(dst, rows * columns, NAN);
-    struct Work {
-        const Isa& isa;
-        MulMat job;
-        AlignedBytes panels, scratch;
-        std::atomic<int64_t> next_unit = 0;
-    };
     const MulMat job{.format = &w.format, .strips = w.strips.data(), .k = k, .rows = rows, .columns = columns,
                      .x = activations().data(), .x_stride = k, .dst = dst, .dst_stride = rows, .tiles = tiles};
-    Work work{isa, job, AlignedBytes(job.panel_bytes()), AlignedBytes((job.scratch_bytes() + 64) * size_t(threads))};
-    Barrier barrier;
-    run_team(threads, barrier, [](void* context, const Member& member) {
-        auto& it = *static_cast<Work*>(context);
-        uint8_t* scratch = it.scratch.data() + (it.job.scratch_bytes() + 63) / 64 * 64 * size_t(member.thread);
-        quantise_share(it.isa, it.job, member, it.panels.data(), scratch);
-        member.meet();
-        multiply_share(it.isa, it.job, member, it.panels.data(), it.next_unit, scratch);
-    }, &work);
+    const AlignedBytes panels(job.panel_bytes());
+    const size_t own = (job.scratch_bytes() + 63) / 64 * 64;
+    const AlignedBytes scratch(own * size_t(threads));
+    // Own panels are made here as shared ones are: they lie at the beginning of a thread's memory otherwise.
+    Stages stages;
+    stages.add(job.panels());
+    stages.add(product_units(job, threads));
+    stages.run(threads, [&](int thread, size_t stage, int64_t unit) {
+        uint8_t* mine = scratch.data() + own * size_t(thread);
+        if (stage == 0) quantise_panel(isa, job, unit, panels.data(), mine);
+        else multiply(isa, job, unit, threads, panels.data(), mine);
+    });
     return {dst, dst + rows * columns};
 }
 
