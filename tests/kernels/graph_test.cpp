@@ -1,4 +1,5 @@
 // Whole graphs through the back end, as llama.cpp hands them over: weights in its buffer, activations in plain memory.
+#include <algorithm>
 #include <array>
 #include <catch2/catch_test_macros.hpp>
 #include <cmath>
@@ -24,13 +25,16 @@ struct FreeContext {
 struct FreeBuffer {
     void operator()(ggml_backend_buffer* b) const { ggml_backend_buffer_free(b); }
 };
+struct FreeAllocator {
+    void operator()(ggml_gallocr* a) const { ggml_gallocr_free(a); }
+};
 struct FreeBackend {
     void operator()(ggml_backend* b) const { ggml_backend_free(b); }
 };
 
 std::unique_ptr<ggml_context, FreeContext> new_context() {
     return std::unique_ptr<ggml_context, FreeContext>(
-        ggml_init({.mem_size = 64 * ggml_tensor_overhead() + ggml_graph_overhead(), .mem_buffer = nullptr, .no_alloc = true}));
+        ggml_init({.mem_size = 256 * ggml_tensor_overhead() + ggml_graph_overhead(), .mem_buffer = nullptr, .no_alloc = true}));
 }
 
 // A few nodes, and the memory of their tensors.
@@ -53,6 +57,13 @@ class Graph {
         ggml_build_forward_select(graph_, both, 2, 0);
     }
 
+    // Tensors get memory that others no longer need, as in llama.cpp's graphs; but for inputs and outputs.
+    void allocate_sparingly() {
+        weight_memory_.reset(ggml_backend_alloc_ctx_tensors_from_buft(weights_.get(), weight_buffer_type()));
+        allocator_.reset(ggml_gallocr_new(ggml_backend_cpu_buffer_type()));
+        REQUIRE(ggml_gallocr_alloc_graph(allocator_.get(), graph_));
+    }
+
     void allocate() {
         weight_memory_.reset(ggml_backend_alloc_ctx_tensors_from_buft(weights_.get(), weight_buffer_type()));
         node_memory_.reset(ggml_backend_alloc_ctx_tensors_from_buft(nodes_.get(), ggml_backend_cpu_buffer_type()));
@@ -67,6 +78,7 @@ class Graph {
   private:
     std::unique_ptr<ggml_context, FreeContext> weights_, nodes_;
     std::unique_ptr<ggml_backend_buffer, FreeBuffer> weight_memory_, node_memory_;
+    std::unique_ptr<ggml_gallocr, FreeAllocator> allocator_;
     ggml_cgraph* graph_;
 };
 
@@ -134,7 +146,95 @@ struct LongContext {
     ggml_tensor *q, *k, *v, *out;
 };
 
+// Three layers of a Llama with biases, as llama.cpp builds them: 4 heads of 64 on 2 KV heads.
+class Layers {
+  public:
+    explicit Layers(int64_t tokens, bool sparingly) : tokens_(tokens) {
+        x_ = input(graph_.floats(width, tokens)), norm_ = input(graph_.floats(width, 1));
+        positions_ = input(graph_.numbers(tokens)), cells_ = input(ggml_new_tensor_1d(c(), GGML_TYPE_I64, tokens));
+        mask_ = input(graph_.halves(cell_count, tokens));
+        ggml_tensor* x = x_;
+        for (int layer = 0; layer < 3; ++layer) x = feed_forward(ggml_add(c(), attention(normed(x)), x));
+        out_ = x;
+        ggml_set_output(out_);
+        graph_.add(out_);
+        if (sparingly) graph_.allocate_sparingly();
+        else graph_.allocate();
+        for (ggml_tensor* w : weights_) fill(w, unsigned(seed_++));
+        fill(norm_, 1);
+        std::vector<int32_t> positions;
+        std::vector<int64_t> cells;
+        for (int64_t t = 0; t < tokens; ++t) positions.push_back(int32_t(t)), cells.push_back((t * 5) % cell_count);
+        ggml_backend_tensor_set(positions_, positions.data(), 0, ggml_nbytes(positions_));
+        ggml_backend_tensor_set(cells_, cells.data(), 0, ggml_nbytes(cells_));
+    }
+
+    std::vector<float> computed(int threads) {
+        fill(x_, 2);
+        const std::vector<ggml_fp16_t> nothing_hidden(size_t(cell_count * tokens_), 0);
+        ggml_backend_tensor_set(mask_, nothing_hidden.data(), 0, ggml_nbytes(mask_));
+        for (ggml_tensor* cache : caches_) fill(cache, 3);
+        graph_.compute(threads);
+        return result(out_);
+    }
+
+  private:
+    static constexpr int64_t width = 256, kv_width = 128, hidden = 512, size = 64, cell_count = 96;
+
+    [[nodiscard]] ggml_context* c() const { return graph_.context(); }
+    ggml_tensor* input(ggml_tensor* t) {
+        ggml_set_input(t), ggml_set_output(t);  // neither made nor overwritten
+        return t;
+    }
+    ggml_tensor* times(ggml_type type, int64_t rows, ggml_tensor* x) {
+        weights_.push_back(graph_.weight(type, x->ne[0], rows));
+        return ggml_mul_mat(c(), weights_.back(), x);
+    }
+    ggml_tensor* normed(ggml_tensor* x) { return ggml_mul(c(), ggml_rms_norm(c(), x, 1e-5f), norm_); }
+    ggml_tensor* rotated(ggml_tensor* x) {
+        return ggml_rope_ext(c(), ggml_reshape_3d(c(), x, size, x->ne[0] / size, tokens_), positions_, nullptr, size, GGML_ROPE_TYPE_NEOX, 4096, 10000, 1, 0, 1, 32, 1);
+    }
+    ggml_tensor* cached(ggml_tensor* x) {
+        caches_.push_back(input(graph_.halves(kv_width, cell_count)));
+        graph_.add(ggml_set_rows(c(), caches_.back(), ggml_reshape_2d(c(), x, kv_width, tokens_), cells_));
+        ggml_tensor* heads = ggml_view_3d(c(), caches_.back(), size, kv_width / size, cell_count, 2 * size, 2 * kv_width, 0);
+        return ggml_permute(c(), heads, 0, 2, 1, 3);
+    }
+    ggml_tensor* attention(ggml_tensor* x) {
+        ggml_tensor* q = rotated(ggml_add(c(), times(GGML_TYPE_Q4_K, width, x), norm_));
+        ggml_tensor *v = cached(times(GGML_TYPE_Q6_K, kv_width, x)), *k = cached(rotated(times(GGML_TYPE_Q4_K, kv_width, x)));
+        ggml_tensor* out = ggml_flash_attn_ext(c(), ggml_permute(c(), q, 0, 2, 1, 3), k, v, mask_, 0.125f, 0, 0);
+        return times(GGML_TYPE_Q8_0, width, ggml_reshape_2d(c(), out, width, tokens_));
+    }
+    ggml_tensor* feed_forward(ggml_tensor* x) {
+        ggml_tensor *n = normed(x), *gate = times(GGML_TYPE_Q5_0, hidden, n), *up = times(GGML_TYPE_Q4_0, hidden, n);
+        return ggml_add(c(), times(GGML_TYPE_Q6_K, width, ggml_swiglu_split(c(), gate, up)), x);
+    }
+
+    int64_t tokens_;
+    Graph graph_{};
+    ggml_tensor *x_, *norm_, *positions_, *cells_, *mask_, *out_;
+    std::vector<ggml_tensor*> weights_{}, caches_{};
+    int seed_ = 10;
+};
+
 }  // namespace
+
+TEST_CASE("layers come to the same on 1 to 64 threads, in memory of their own or one that is used again and again", "[threads]") {
+    if (!chosen_isa()) SKIP("no kernels for this processor");
+    for (const int64_t tokens : {1, 7, 33, 90}) {
+        Layers layers(tokens, false), sparing(tokens, true);
+        const auto alone = layers.computed(1);
+        CHECK(std::ranges::all_of(alone, [](float x) { return std::isfinite(x); }));
+        for (const int threads : thread_counts) {
+            INFO(tokens << " tokens on " << threads << " threads");
+            const auto together = layers.computed(threads);
+            // A context is cut into as many parts as there are threads for, which is another order of sums.
+            CHECK(difference(alone, together) < 1e-3);
+            CHECK(sparing.computed(threads) == together);
+        }
+    }
+}
 
 TEST_CASE("a graph comes to the same on 1 to 64 threads", "[threads]") {
     if (!chosen_isa()) SKIP("no kernels for this processor");
@@ -155,6 +255,24 @@ TEST_CASE("a graph comes to the same on 1 to 64 threads", "[threads]") {
             graph.compute(threads);
             CHECK(result(out) == alone);
         }
+    }
+}
+
+TEST_CASE("activations that lie where others lay are rounded anew") {
+    if (!chosen_isa()) SKIP("no kernels for this processor");
+    for (const int64_t columns : {1, 40}) {
+        Graph graph;
+        ggml_tensor *first = graph.weight(GGML_TYPE_Q8_0, 512, 64), *second = graph.weight(GGML_TYPE_Q8_0, 512, 64), *x = graph.floats(512, columns);
+        ggml_tensor *before = ggml_mul_mat(graph.context(), first, x), *doubled = ggml_scale_inplace(graph.context(), x, 2);
+        ggml_tensor* after = ggml_mul_mat(graph.context(), second, doubled);
+        graph.add(before), graph.add(after);
+        graph.allocate();
+        const auto w1 = fill(first, 1), w2 = fill(second, 2);
+        auto xs = fill(x, 3);
+        graph.compute(2);
+        CHECK(difference(product(w1, xs, 512), result(before)) < 0.02);
+        for (float& value : xs) value *= 2;
+        CHECK(difference(product(w2, xs, 512), result(after)) < 0.02);
     }
 }
 
