@@ -218,13 +218,14 @@ struct FewRows {
             accumulate(job, v_head, list.cells + i, here, n - i);
         }
         for (int h = 0; h < Heads; ++h) {
-            const float total = V::sum(sum[h]);
+            float total = V::sum(sum[h]);
             if (job.partial) {
                 float* to = job.partial_of(first_row + h, kv_head);
                 for (int d = 0; d < Size; d += lanes) V::store(to + d, V::load(out[h] + d));
                 to[Size] = top[h], to[Size + 1] = total;
                 continue;
             }
+            total += job.sink_weight(first_row + h, kv_head, top[h]);
             const auto inverse = V::splat(1.0f / (total > 1e-30f ? total : 1e-30f));
             float* to = result_of(job, first_row + h, kv_head);
             for (int d = 0; d < Size; d += lanes) V::store(to + d, V::mul(V::load(out[h] + d), inverse));
@@ -381,12 +382,12 @@ struct RowGroup {
     }
 
     void finish(const AttentionJob& job, int64_t kv_head, int64_t first_row) {
-        alignas(64) float inverse[rows];
-        for (int p = 0; p < Registers; ++p)
-            V::store(inverse + lanes * p, V::div(V::splat(1), V::max(sum[p], V::splat(1e-30f))));
+        alignas(64) float total[rows], highest[rows];
+        for (int p = 0; p < Registers; ++p) V::store(total + lanes * p, sum[p]), V::store(highest + lanes * p, top[p]);
         for (int64_t r = 0; r < rows && first_row + r < job.rows(); ++r) {
+            const float all = total[r] + job.sink_weight(first_row + r, kv_head, highest[r]), inverse = 1.0f / (all > 1e-30f ? all : 1e-30f);
             float* to = result_of(job, first_row + r, kv_head);
-            for (int d = 0; d < Size; ++d) to[d] = out[d][r] * inverse[r];
+            for (int d = 0; d < Size; ++d) to[d] = out[d][r] * inverse;
         }
     }
 };

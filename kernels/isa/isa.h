@@ -64,6 +64,8 @@ struct RowKernels {
     float (*sum)(const float* x, int64_t n);
     void (*activate)(Activation kind, const float* x, int64_t n, float* out);
     void (*gate)(Activation kind, const float* gate, const float* up, int64_t n, float* out);
+    // min(gate, limit) * sigmoid(alpha * the same) * (1 + up within +-limit)
+    void (*gate_bounded)(float alpha, float limit, const float* gate, const float* up, int64_t n, float* out);
     void (*softmax)(const float* x, int64_t n, float* out);
     // out[i] = x[i] * factors[i] + (the other of the pair) * factors[dims + i]. A pair is (i, i + 1), or (i, i + dims / 2).
     void (*rotate)(bool halves, const float* x, const float* factors, int64_t dims, float* out);

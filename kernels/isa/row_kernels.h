@@ -127,6 +127,16 @@ void gate(Activation kind, const float* gate, const float* up, int64_t n, float*
     });
 }
 
+// The gate of GPT-OSS: up is shifted by one, and both are bounded.
+template <class V>
+void gate_bounded(float alpha, float limit, const float* gate, const float* up, int64_t n, float* out) {
+    const auto most = V::splat(limit), least = V::splat(-limit), one = V::splat(1);
+    by_sixteen(n, [&](int64_t i, auto part) {
+        const auto x = V::min(get<V>(gate + i, part), most), y = V::max(V::min(get<V>(up + i, part), most), least);
+        put<V>(out + i, part, V::mul(V::mul(x, sigmoid<V>(V::mul(x, V::splat(alpha)))), V::add(y, one)));
+    });
+}
+
 template <class V>
 void softmax(const float* x, int64_t n, float* out) {
     float top = x[0];
@@ -183,7 +193,7 @@ void to_q8_0(const float* x, int64_t n, void* out) {
 template <class V>
 inline constexpr RowKernels row_kernels = {
     .rms_norm = rms_norm<V>, .layer_norm = layer_norm<V>, .combine = combine<V>, .scale = scale<V>, .sum = sum_of<V>, .activate = activate<V>,
-    .gate = gate<V>, .softmax = softmax<V>, .rotate = rotate<V>, .to_halves = to_halves<V>, .to_q8_0 = to_q8_0<V>};
+    .gate = gate<V>, .gate_bounded = gate_bounded<V>, .softmax = softmax<V>, .rotate = rotate<V>, .to_halves = to_halves<V>, .to_q8_0 = to_q8_0<V>};
 
 }  // namespace
 }  // namespace weft::kernels

@@ -34,7 +34,8 @@ AttentionJob job_of(const ggml_tensor* op, int64_t stream) {
             .out_token = int64_t(op->nb[2]), .out_head = int64_t(op->nb[1]),
             .tokens = q->ne[1], .cells = k->ne[1], .kv_heads = k->ne[2], .group = q->ne[2] / k->ne[2],
             .size = int(q->ne[0]), .k_type = kv_type(k), .v_type = kv_type(v),
-            .scale = float_param(op, 0), .soft_cap = float_param(op, 2)};
+            .scale = float_param(op, 0), .soft_cap = float_param(op, 2),
+            .sinks = op->src[4] ? static_cast<const float*>(op->src[4]->data) : nullptr};
 }
 
 int64_t list_entries(const ggml_tensor* op) { return (op->src[1]->ne[1] + AttentionScratch::slack + 15) / 16 * 16; }
@@ -87,6 +88,7 @@ void put_together(const AttentionJob& first, int64_t parts, size_t part_floats, 
         sum += weight * part[first.size + 1];
         for (int d = 0; d < first.size; ++d) out[d] += weight * part[d];
     }
+    sum += first.sink_weight(row, kv_head, top);
     const float inverse = 1 / std::max(sum, 1e-30f);
     for (int d = 0; d < first.size; ++d) out[d] *= inverse;
 }
@@ -104,8 +106,10 @@ bool attention_supported(const ggml_tensor* op) {
                         q->ne[2] % k->ne[2] == 0 && v->ne[2] == k->ne[2];
     const bool mask_fits = !mask || (mask->type == GGML_TYPE_F16 && mask->ne[2] == 1 && dense_row(mask) &&
                                      (mask->ne[3] == 1 || mask->ne[3] == streams));
-    const bool plain = float_param(op, 1) == 0 && !op->src[4];  // no ALiBi, no sinks
-    return size_known && types && shapes && mask_fits && plain && dense_row(q) && dense_row(k) && dense_row(v);
+    const ggml_tensor* sinks = op->src[4];
+    const bool sinks_fit = !sinks || (sinks->type == GGML_TYPE_F32 && sinks->ne[0] == q->ne[2] && ggml_nrows(sinks) == 1 && dense_row(sinks));
+    const bool plain = float_param(op, 1) == 0;  // no ALiBi
+    return size_known && types && shapes && mask_fits && sinks_fit && plain && dense_row(q) && dense_row(k) && dense_row(v);
 }
 
 size_t attention_scratch_bytes(const ggml_tensor* op) {

@@ -22,11 +22,16 @@ struct AttentionJob {
     int size;                               // of a head
     KvType k_type, v_type;
     float scale, soft_cap;                  // soft_cap 0: none
+    const float* sinks = nullptr;           // of each query head the score of a cell that has no value; null: none
     // Only cells first_cell (a multiple of 32) .. cells - 1 are looked at. With `partial`, rows go there, not to `out`, one
     // after the other for each KV head: sums of weighted values, then the highest score and the sum of the weights.
     int64_t first_cell = 0;
     float* partial = nullptr;
 
+    // The weight of a row's sink, where the row's highest score has weight 1; a row that sees nothing has an infinite one.
+    [[nodiscard]] float sink_weight(int64_t row, int64_t kv_head, float highest) const {
+        return sinks ? __builtin_expf(sinks[kv_head * group + row % group] - highest) : 0;
+    }
     [[nodiscard]] int64_t rows() const { return tokens * group; }
     [[nodiscard]] int64_t partial_floats() const { return size + 2; }  // of a row
     [[nodiscard]] float* partial_of(int64_t row, int64_t kv_head) const { return partial + (kv_head * rows() + row) * partial_floats(); }

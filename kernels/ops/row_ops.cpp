@@ -49,7 +49,7 @@ Activation activation_of(ggml_unary_op op) {
 }
 
 bool known_gate(ggml_glu_op op) {
-    return op == GGML_GLU_OP_SWIGLU || op == GGML_GLU_OP_GEGLU || op == GGML_GLU_OP_REGLU || op == GGML_GLU_OP_GEGLU_QUICK;
+    return op == GGML_GLU_OP_SWIGLU || op == GGML_GLU_OP_SWIGLU_OAI || op == GGML_GLU_OP_GEGLU || op == GGML_GLU_OP_REGLU || op == GGML_GLU_OP_GEGLU_QUICK;
 }
 Activation gate_of(ggml_glu_op op) {
     switch (op) {
@@ -92,6 +92,10 @@ bool copy_supported(const ggml_tensor* op) {
 }
 
 bool set_rows_supported(const ggml_tensor* op) { return floats_in_rows(op->src[0]) && ids(op->src[1]) && writable(op); }
+
+bool add_id_supported(const ggml_tensor* op) {
+    return floats_in_rows(op) && floats_in_rows(op->src[0]) && floats_in_rows(op->src[1]) && op->src[2]->type == GGML_TYPE_I32;
+}
 
 bool get_rows_supported(const ggml_tensor* op) {
     return floats_in_rows(op->src[0]) && op->src[1]->type == GGML_TYPE_I32 && floats_in_rows(op);
@@ -169,6 +173,8 @@ void gate_row(const RowKernels& rows, const ggml_tensor* op, const Index& i) {
     const float* a = floats(row(op->src[0], i));
     const float* b = op->src[1] ? floats(row(op->src[1], i)) : a + op->ne[0];
     if (!op->src[1] && op->op_params[1] != 0) std::swap(a, b);  // swapped
+    if (ggml_get_glu_op(op) == GGML_GLU_OP_SWIGLU_OAI)
+        return rows.gate_bounded(float_param(op, 2), float_param(op, 3), a, b, op->ne[0], result(op, i));
     rows.gate(gate_of(ggml_get_glu_op(op)), a, b, op->ne[0], result(op, i));
 }
 
@@ -206,6 +212,14 @@ void clamp_row(const float* x, int64_t n, float least, float most, float* out) {
     for (int64_t i = 0; i < n; ++i) out[i] = std::min(std::max(x[i], least), most);
 }
 
+// An expert that does not exist adds nothing.
+void add_row_of(const RowKernels& rows, const ggml_tensor* op, const Index& i) {
+    const ggml_tensor *a = op->src[0], *b = op->src[1];
+    const int64_t id = id_at(op->src[2], i[1], i[2], 0);
+    if (id >= 0 && id < b->ne[1]) rows.combine(Combination::add, floats(row(a, i)), floats(row(b, {0, id, 0, 0})), false, op->ne[0], result(op, i));
+    else std::copy_n(floats(row(a, i)), op->ne[0], result(op, i));
+}
+
 void compute_row(const RowKernels& rows, const ggml_tensor* op, const Index& i) {
     const ggml_tensor *a = op->src[0], *b = op->src[1];
     const int64_t n = op->ne[0];
@@ -228,6 +242,7 @@ void compute_row(const RowKernels& rows, const ggml_tensor* op, const Index& i) 
         case GGML_OP_CPY:
         case GGML_OP_CONT:
         case GGML_OP_DUP: return write_row(rows, op->type, floats(row(a, i)), n, written(row(op, i)));
+        case GGML_OP_ADD_ID: return add_row_of(rows, op, i);
         case GGML_OP_SET_ROWS: return set_row(rows, op, i);
         case GGML_OP_GET_ROWS: return get_row(op, i);
         default: return;
@@ -311,6 +326,7 @@ bool is_row_op(const ggml_tensor* op) {
         case GGML_OP_SUM_ROWS:
         case GGML_OP_CLAMP:
         case GGML_OP_ARGSORT:
+        case GGML_OP_ADD_ID:
         case GGML_OP_ROPE:
         case GGML_OP_CPY:
         case GGML_OP_CONT:
@@ -340,6 +356,7 @@ bool row_op_supported(const ggml_tensor* op) {
         case GGML_OP_CPY:
         case GGML_OP_CONT:
         case GGML_OP_DUP: return copy_supported(op);
+        case GGML_OP_ADD_ID: return add_id_supported(op);
         case GGML_OP_SET_ROWS: return set_rows_supported(op);
         case GGML_OP_GET_ROWS: return get_rows_supported(op);
         default: return false;
@@ -362,12 +379,26 @@ bool Touch::conflicts(const Touch& other) const {
     return !undivided && !same_slices;
 }
 
+namespace {
+
+// From the first byte of one slice to its last.
+size_t slice_bytes(const ggml_tensor* t, int sliced) {
+    size_t bytes = ggml_type_size(t->type);
+    for (int d = 0; d < GGML_MAX_DIMS; ++d) {
+        const int64_t n = d == 0 ? t->ne[0] / ggml_blck_size(t->type) : d == sliced ? 1 : t->ne[d];
+        bytes += size_t(n - 1) * t->nb[d];
+    }
+    return bytes;
+}
+
+}  // namespace
+
 void add_touches(const ggml_tensor* op, std::vector<Touch>& touches) {
     const int64_t slices = row_op_slices(op);
     const int sliced = sliced_dimension(shape_of(op));
     const auto add = [&](const ggml_tensor* t, bool writes, bool in_slices) {
         const auto* begin = static_cast<const char*>(t->data);
-        const bool alone = slices == 1, along = in_slices && t->ne[sliced] == slices;
+        const bool alone = slices == 1, along = in_slices && t->ne[sliced] == slices && slice_bytes(t, sliced) <= t->nb[sliced];
         touches.push_back({.begin = begin, .end = begin + ggml_nbytes(t), .writes = writes, .slices = alone ? 1 : along ? slices : 0,
                            .stride = t->nb[sliced]});
     };

@@ -15,6 +15,8 @@ namespace {
 
 ggml_backend_dev_t compute_device();
 
+bool is_packed(const ggml_tensor* t) { return lies_in_weight_buffer(t) && repacked_as(t); }
+
 bool mul_mat_supported(const ggml_tensor* op) {
     const ggml_tensor *w = op->src[0], *x = op->src[1];
     const bool ours = w->buffer ? lies_in_weight_buffer(w) : settings().harness;
@@ -54,7 +56,7 @@ bool supports_op(ggml_backend_dev_t, const ggml_tensor* op) {
         case GGML_OP_VIEW:
         case GGML_OP_PERMUTE:
         case GGML_OP_TRANSPOSE: return true;
-        case GGML_OP_FLASH_ATTN_EXT: return settings().attention && attention_supported(op);
+        case GGML_OP_FLASH_ATTN_EXT: return settings().attention && attention_supported(op) && !(op->src[4] && is_packed(op->src[4]));
         case GGML_OP_MUL_MAT: return mul_mat_supported(op);
         case GGML_OP_MUL_MAT_ID: return mul_mat_id_supported(op);
         case GGML_OP_GET_ROWS: return get_rows_supported(op) || rows_supported(op);

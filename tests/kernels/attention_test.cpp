@@ -23,6 +23,7 @@ struct Case {
     KvType kv = KvType::f16;
     float soft_cap = 0;
     Mask mask = causal;
+    std::vector<float> sinks{};  // one of each query head, or none
 };
 
 // One attention with all its memory, and what it should come to.
@@ -59,7 +60,8 @@ class Attention {
             .k_cell = c.kv_heads * head_bytes, .k_head = head_bytes, .v_cell = c.kv_heads * head_bytes, .v_head = head_bytes,
             .mask_token = c.cells * 2, .out_token = heads * c.size * 4, .out_head = c.size * 4,
             .tokens = tokens, .cells = c.cells, .kv_heads = c.kv_heads, .group = c.group, .size = c.size,
-            .k_type = c.kv, .v_type = c.kv, .scale = 1 / std::sqrt(float(c.size)), .soft_cap = c.soft_cap};
+            .k_type = c.kv, .v_type = c.kv, .scale = 1 / std::sqrt(float(c.size)), .soft_cap = c.soft_cap,
+            .sinks = c.sinks.empty() ? nullptr : c.sinks.data()};
         for (int64_t row = 0; row < job.rows(); row += at_once)
             isa.attend(job, row, std::min(row + at_once, job.rows()), 0, c.kv_heads - 1, row_by_row, scratch);
         std::memcpy(out.data(), out_memory.data(), out.size() * sizeof(float));
@@ -105,7 +107,7 @@ class Attention {
         const Case& c = case_;
         const float* q = q_.data() + (token * c.kv_heads * c.group + head) * c.size;
         std::vector<double> out(size_t(c.size), 0.0);
-        double sum = 0;
+        double sum = c.sinks.empty() ? 0 : std::exp(double(c.sinks[size_t(head)]));
         for (int64_t i = 0; i < c.cells; ++i) {
             const float mask = c.mask ? c.mask(token, i) : 0;
             if (mask == -INFINITY) continue;
@@ -164,6 +166,15 @@ TEST_CASE("attention works without a mask, with a mask of numbers and with a sof
     check({.mask = slope});
     check({.soft_cap = 5, .mask = slope});
     check({.tokens = 1, .soft_cap = 30});
+}
+
+TEST_CASE("a sink of each head takes its part of the weights and adds nothing") {
+    for (const int64_t tokens : {1, 9, 40}) {
+        check({.tokens = tokens, .sinks = {0.5f, -2, 3, 1}});
+        check({.tokens = tokens, .mask = one_in_eight, .sinks = {0.5f, -2, 3, 1}});
+        check({.tokens = tokens, .group = 4, .sinks = {-100, -1, 0, 1, 2, 3, 4, 20}});
+    }
+    check({.tokens = 2, .mask = [](int64_t, int64_t cell) { return cell < 64 ? 0.0f : -INFINITY; }, .sinks = {0, 0, 0, 100}});
 }
 
 TEST_CASE("a Q8_0 KV cache is read as it is") {

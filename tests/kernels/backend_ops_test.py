@@ -18,7 +18,8 @@ OPS = {"MUL_MAT": ("k=256,", 200), "MUL_MAT_ID": ("n=(1|4|5|17|32),k=256,", 150)
 # The same for ops on rows of floats, in a run in which nothing is taken for a weight.
 ROW_OPS = {"ADD": 40, "SUB": 30, "MUL": 30, "DIV": 30, "RMS_NORM": 50, "NORM": 50, "SCALE": 4, "SUM_ROWS": 10, "CLAMP": 4, "SOFT_MAX": 10,
            "ROPE": 60, "ARGSORT": 40, "GET_ROWS": 5, "SET_ROWS": 50, "CPY": 10, "CONT": 10, "DUP": 2, "SILU": 4, "GELU": 4, "GELU_QUICK": 4,
-           "SIGMOID": 4, "TANH": 4, "RELU": 4, "SWIGLU": 10, "GEGLU": 10, "GEGLU_QUICK": 10, "REGLU": 10}
+           "SIGMOID": 4, "TANH": 4, "RELU": 4, "SWIGLU": 10, "GEGLU": 10, "GEGLU_QUICK": 10, "REGLU": 10,
+           "SWIGLU_OAI": 6, "ADD_ID": 10}
 # Not their cases of many megabytes, which take ggml's side seconds each. Views of ROPE are as large.
 ROWS = "^(?!.*(2457|80000|76800|262144|=700))"
 ROWS_ELSEWHERE = "^(?!.*(2457|80000|76800|262144|=700|v=1,inplace))"

@@ -122,13 +122,16 @@ double difference(const std::vector<float>& want, const std::vector<float>& got)
 // Some heads of one KV head or two. They see all cells or, with a mask, the first token the last cells only, the second one none,
 // others every third.
 struct LongContext {
-    explicit LongContext(int64_t cells, int64_t tokens, int64_t heads = 2, int64_t kv_heads = 1, bool masked = false) {
+    explicit LongContext(int64_t cells, int64_t tokens, int64_t heads = 2, int64_t kv_heads = 1, bool masked = false, bool with_sinks = false) {
         q = graph.floats(64, tokens, heads), k = graph.halves(64, cells, kv_heads), v = graph.halves(64, cells, kv_heads);
         ggml_tensor* mask = masked ? graph.halves(cells, tokens) : nullptr;
         out = ggml_flash_attn_ext(graph.context(), q, k, v, mask, 0.125f, 0, 0);
+        ggml_tensor* sinks = with_sinks ? graph.floats(heads, 1) : nullptr;
+        if (with_sinks) ggml_flash_attn_ext_add_sinks(out, sinks);
         graph.add(out);
         graph.allocate();
         fill(q, 1), fill(k, 2), fill(v, 3);
+        if (with_sinks) fill(sinks, 4);
         if (!masked) return;
         std::vector<ggml_fp16_t> values;
         for (int64_t t = 0; t < tokens; ++t)
@@ -440,14 +443,16 @@ TEST_CASE("a long context is shared among threads, and the parts put together co
 TEST_CASE("a long context in parts keeps each row to the cells that it sees", "[threads]") {
     if (!chosen_isa()) SKIP("no kernels for this processor");
     for (const auto& [tokens, heads, kv_heads] : {std::array<int64_t, 3>{1, 4, 2}, {3, 4, 2}, {5, 6, 2}, {30, 8, 2}}) {
-        const LongContext context(3000, tokens, heads, kv_heads, true);
-        const auto alone = context.computed(1);
-        // [token][head][64]
-        if (tokens > 1)
-            for (int64_t i = heads * 64; i < 2 * heads * 64; ++i) CHECK(alone[size_t(i)] == 0);
-        for (const int threads : thread_counts) {
-            INFO(tokens << " tokens, " << heads << " heads on " << threads << " threads");
-            CHECK(difference(alone, context.computed(threads)) < 1e-5);
+        for (const bool with_sinks : {false, true}) {
+            const LongContext context(3000, tokens, heads, kv_heads, true, with_sinks);
+            const auto alone = context.computed(1);
+            // [token][head][64]
+            if (tokens > 1)
+                for (int64_t i = heads * 64; i < 2 * heads * 64; ++i) CHECK(alone[size_t(i)] == 0);
+            for (const int threads : thread_counts) {
+                INFO(tokens << " tokens, " << heads << " heads on " << threads << " threads, sinks: " << with_sinks);
+                CHECK(difference(alone, context.computed(threads)) < 1e-5);
+            }
         }
     }
 }
