@@ -6,15 +6,15 @@ namespace weft::kernels {
 namespace {
 
 #ifdef WEFT_HAS_AMX
-// What AVX-512 VNNI has, and tiles for many columns.
-bool amx_and_avx512_run_here() { return avx512vnni.runs_here() && amx_runs_here(); }
+// What AVX-512 BF16 has, and tiles for many columns.
+bool amx_and_avx512_run_here() { return avx512bf16().runs_here() && amx_runs_here(); }
 const Isa* amx() {
     static const Isa isa{.name = "amx",
                          .runs_here = amx_and_avx512_run_here,
-                         .strip_kernel = avx512vnni.strip_kernel,
-                         .quantise_panel = avx512vnni.quantise_panel,
-                         .attend = avx512vnni.attend,
-                         .rows = avx512vnni.rows,
+                         .strip_kernel = avx512bf16().strip_kernel,
+                         .quantise_panel = avx512bf16().quantise_panel,
+                         .attend = avx512bf16().attend,
+                         .rows = avx512bf16().rows,
                          .tiles = &amx_tiles};
     return &isa;
 }
@@ -26,6 +26,9 @@ const std::vector<const Isa*>& usable() {
         const Isa* const compiled[] = {
 #ifdef WEFT_HAS_AMX
             amx(),
+#endif
+#ifdef WEFT_HAS_AVX512BF16
+            &avx512bf16(),
 #endif
 #ifdef WEFT_HAS_AVX512VNNI
             &avx512vnni,

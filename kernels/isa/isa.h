@@ -89,6 +89,7 @@ struct Isa {
 };
 
 extern const Isa avx512vnni, avxvnni, avx2;
+const Isa& avx512bf16();  // avx512vnni with other kernels for BF16
 extern const Tiles amx_tiles;
 // Asks the kernel for the tiles, once: a process may use them only after that.
 bool amx_runs_here();

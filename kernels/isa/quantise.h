@@ -80,7 +80,7 @@ void quantise_panel(Activations kind, const float* x, int64_t stride, int64_t k,
         uint8_t* block = panel;
         for (int64_t i = 0; i < k; i += step, block += block_bytes) {
             const float* from = x + c * stride + i;
-            if (kind.kind == PanelKind::floats) lay_side_by_side(from, c, columns, block);
+            if (kind.kind == PanelKind::floats || kind.kind == PanelKind::bf16) lay_side_by_side(from, c, columns, block);
             else if (step == 32) quantise_block<V>(kind, from, c, columns, block);
             else quantise_super<V>(kind, from, c, columns, block);
         }

@@ -70,14 +70,14 @@ struct SuperSignedFamily {
 
 // Strip block of 32 k: units of the 16 rows side by side, one unit after the other. A unit is what is moved as a whole, one
 // weight or (so that 32 k are one AMX tile) a pair of BF16 weights.
-template <int WeightBytes, int UnitBytes>
+template <int WeightBytes, int UnitBytes, PanelKind Panel = PanelKind::floats>
 struct PlainFamily {
     static constexpr Family family = Family::plain;
     static constexpr int unit_bytes = UnitBytes;
     static constexpr int row_k = 32, strip_k = 32, file_bytes = 32 * WeightBytes;
     static constexpr int units = file_bytes / UnitBytes;
     static constexpr int strip_block_bytes = strip_rows * file_bytes;
-    static constexpr Activations activations{PanelKind::floats, 0};
+    static constexpr Activations activations{Panel, 0};
 };
 
 }  // namespace weft::kernels

@@ -1,4 +1,4 @@
-// F32, F16 and BF16: nothing to unpack, multiplied as floats of 32 bits.
+// F32, F16 and BF16: nothing to unpack, multiplied as floats of 32 bits, but for BF16 where the processor multiplies that.
 #pragma once
 
 #include <ggml.h>
@@ -15,7 +15,7 @@ struct F16 : PlainFamily<2, 2> {
     static constexpr ggml_type type = GGML_TYPE_F16;
 };
 
-struct Bf16 : PlainFamily<2, 4> {
+struct Bf16 : PlainFamily<2, 4, PanelKind::bf16> {
     static constexpr ggml_type type = GGML_TYPE_BF16;
 };
 

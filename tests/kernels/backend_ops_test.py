@@ -25,7 +25,7 @@ ROWS = "^(?!.*(2457|80000|76800|262144|=700))"
 ROWS_ELSEWHERE = "^(?!.*(2457|80000|76800|262144|=700|v=1,inplace))"
 # Each of these must be among the cases of the ops on weights: a type that is no longer claimed must not pass unnoticed.
 TYPES = {"f32", "f16", "bf16", "q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "q3_K", "q4_K", "q5_K", "q6_K", "iq4_nl", "iq4_xs", "mxfp4"}
-INSTRUCTION_SETS = ("amx", "avx512vnni", "avxvnni", "avx2")  # the best first
+INSTRUCTION_SETS = ("amx", "avx512bf16", "avx512vnni", "avxvnni", "avx2")  # the best first
 TYPE_OF_CASE = re.compile(r"\btype(?:_a)?=(\w+)")
 NO_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 # ggml's CPU library itself computes no number here: it multiplies masked cells that were never written with zero.

@@ -20,7 +20,7 @@ from sample_text import conversations  # noqa: E402
 TOOL, LIBRARY = sys.argv[1:3]
 DEMO = ROOT / "models/weft-demo.gguf"
 LARGEST_KL, SAME_TOP, PERPLEXITY_OFF = 1e-4, 99.5, 0.001
-FEATURES = {"amx": "amx_bf16", "avx512vnni": "avx512_vnni", "avxvnni": "avx_vnni", "avx2": "avx2"}
+FEATURES = {"amx": "amx_bf16", "avx512bf16": "avx512_bf16", "avx512vnni": "avx512_vnni", "avxvnni": "avx_vnni", "avx2": "avx2"}
 
 
 def quantised(folder, source, kind):
