@@ -221,7 +221,7 @@ struct Avx2 {
     static __m256 scaled(__m256 x, __m256 whole, __m256 from, float least) {
         const __m256i power = _mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(whole), _mm256_set1_epi32(127)), 23);
         const __m256 product = _mm256_mul_ps(x, _mm256_castsi256_ps(power));
-        return _mm256_and_ps(product, _mm256_cmp_ps(from, _mm256_set1_ps(least), _CMP_GE_OQ));
+        return _mm256_and_ps(product, _mm256_cmp_ps(from, _mm256_set1_ps(least), _CMP_NLT_UQ));
     }
     static __m256 sums8(const __m256* s) {
         __m256 quads[2];

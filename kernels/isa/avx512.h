@@ -47,7 +47,7 @@ struct Avx512 {
     static Floats round(Floats a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
     // x * 2^whole, 0 where `from` is below `least`.
     static Floats scale_or_zero(Floats x, Floats whole, Floats from, float least) {
-        return _mm512_maskz_scalef_ps(_mm512_cmp_ps_mask(from, _mm512_set1_ps(least), _CMP_GE_OQ), x, whole);
+        return _mm512_maskz_scalef_ps(_mm512_cmp_ps_mask(from, _mm512_set1_ps(least), _CMP_NLT_UQ), x, whole);
     }
     static Floats swap_pairs(Floats x) { return _mm512_permute_ps(x, 0xb1); }  // of neighbours
     static float highest(Floats x) { return _mm512_reduce_max_ps(x); }

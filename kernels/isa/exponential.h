@@ -1,4 +1,4 @@
-// e^x of sixteen numbers and what is made of it.
+// e^x of sixteen numbers and what is made of it. What is no number stays so: of max and min of two the second one is returned then.
 #pragma once
 
 namespace weft::kernels {
@@ -8,7 +8,7 @@ namespace {
 // 6e-8 times |x|.
 template <class V>
 typename V::Floats exponential(typename V::Floats x) {
-    const auto t = V::max(V::mul(x, V::splat(1.44269504f)), V::splat(-150.0f));
+    const auto t = V::max(V::splat(-150.0f), V::mul(x, V::splat(1.44269504f)));
     const auto whole = V::round(t);
     const auto f = V::sub(t, whole);
     auto p = V::splat(0.0013264727f);
@@ -19,7 +19,7 @@ typename V::Floats exponential(typename V::Floats x) {
 // cap * tanh(x / cap)
 template <class V>
 typename V::Floats capped(typename V::Floats x, float cap) {
-    const auto twice = V::min(V::max(V::mul(x, V::splat(2 / cap)), V::splat(-80.0f)), V::splat(80.0f));
+    const auto twice = V::min(V::splat(80.0f), V::max(V::splat(-80.0f), V::mul(x, V::splat(2 / cap))));
     const auto e = exponential<V>(twice);
     return V::mul(V::splat(cap), V::div(V::sub(e, V::splat(1)), V::add(e, V::splat(1))));
 }

@@ -75,10 +75,10 @@ void scale(const float* x, int64_t n, float factor, float offset, float* out) {
     by_sixteen(n, [&](int64_t i, auto part) { put<V>(out + i, part, V::fma(get<V>(x + i, part), V::splat(factor), V::splat(offset))); });
 }
 
-// 1 / (1 + e^-x); the exponent is bounded so that the sum stays finite.
+// 1 / (1 + e^-x). At the bound e^-x is infinite or nearly so, and beyond it not a number.
 template <class V>
 typename V::Floats sigmoid(typename V::Floats x) {
-    const auto e = exponential<V>(V::min(V::sub(V::zero(), x), V::splat(87.0f)));
+    const auto e = exponential<V>(V::min(V::splat(89.0f), V::sub(V::zero(), x)));
     return V::div(V::splat(1), V::add(V::splat(1), e));
 }
 
@@ -132,7 +132,7 @@ template <class V>
 void gate_bounded(float alpha, float limit, const float* gate, const float* up, int64_t n, float* out) {
     const auto most = V::splat(limit), least = V::splat(-limit), one = V::splat(1);
     by_sixteen(n, [&](int64_t i, auto part) {
-        const auto x = V::min(get<V>(gate + i, part), most), y = V::max(V::min(get<V>(up + i, part), most), least);
+        const auto x = V::min(most, get<V>(gate + i, part)), y = V::max(least, V::min(most, get<V>(up + i, part)));
         put<V>(out + i, part, V::mul(V::mul(x, sigmoid<V>(V::mul(x, V::splat(alpha)))), V::add(y, one)));
     });
 }

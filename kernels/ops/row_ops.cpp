@@ -109,16 +109,18 @@ bool argsort_supported(const ggml_tensor* op) {
 
 // --- slices ---
 
-// The dimension along which a node is divided. Rotations have one position for each index of dimension 2.
+// The dimension along which a node is divided: its tokens, the last one; two streams of KV cache would be too few. Rotations have
+// one position for each index of dimension 2.
 int sliced_dimension(const ggml_tensor* op) {
     if (op->op == GGML_OP_ROPE) return 2;
-    for (int d = 3; d > 1; --d)
-        if (op->ne[d] > 1) return d;
-    return 1;
+    if (op->ne[3] > 1 && op->ne[3] >= op->ne[2]) return 3;
+    return op->ne[2] > 1 ? 2 : 1;
 }
 
-// What the rows of a node are counted by: its own, or those it writes.
-const ggml_tensor* shape_of(const ggml_tensor* op) { return op->op == GGML_OP_SET_ROWS ? op->src[0] : op; }
+// What the rows of a node are counted by: its own, or those it reads.
+const ggml_tensor* shape_of(const ggml_tensor* op) {
+    return op->op == GGML_OP_SET_ROWS || op->op == GGML_OP_SUM_ROWS ? op->src[0] : op;
+}
 
 struct Range {
     int64_t first, end;

@@ -34,10 +34,12 @@ void row_op_part(const Isa& isa, const ggml_tensor* op, Part part, const float* 
 struct Touch {
     const char *begin, *end;
     bool writes;
-    int64_t slices;  // a part of so many has the bytes of its slices, `stride` each, or, with 1, all. 0: any part has any bytes.
+    // n > 1: slice i has bytes of i * stride .. (i + 1) * stride - 1 only; 1: the node is not divided; 0: any slice has any bytes.
+    int64_t slices;
     size_t stride;
 
-    // Whether one node may be computed only after the other; false as well if parts depend on nothing but the same parts.
+    // Whether one node may be computed only after the other. False as well if slices depend on nothing but the same slices, and if
+    // neither is divided: nodes of one stage with equally many slices are one chain, of which a thread takes a part from end to end.
     [[nodiscard]] bool conflicts(const Touch& other) const;
 };
 

@@ -67,6 +67,23 @@ void Backend::prepare(ggml_cgraph* graph) {
     for (Own& it : own) it.activations = 0;
 }
 
+// Whether a task overwrites the panels that a thread has for itself, but for those who put them there.
+bool uses_scratch(const Task& task, const Isa& isa) {
+    switch (task.kind) {
+        case TaskKind::rotations:
+        case TaskKind::rows:
+        case TaskKind::packed_rows:
+        case TaskKind::sort_experts:
+        case TaskKind::join_attention: return false;
+        case TaskKind::product: return !product_of(task.node, isa).own_panels();
+        case TaskKind::expert_product: return false;
+        case TaskKind::quantise:
+        case TaskKind::quantise_experts:
+        case TaskKind::attention: return true;
+    }
+    return true;
+}
+
 void Backend::compute(int thread, size_t stage, int64_t unit) {
     const Task* task = &plan.tasks[plan.first_tasks[stage]];
     for (; unit >= task->units; ++task) unit -= task->units;
@@ -77,7 +94,7 @@ void Backend::compute(int thread, const Task& task, int64_t unit) {
     const Part part{unit, task.units};
     auto* shared = reinterpret_cast<float*>(panels);
     const bool row_by_row = settings().deterministic;
-    if (task.kind != TaskKind::product && task.kind != TaskKind::expert_product && task.kind != TaskKind::rows) own[size_t(thread)].activations = 0;
+    if (uses_scratch(task, isa)) own[size_t(thread)].activations = 0;
     switch (task.kind) {
         case TaskKind::rotations: return make_rotations(task.node, part, plan.rotations[task.rotations].factors.data());
         case TaskKind::rows: return compute_chain(task, part);
@@ -102,8 +119,8 @@ void Backend::compute_chain(const Task& task, Part part) {
 void Backend::multiply(int thread, const Task& task, int64_t unit) {
     const MulMat job = product_of(task.node, isa);
     uint8_t* mine = scratch(thread);
-    if (!job.own_panels()) own[size_t(thread)].activations = 0;
-    else if (std::exchange(own[size_t(thread)].activations, task.activations) != task.activations) quantise_panel(isa, job, 0, mine, mine);
+    if (job.own_panels() && std::exchange(own[size_t(thread)].activations, task.activations) != task.activations)
+        quantise_panel(isa, job, 0, mine, mine);
     kernels::multiply(isa, job, unit, threads, job.own_panels() ? mine : panels, mine);
 }
 

@@ -32,6 +32,12 @@ bool has_packed_rows(const ggml_tensor* node) {
     return node->op == GGML_OP_GET_ROWS && lies_in_weight_buffer(node->src[0]) && repacked_as(node->src[0]);
 }
 
+bool overlap(const ggml_tensor* a, const ggml_tensor* b) {
+    if (!a) return false;
+    const auto *at = static_cast<const char*>(a->data), *bt = static_cast<const char*>(b->data);
+    return at < bt + ggml_nbytes(b) && bt < at + ggml_nbytes(a);
+}
+
 // What a node costs, in bytes of weights times passes over them.
 int64_t work_of(const ggml_tensor* node, const Isa& isa) {
     constexpr int64_t columns_per_pass = 4;  // that cost as much as reading the weights
@@ -130,12 +136,11 @@ void Plan::add(const ggml_tensor* node) {
             else add_rows(node);
     }
     work += work_of(node, *isa_);
-    // Activations are known by their place, which may be another tensor's later.
-    const auto* begin = static_cast<const char*>(node->data);
-    if (rounded_.begin && begin < rounded_.end && rounded_.begin < begin + ggml_nbytes(node)) rounded_ = {.number = rounded_.number};
+    // Activations and ids are known by their place, which may be another tensor's later.
+    if (overlap(rounded_.x, node) || overlap(rounded_.ids, node)) rounded_.known = false;
 }
 
-// To the end of its stage's chain for nodes with so many slices.
+// To the end of its stage's chain for nodes with so many slices: Touch::conflicts() relies on there being one chain for them.
 void Plan::add_rows(const ggml_tensor* node) {
     add_touches(node, now_);
     const bool rotates = node->op == GGML_OP_ROPE;
@@ -171,9 +176,8 @@ void Plan::add_product(const ggml_tensor* node) {
     const MulMat job = product_of(node, *isa_);
     reserve(job.own_panels() ? 0 : job.panel_bytes(), job.scratch_bytes());
     touch(node->src[1], false);
-    if (!rounded_.begin || rounded_.of_experts || !same_panels(job, rounded_.product)) {
-        const auto* x = static_cast<const char*>(node->src[1]->data);
-        rounded_ = {.begin = x, .end = x + ggml_nbytes(node->src[1]), .product = job, .number = rounded_.number + 1};
+    if (!rounded_.known || rounded_.ids || !same_panels(job, rounded_.product)) {
+        rounds(node->src[1], nullptr, job, {});
         if (!job.own_panels()) {
             into_stage(panels_read_);
             tasks.push_back({.kind = TaskKind::quantise, .units = job.panels(), .node = node});
@@ -191,9 +195,8 @@ void Plan::add_experts(const ggml_tensor* node) {
     reserve(job.own_panels() ? 0 : job.panel_bytes(), job.scratch_bytes());
     touch(node->src[1], false), touch(node->src[2], false);
     const int64_t units = int64_t(threads_) * units_per_thread;
-    if (!rounded_.begin || !rounded_.of_experts || !same_panels(job, rounded_.experts)) {
-        const auto* x = static_cast<const char*>(node->src[1]->data);
-        rounded_ = {.begin = x, .end = x + ggml_nbytes(node->src[1]), .experts = job, .of_experts = true, .number = rounded_.number + 1};
+    if (!rounded_.known || !rounded_.ids || !same_panels(job, rounded_.experts)) {
+        rounds(node->src[1], node->src[2], {}, job);
         if (!job.own_panels()) {
             into_stage(panels_read_);
             tasks.push_back({.kind = TaskKind::sort_experts, .units = 1, .node = node});
@@ -218,8 +221,12 @@ void Plan::add_attention(const ggml_tensor* node) {
     if (shared > 0) {
         tasks.push_back({.kind = TaskKind::join_attention, .units = std::min<int64_t>(ggml_nrows(node->src[0]), int64_t(threads_) * units_per_thread), .node = node});
         next_stage();
-        rounded_ = {.number = rounded_.number};
+        rounded_.known = false;
     }
+}
+
+void Plan::rounds(const ggml_tensor* x, const ggml_tensor* ids, const MulMat& product, const MulMatId& experts) {
+    rounded_ = {.known = true, .x = x, .ids = ids, .product = product, .experts = experts, .number = rounded_.number + 1};
 }
 
 void Plan::touch(const ggml_tensor* t, bool writes) {

@@ -65,10 +65,10 @@ class Plan {
   private:
     // What is in the panels.
     struct Rounded {
-        const char *begin = nullptr, *end = nullptr;  // the activations they were made from; null: nothing
+        bool known = false;
+        const ggml_tensor *x = nullptr, *ids = nullptr;  // what they were made from; ids: a mixture's, else null
         MulMat product{};
         MulMatId experts{};
-        bool of_experts = false;
         int64_t number = 0;
     };
 
@@ -80,6 +80,7 @@ class Plan {
     void add_attention(const ggml_tensor* node);
     size_t rotations_for(const ggml_tensor* rope);
 
+    void rounds(const ggml_tensor* x, const ggml_tensor* ids, const MulMat& product, const MulMatId& experts);
     void touch(const ggml_tensor* t, bool writes);  // by any unit
     [[nodiscard]] bool conflicts() const;            // of what now_ touches with the stage
     void into_stage(bool later);                     // a new one if so, or if there are conflicts

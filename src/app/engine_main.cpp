@@ -188,7 +188,8 @@ int run_engine(int descriptor) {
                       intake_threads);
         EmbedWorker embeds(*model, load, link);
         // Decode runs on the thread that loaded: libgomp keeps a team for each thread that ever needed one, and with more threads in
-        // teams than processors it puts them to sleep at every barrier.
+        // teams than processors it puts them to sleep at every barrier. It ends when the inbox is closed, not sooner: the reader
+        // would not notice.
         std::jthread reader([&] {
             serve(link, &intake, inbox, embeds);
             inbox.close();

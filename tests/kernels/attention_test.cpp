@@ -1,5 +1,5 @@
-#include <catch2/catch_test_macros.hpp>
 #include <algorithm>
+#include <catch2/catch_test_macros.hpp>
 #include <cmath>
 #include <cstring>
 #include <functional>
@@ -87,7 +87,7 @@ class Attention {
     template <class T>
     static AlignedBytes copied(const T* from, size_t n) {
         AlignedBytes memory(n * sizeof(T));
-        std::memcpy(memory.data(), from, n * sizeof(T));
+        if (n > 0) std::memcpy(memory.data(), from, n * sizeof(T));
         return memory;
     }
     int64_t row_bytes(int64_t n) const { return case_.kv == KvType::f16 ? 2 * n : n / 32 * 34; }

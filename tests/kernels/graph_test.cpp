@@ -279,6 +279,46 @@ TEST_CASE("activations that lie where others lay are rounded anew") {
     }
 }
 
+TEST_CASE("a mixture is routed anew where other choices lie in the same memory") {
+    if (!chosen_isa()) SKIP("no kernels for this processor");
+    constexpr int64_t k = 256, rows = 64, experts = 8, slots = 2;
+    for (const int64_t tokens : {1, 200}) {
+        Graph graph;
+        ggml_context* c = graph.context();
+        ggml_tensor* x = graph.floats(k, 1, tokens);
+        ggml_tensor* w[] = {graph.weight(GGML_TYPE_Q8_0, k, rows, experts), graph.weight(GGML_TYPE_Q8_0, k, rows, experts)};
+        ggml_tensor* scores[] = {graph.floats(experts, tokens), graph.floats(experts, tokens)};
+        ggml_tensor* out[2];
+        ggml_set_input(x), ggml_set_output(x);
+        for (int i = 0; i < 2; ++i) {
+            ggml_set_input(scores[i]), ggml_set_output(scores[i]);
+            out[i] = ggml_mul_mat_id(c, w[i], x, ggml_argsort_top_k(c, scores[i], slots));
+            ggml_set_output(out[i]);
+            graph.add(out[i]);
+        }
+        graph.allocate_sparingly();
+        REQUIRE(out[0]->src[2]->data == out[1]->src[2]->data);
+        const auto xs = fill(x, 1);
+        for (int i = 0; i < 2; ++i) {
+            const auto ws = fill(w[i], unsigned(2 + i));
+            // The first choice of the one mixture is the last of the other.
+            std::vector<float> values;
+            for (int64_t t = 0; t < tokens; ++t)
+                for (int64_t e = 0; e < experts; ++e) values.push_back(float(i == 0 ? e : -e));
+            ggml_backend_tensor_set(scores[i], values.data(), 0, ggml_nbytes(scores[i]));
+            if (i == 0) continue;
+            graph.compute(2);
+            std::vector<float> want;
+            for (int64_t t = 0; t < tokens; ++t)
+                for (int64_t s = 0; s < slots; ++s) {
+                    const auto one = product({ws.begin() + s * k * rows, ws.begin() + (s + 1) * k * rows}, {xs.begin() + t * k, xs.begin() + (t + 1) * k}, k);
+                    want.insert(want.end(), one.begin(), one.end());
+                }
+            CHECK(difference(want, result(out[1])) < 0.02);
+        }
+    }
+}
+
 TEST_CASE("a branch that a graph does not take is not computed") {
     if (!chosen_isa()) SKIP("no kernels for this processor");
     Graph graph;
