@@ -110,7 +110,11 @@ bool tensors_agree() {
     struct Object { size_t offset, size; void* next; int type; char padding[4]; };  // ggml_object
     constexpr std::pair<ggml_op, std::string_view> ops[] = {
         {GGML_OP_MUL_MAT, "MUL_MAT"}, {GGML_OP_MUL_MAT_ID, "MUL_MAT_ID"}, {GGML_OP_FLASH_ATTN_EXT, "FLASH_ATTN_EXT"},
-        {GGML_OP_VIEW, "VIEW"}, {GGML_OP_TRANSPOSE, "TRANSPOSE"}, {GGML_OP_GET_ROWS, "GET_ROWS"}};
+        {GGML_OP_VIEW, "VIEW"}, {GGML_OP_TRANSPOSE, "TRANSPOSE"}, {GGML_OP_GET_ROWS, "GET_ROWS"}, {GGML_OP_ADD, "ADD"}, {GGML_OP_SUB, "SUB"},
+        {GGML_OP_MUL, "MUL"}, {GGML_OP_DIV, "DIV"}, {GGML_OP_RMS_NORM, "RMS_NORM"}, {GGML_OP_NORM, "NORM"}, {GGML_OP_SCALE, "SCALE"},
+        {GGML_OP_UNARY, "UNARY"}, {GGML_OP_GLU, "GLU"}, {GGML_OP_SOFT_MAX, "SOFT_MAX"}, {GGML_OP_SUM_ROWS, "SUM_ROWS"}, {GGML_OP_CLAMP, "CLAMP"},
+        {GGML_OP_ARGSORT, "ARGSORT"}, {GGML_OP_ADD_ID, "ADD_ID"}, {GGML_OP_ROPE, "ROPE"}, {GGML_OP_CPY, "CPY"}, {GGML_OP_CONT, "CONT"},
+        {GGML_OP_DUP, "DUP"}, {GGML_OP_SET_ROWS, "SET_ROWS"}};
     for (const auto& [op, name] : ops)
         if (ggml_op_name(op) != name) return false;
     for (const Format& f : all_formats())

@@ -1,10 +1,13 @@
 #include "plugin/self_test.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <memory>
 #include <utility>
 #include <vector>
+
+#include "ops/row_ops.h"
 
 namespace weft::kernels {
 namespace {
@@ -143,6 +146,138 @@ bool attends_well(const Isa& isa, bool shared) {
     return close(error, power);
 }
 
+struct FreeContext {
+    void operator()(ggml_context* c) const { ggml_free(c); }
+};
+
+// Ops on rows, on nodes that ggml itself makes: where it keeps their parameters is tested as well.
+class RowTest {
+  public:
+    explicit RowTest(const Isa& isa)
+        : isa_(isa), context_(ggml_init({.mem_size = 512 * 1024, .mem_buffer = nullptr, .no_alloc = false})) {
+        for (ggml_tensor** t : {&x_, &y_}) {
+            *t = ggml_new_tensor_2d(c(), GGML_TYPE_F32, n, rows);
+            for (int64_t i = 0; i < n * rows; ++i) static_cast<float*>((*t)->data)[i] = 3 * noise_.next();
+        }
+    }
+
+    [[nodiscard]] bool all_well() { return context_ && simple_ones_well() && gates_well() && rotations_well() && writes_well(); }
+
+  private:
+    static constexpr int64_t n = 48, rows = 3;
+
+    [[nodiscard]] ggml_context* c() const { return context_.get(); }
+    [[nodiscard]] double x(int64_t r, int64_t i) const { return static_cast<float*>(x_->data)[r * n + i]; }
+    [[nodiscard]] double y(int64_t r, int64_t i) const { return static_cast<float*>(y_->data)[r * n + i]; }
+    static double sigmoid(double v) { return 1 / (1 + std::exp(-v)); }
+
+    // Whether the node comes to want(row, i), for row_size numbers in a row.
+    template <class F>
+    bool is(ggml_tensor* node, int64_t row_size, F want) {
+        if (!row_op_supported(node)) return false;
+        std::vector<float> rotations(node->op == GGML_OP_ROPE ? rotation_floats(node) : 0);
+        if (!rotations.empty()) make_rotations(node, {.index = 0, .count = 1}, rotations.data());
+        row_op_part(isa_, node, {.index = 0, .count = 1}, rotations.data());
+        double error = 0, power = 0;
+        for (int64_t r = 0; r < rows; ++r)
+            for (int64_t i = 0; i < row_size; ++i) {
+                const double wanted = want(r, i);
+                error += std::pow(static_cast<float*>(node->data)[r * row_size + i] - wanted, 2), power += wanted * wanted;
+            }
+        return std::isfinite(error) && error <= 1e-8 * power;
+    }
+
+    template <class F>
+    [[nodiscard]] double mean(int64_t r, F f) const {
+        double sum = 0;
+        for (int64_t i = 0; i < n; ++i) sum += f(x(r, i));
+        return sum / n;
+    }
+
+    bool simple_ones_well() {
+        const auto square_mean = [&](int64_t r) { return mean(r, [](double v) { return v * v; }); };
+        const auto all = [&](int64_t r) { return n * mean(r, [](double v) { return std::exp(v); }); };
+        return is(ggml_rms_norm(c(), x_, 0.5f), n, [&](int64_t r, int64_t i) { return x(r, i) / std::sqrt(square_mean(r) + 0.5); }) &&
+               is(ggml_norm(c(), x_, 0.5f), n, [&](int64_t r, int64_t i) {
+                   const double middle = mean(r, [](double v) { return v; });
+                   return (x(r, i) - middle) / std::sqrt(square_mean(r) - middle * middle + 0.5);
+               }) &&
+               is(ggml_scale_bias(c(), x_, 2, 3), n, [&](int64_t r, int64_t i) { return 2 * x(r, i) + 3; }) &&
+               is(ggml_clamp(c(), x_, -1, 2), n, [&](int64_t r, int64_t i) { return std::min(std::max(x(r, i), -1.0), 2.0); }) &&
+               is(ggml_add(c(), x_, y_), n, [&](int64_t r, int64_t i) { return x(r, i) + y(r, i); }) &&
+               is(ggml_sub(c(), x_, y_), n, [&](int64_t r, int64_t i) { return x(r, i) - y(r, i); }) &&
+               is(ggml_mul(c(), x_, ggml_view_1d(c(), y_, n, 0)), n, [&](int64_t r, int64_t i) { return x(r, i) * y(0, i); }) &&
+               is(ggml_div(c(), x_, ggml_view_1d(c(), y_, 1, 0)), n, [&](int64_t r, int64_t i) { return x(r, i) / y(0, 0); }) &&
+               is(ggml_sum_rows(c(), x_), 1, [&](int64_t r, int64_t) { return n * mean(r, [](double v) { return v; }); }) &&
+               is(ggml_soft_max(c(), x_), n, [&](int64_t r, int64_t i) { return std::exp(x(r, i)) / all(r); });
+    }
+
+    bool gates_well() {
+        constexpr int64_t half = n / 2;
+        return is(ggml_silu(c(), x_), n, [&](int64_t r, int64_t i) { return x(r, i) * sigmoid(x(r, i)); }) &&
+               is(ggml_gelu(c(), x_), n, [&](int64_t r, int64_t i) {
+                   const double v = x(r, i);
+                   return 0.5 * v * (1 + std::tanh(0.7978845608 * v * (1 + 0.044715 * v * v)));
+               }) &&
+               is(ggml_tanh(c(), x_), n, [&](int64_t r, int64_t i) { return std::tanh(x(r, i)); }) &&
+               is(ggml_swiglu_split(c(), x_, y_), n, [&](int64_t r, int64_t i) { return x(r, i) * sigmoid(x(r, i)) * y(r, i); }) &&
+               is(ggml_reglu(c(), x_), half, [&](int64_t r, int64_t i) { return std::max(x(r, i), 0.0) * x(r, half + i); }) &&
+               is(ggml_reglu_swapped(c(), x_), half, [&](int64_t r, int64_t i) { return std::max(x(r, half + i), 0.0) * x(r, i); }) &&
+               is(ggml_swiglu_oai(c(), x_, y_, 1.5f, 1), n, [&](int64_t r, int64_t i) {
+                   const double gate = std::min(x(r, i), 1.0), up = std::min(std::max(y(r, i), -1.0), 1.0);
+                   return gate * sigmoid(1.5 * gate) * (up + 1);
+               });
+    }
+
+    bool rotations_well() {
+        constexpr int dims = 32;
+        ggml_tensor* positions = ggml_new_tensor_1d(c(), GGML_TYPE_I32, rows);
+        for (int32_t r = 0; r < rows; ++r) static_cast<int32_t*>(positions->data)[r] = 7 * r;
+        for (const bool halves : {false, true}) {
+            ggml_tensor* node = ggml_rope_ext(c(), ggml_reshape_3d(c(), x_, n, 1, rows), positions, nullptr, dims,
+                                              halves ? GGML_ROPE_TYPE_NEOX : GGML_ROPE_TYPE_NORMAL, 4096, 100, 0.5f, 0, 2, 32, 1);
+            const bool well = is(node, n, [&](int64_t r, int64_t i) {
+                if (i >= dims) return x(r, i);
+                const int64_t pair = halves ? i % (dims / 2) : i / 2, first = halves ? pair : 2 * pair, second = halves ? pair + dims / 2 : first + 1;
+                const double angle = 0.5 * 7 * double(r) * std::pow(100, -2.0 * double(pair) / dims);
+                return 2 * (i == first ? x(r, first) * std::cos(angle) - x(r, second) * std::sin(angle)
+                                       : x(r, first) * std::sin(angle) + x(r, second) * std::cos(angle));
+            });
+            if (!well) return false;
+        }
+        return true;
+    }
+
+    // Into the KV cache, backwards, and back.
+    bool writes_well() {
+        ggml_tensor *ids = ggml_new_tensor_1d(c(), GGML_TYPE_I64, rows), *back = ggml_new_tensor_1d(c(), GGML_TYPE_I32, rows);
+        for (int64_t r = 0; r < rows; ++r) static_cast<int64_t*>(ids->data)[r] = rows - 1 - r, static_cast<int32_t*>(back->data)[r] = int32_t(rows - 1 - r);
+        ggml_tensor* cache = ggml_new_tensor_2d(c(), GGML_TYPE_F16, n, rows);
+        ggml_tensor* node = ggml_set_rows(c(), cache, x_, ids);
+        if (!row_op_supported(node)) return false;
+        row_op_part(isa_, node, {.index = 0, .count = 1}, nullptr);
+        for (int64_t r = 0; r < rows; ++r)
+            for (int64_t i = 0; i < n; ++i)
+                if (std::abs(ggml_fp16_to_fp32(static_cast<ggml_fp16_t*>(cache->data)[(rows - 1 - r) * n + i]) - x(r, i)) > 0.002) return false;
+        return is(ggml_get_rows(c(), x_, back), n, [&](int64_t r, int64_t i) { return x(rows - 1 - r, i); }) && order_well();
+    }
+
+    bool order_well() {
+        ggml_tensor* node = ggml_argsort(c(), x_, GGML_SORT_ORDER_DESC);
+        if (!row_op_supported(node)) return false;
+        row_op_part(isa_, node, {.index = 0, .count = 1}, nullptr);
+        const auto* order = static_cast<int32_t*>(node->data);
+        for (int64_t i = 1; i < n; ++i)
+            if (x(0, order[i - 1]) < x(0, order[i])) return false;
+        return true;
+    }
+
+    const Isa& isa_;
+    std::unique_ptr<ggml_context, FreeContext> context_;
+    Noise noise_{};
+    ggml_tensor *x_ = nullptr, *y_ = nullptr;
+};
+
 }  // namespace
 
 const char* self_test(const Isa& isa) {
@@ -150,6 +285,7 @@ const char* self_test(const Isa& isa) {
         if (!multiplies_well(isa, f)) return "a matrix product in the self-test came out wrong";
     for (const bool shared : {false, true})
         if (!attends_well<64, 8, 2>(isa, shared) || !attends_well<64, 20, 3>(isa, shared) || !attends_well<128, 12, 4>(isa, shared)) return "an attention in the self-test came out wrong";
+    if (!RowTest(isa).all_well()) return "an op on rows in the self-test came out wrong";
     return nullptr;
 }
 

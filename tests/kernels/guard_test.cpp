@@ -66,6 +66,29 @@ TEST_CASE("the self-test notices wrong tiles") {
     CHECK(self_test(isa) != nullptr);
 }
 
+TEST_CASE("the self-test notices each op on rows that does nothing") {
+    if (usable_isas().empty()) SKIP("no kernels for this processor");
+    const RowKernels real = *usable_isas().front()->rows;
+    const auto notices = [&](auto kernel, auto idle) {
+        RowKernels rows = real;
+        rows.*kernel = idle;
+        Isa isa = *usable_isas().front();
+        isa.rows = &rows;
+        return self_test(isa) != nullptr;
+    };
+    CHECK(notices(&RowKernels::rms_norm, [](const float*, int64_t, float, float*) {}));
+    CHECK(notices(&RowKernels::layer_norm, [](const float*, int64_t, float, float*) {}));
+    CHECK(notices(&RowKernels::combine, [](Combination, const float*, const float*, bool, int64_t, float*) {}));
+    CHECK(notices(&RowKernels::scale, [](const float*, int64_t, float, float, float*) {}));
+    CHECK(notices(&RowKernels::sum, [](const float*, int64_t) { return 0.0f; }));
+    CHECK(notices(&RowKernels::activate, [](Activation, const float*, int64_t, float*) {}));
+    CHECK(notices(&RowKernels::gate, [](Activation, const float*, const float*, int64_t, float*) {}));
+    CHECK(notices(&RowKernels::gate_bounded, [](float, float, const float*, const float*, int64_t, float*) {}));
+    CHECK(notices(&RowKernels::softmax, [](const float*, int64_t, float*) {}));
+    CHECK(notices(&RowKernels::rotate, [](bool, const float*, const float*, int64_t, float*) {}));
+    CHECK(notices(&RowKernels::to_halves, [](const float*, int64_t, void*) {}));
+}
+
 TEST_CASE("the self-test notices attention that does nothing") {
     if (usable_isas().empty()) SKIP("no kernels for this processor");
     Isa isa = *usable_isas().front();
