@@ -89,29 +89,16 @@ typename V::Floats gelu(typename V::Floats x) {
     return V::mul(x, sigmoid<V>(V::mul(cubic, V::splat(twice_root_2_over_pi))));
 }
 
-template <class V>
-typename V::Floats activated(Activation kind, typename V::Floats x) {
-    switch (kind) {
-        case Activation::silu: return V::mul(x, sigmoid<V>(x));
-        case Activation::gelu: return gelu<V>(x);
-        case Activation::gelu_quick: return V::mul(x, sigmoid<V>(V::mul(x, V::splat(1.702f))));
-        case Activation::sigmoid: return sigmoid<V>(x);
-        case Activation::tanh: return capped<V>(x, 1);
-        case Activation::relu: return V::max(x, V::zero());
-    }
-    return x;
-}
-
-// `kind` is known where the loop is compiled.
+// f(the activation): `kind` is known where the loop is compiled.
 template <class V, class F>
 void for_activation(Activation kind, F f) {
     switch (kind) {
-        case Activation::silu: return f([](auto x) { return activated<V>(Activation::silu, x); });
-        case Activation::gelu: return f([](auto x) { return activated<V>(Activation::gelu, x); });
-        case Activation::gelu_quick: return f([](auto x) { return activated<V>(Activation::gelu_quick, x); });
-        case Activation::sigmoid: return f([](auto x) { return activated<V>(Activation::sigmoid, x); });
-        case Activation::tanh: return f([](auto x) { return activated<V>(Activation::tanh, x); });
-        case Activation::relu: return f([](auto x) { return activated<V>(Activation::relu, x); });
+        case Activation::silu: return f([](auto x) { return V::mul(x, sigmoid<V>(x)); });
+        case Activation::gelu: return f([](auto x) { return gelu<V>(x); });
+        case Activation::gelu_quick: return f([](auto x) { return V::mul(x, sigmoid<V>(V::mul(x, V::splat(1.702f)))); });
+        case Activation::sigmoid: return f([](auto x) { return sigmoid<V>(x); });
+        case Activation::tanh: return f([](auto x) { return capped<V>(x, 1); });
+        case Activation::relu: return f([](auto x) { return V::max(x, V::zero()); });
     }
 }
 

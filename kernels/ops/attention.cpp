@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
+
+#include "ops/parameters.h"
 
 namespace weft::kernels {
 namespace {
@@ -10,12 +11,6 @@ namespace {
 constexpr int64_t units_per_thread = 4;  // fewer make one thread wait for another
 constexpr int64_t few_rows = 16;
 constexpr int64_t least_part_cells = 512, most_parts = 64;
-
-float float_param(const ggml_tensor* op, int i) {
-    float v;
-    std::memcpy(&v, op->op_params + i, sizeof v);
-    return v;
-}
 
 bool dense_row(const ggml_tensor* t) { return t->nb[0] == ggml_type_size(t->type); }
 
@@ -144,12 +139,12 @@ void attend(const Isa& isa, const ggml_tensor* op, bool row_by_row, int threads,
     isa.attend(job, first_row, end_row, head * heads, (head + 1) * heads - 1, row_by_row || shares.parts > 1, lists);
 }
 
-void join_attention(const ggml_tensor* op, bool row_by_row, int threads, Part part, const float* shared) {
+void join_attention(const ggml_tensor* op, bool row_by_row, int threads, Part part, float* shared) {
     const int64_t parts = shares_of(op, row_by_row, threads).parts, kv_heads = op->src[1]->ne[2];
     const int64_t rows = job_of(op, 0).rows() * kv_heads, all = rows * op->src[0]->ne[3];
     for (int64_t i = part.first(all); i < part.end(all); ++i) {
         AttentionJob job = job_of(op, i / rows);
-        job.partial = const_cast<float*>(shared) + size_t(i / rows) * stream_floats(op);
+        job.partial = shared + size_t(i / rows) * stream_floats(op);
         put_together(job, parts, partial_floats(op), i % rows / kv_heads, i % kv_heads);
     }
 }

@@ -26,6 +26,6 @@ int64_t attention_units(const ggml_tensor* op, bool row_by_row, int threads);
 void attend(const Isa& isa, const ggml_tensor* op, bool row_by_row, int threads, int64_t unit, float* shared, uint8_t* scratch);
 
 // With attention_shared_bytes(), when all units are done: part of the rows, out of their parts.
-void join_attention(const ggml_tensor* op, bool row_by_row, int threads, Part part, const float* shared);
+void join_attention(const ggml_tensor* op, bool row_by_row, int threads, Part part, float* shared);
 
 }  // namespace weft::kernels

@@ -6,6 +6,8 @@
 #include <limits>
 #include <utility>
 
+#include "ops/parameters.h"
+
 namespace weft::kernels {
 namespace {
 
@@ -15,12 +17,6 @@ constexpr int64_t alone_below = 8 * 1024;
 // Where ggml keeps ROPE's parameters.
 enum RopeParameter { rope_dims = 1, rope_mode = 2, rope_context = 4, rope_base = 5, rope_scale, rope_ext, rope_attn, rope_fast, rope_slow,
                      rope_others, rope_end = GGML_MAX_OP_PARAMS / sizeof(int32_t) };
-
-float float_param(const ggml_tensor* op, int i) {
-    float v;
-    std::memcpy(&v, op->op_params + i, sizeof v);
-    return v;
-}
 
 bool floats_in_rows(const ggml_tensor* t) { return t->type == GGML_TYPE_F32 && t->nb[0] == sizeof(float); }
 bool ids(const ggml_tensor* t) { return t->type == GGML_TYPE_I32 || t->type == GGML_TYPE_I64; }

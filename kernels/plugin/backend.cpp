@@ -68,14 +68,14 @@ void Backend::prepare(ggml_cgraph* graph) {
 }
 
 // Whether a task overwrites the panels that a thread has for itself, but for those who put them there.
-bool uses_scratch(const Task& task, const Isa& isa) {
+bool uses_scratch(const Task& task, const Plan& plan) {
     switch (task.kind) {
         case TaskKind::rotations:
         case TaskKind::rows:
         case TaskKind::packed_rows:
         case TaskKind::sort_experts:
         case TaskKind::join_attention: return false;
-        case TaskKind::product: return !product_of(task.node, isa).own_panels();
+        case TaskKind::product: return !plan.products[task.job].own_panels();
         case TaskKind::expert_product: return false;
         case TaskKind::quantise:
         case TaskKind::quantise_experts:
@@ -94,15 +94,15 @@ void Backend::compute(int thread, const Task& task, int64_t unit) {
     const Part part{unit, task.units};
     auto* shared = reinterpret_cast<float*>(panels);
     const bool row_by_row = settings().deterministic;
-    if (uses_scratch(task, isa)) own[size_t(thread)].activations = 0;
+    if (uses_scratch(task, plan)) own[size_t(thread)].activations = 0;
     switch (task.kind) {
-        case TaskKind::rotations: return make_rotations(task.node, part, plan.rotations[task.rotations].factors.data());
+        case TaskKind::rotations: return make_rotations(task.node, part, plan.rotations[task.job].factors.data());
         case TaskKind::rows: return compute_chain(task, part);
         case TaskKind::packed_rows: return get_rows_part(packed_rows_of(task.node), part);
-        case TaskKind::quantise: return quantise_panel(isa, product_of(task.node, isa), unit, panels, scratch(thread));
+        case TaskKind::quantise: return quantise_panel(isa, plan.products[task.job], unit, panels, scratch(thread));
         case TaskKind::product: return multiply(thread, task, unit);
-        case TaskKind::sort_experts: return experts.make(experts_of(task.node));
-        case TaskKind::quantise_experts: return quantise_part(isa, experts_of(task.node), experts, part, panels, scratch(thread));
+        case TaskKind::sort_experts: return experts.make(plan.mixtures[task.job]);
+        case TaskKind::quantise_experts: return quantise_part(isa, plan.mixtures[task.job], experts, part, panels, scratch(thread));
         case TaskKind::expert_product: return multiply_experts(thread, task, part);
         case TaskKind::attention: return attend(isa, task.node, row_by_row, threads, unit, shared, scratch(thread));
         case TaskKind::join_attention: return join_attention(task.node, row_by_row, threads, part, shared);
@@ -117,7 +117,7 @@ void Backend::compute_chain(const Task& task, Part part) {
 }
 
 void Backend::multiply(int thread, const Task& task, int64_t unit) {
-    const MulMat job = product_of(task.node, isa);
+    const MulMat& job = plan.products[task.job];
     uint8_t* mine = scratch(thread);
     if (job.own_panels() && std::exchange(own[size_t(thread)].activations, task.activations) != task.activations)
         quantise_panel(isa, job, 0, mine, mine);
@@ -125,7 +125,7 @@ void Backend::multiply(int thread, const Task& task, int64_t unit) {
 }
 
 void Backend::multiply_experts(int thread, const Task& task, Part part) {
-    const MulMatId job = experts_of(task.node);
+    const MulMatId& job = plan.mixtures[task.job];
     if (!job.own_panels()) return multiply_part(isa, job, experts, part, panels);
     Own& it = own[size_t(thread)];
     uint8_t* mine = scratch(thread) + job.side_by_side_bytes();

@@ -15,8 +15,6 @@ namespace {
 
 ggml_backend_dev_t compute_device();
 
-bool is_packed(const ggml_tensor* t) { return lies_in_weight_buffer(t) && repacked_as(t); }
-
 bool mul_mat_supported(const ggml_tensor* op) {
     const ggml_tensor *w = op->src[0], *x = op->src[1];
     const bool ours = w->buffer ? lies_in_weight_buffer(w) : settings().harness;

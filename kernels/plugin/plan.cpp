@@ -28,36 +28,11 @@ bool same_panels(const MulMatId& a, const MulMatId& b) {
            a.format->activations == b.format->activations;
 }
 
-bool has_packed_rows(const ggml_tensor* node) {
-    return node->op == GGML_OP_GET_ROWS && lies_in_weight_buffer(node->src[0]) && repacked_as(node->src[0]);
-}
-
 bool overlap(const ggml_tensor* a, const ggml_tensor* b) {
     if (!a) return false;
     const auto *at = static_cast<const char*>(a->data), *bt = static_cast<const char*>(b->data);
     return at < bt + ggml_nbytes(b) && bt < at + ggml_nbytes(a);
 }
-
-// What a node costs, in bytes of weights times passes over them.
-int64_t work_of(const ggml_tensor* node, const Isa& isa) {
-    constexpr int64_t columns_per_pass = 4;  // that cost as much as reading the weights
-    switch (node->op) {
-        case GGML_OP_MUL_MAT: {
-            const MulMat job = product_of(node, isa);
-            return int64_t(job.format->packed_bytes(job.k, job.rows)) * (1 + job.columns / columns_per_pass);
-        }
-        case GGML_OP_MUL_MAT_ID: {
-            const MulMatId job = experts_of(node);
-            return int64_t(job.format->packed_bytes(job.k, job.rows)) * job.slots * job.tokens;
-        }
-        // Every row of Q looks at all cells, at worst.
-        case GGML_OP_FLASH_ATTN_EXT: return ggml_nrows(node->src[0]) * node->src[1]->ne[1] * node->src[0]->ne[0];
-        case GGML_OP_SET_ROWS: return ggml_nbytes(node->src[0]);
-        default: return ggml_nbytes(node);
-    }
-}
-
-}  // namespace
 
 MulMat product_of(const ggml_tensor* node, const Isa& isa) {
     const ggml_tensor *w = node->src[0], *x = node->src[1];
@@ -94,6 +69,11 @@ MulMatId experts_of(const ggml_tensor* node) {
             .dst_token = int64_t(node->nb[2])};
 }
 
+// Nodes of branches that a graph does not take have no such flag.
+bool is_computed(const ggml_tensor* node) { return ggml_nelements(node) > 0 && (node->flags & GGML_TENSOR_FLAG_COMPUTE) != 0; }
+
+}  // namespace
+
 GetRows packed_rows_of(const ggml_tensor* node) {
     const ggml_tensor *w = node->src[0], *ids = node->src[1];
     return {.format = find_format(w->type),
@@ -107,19 +87,18 @@ GetRows packed_rows_of(const ggml_tensor* node) {
 
 void Plan::make(ggml_cgraph* graph, const Isa& isa, int threads, bool row_by_row) {
     isa_ = &isa, threads_ = threads, row_by_row_ = row_by_row;
-    tasks.clear(), first_tasks.assign(1, 0), chains.assign(1, {}), stage_.clear();
+    tasks.clear(), products.clear(), mixtures.clear(), first_tasks.assign(1, 0), chains.assign(1, {}), stage_.clear();
     n_rotations = 0, work = 0;
     panels_read_ = false;
     rounded_ = {};
     // Rotations depend on the graph's inputs only: they are made in the first stage, whoever needs them.
     for (int i = 0; i < ggml_graph_n_nodes(graph); ++i) {
         const ggml_tensor* node = ggml_graph_node(graph, i);
-        // Without that flag it belongs to a branch that is not taken.
-        if (ggml_nelements(node) > 0 && (node->flags & GGML_TENSOR_FLAG_COMPUTE) != 0 && node->op == GGML_OP_ROPE) (void)rotations_for(node);
+        if (node->op == GGML_OP_ROPE && is_computed(node)) (void)rotations_for(node);
     }
     for (int i = 0; i < ggml_graph_n_nodes(graph); ++i) {
         const ggml_tensor* node = ggml_graph_node(graph, i);
-        if (ggml_nelements(node) > 0 && (node->flags & GGML_TENSOR_FLAG_COMPUTE) != 0) add(node);
+        if (is_computed(node)) add(node);
     }
     next_stage();
 }
@@ -132,10 +111,9 @@ void Plan::add(const ggml_tensor* node) {
         case GGML_OP_FLASH_ATTN_EXT: add_attention(node); break;
         default:
             if (!is_row_op(node)) return;
-            if (has_packed_rows(node)) add_packed_rows(node);
+            if (node->op == GGML_OP_GET_ROWS && is_packed(node->src[0])) add_packed_rows(node);
             else add_rows(node);
     }
-    work += work_of(node, *isa_);
     // Activations and ids are known by their place, which may be another tensor's later.
     if (overlap(rounded_.x, node) || overlap(rounded_.ids, node)) rounded_.known = false;
 }
@@ -145,13 +123,14 @@ void Plan::add_rows(const ggml_tensor* node) {
     add_touches(node, now_);
     const bool rotates = node->op == GGML_OP_ROPE;
     into_stage(rotates && first_tasks.size() == 1);
-    const int64_t units = std::min<int64_t>(row_op_slices(node), int64_t(threads_) * units_per_thread);
+    const int64_t units = units_for(row_op_slices(node));
+    work += int64_t(ggml_nbytes(node->op == GGML_OP_SET_ROWS ? node->src[0] : node));
     const size_t place = chains.size();
     chains.push_back({.node = node, .rotations = rotates ? rotations_for(node) : 0, .next = 0});
     const auto chain = std::find_if(tasks.begin() + std::ptrdiff_t(first_tasks.back()), tasks.end(), [&](const Task& task) {
         return task.kind == TaskKind::rows && row_op_slices(chains[task.first].node) == row_op_slices(node);
     });
-    if (chain == tasks.end()) tasks.push_back({.kind = TaskKind::rows, .units = units, .node = nullptr, .first = place, .last = place});
+    if (chain == tasks.end()) tasks.push_back({.kind = TaskKind::rows, .units = units, .first = place, .last = place});
     else chains[std::exchange(chain->last, place)].next = place;
 }
 
@@ -161,37 +140,45 @@ size_t Plan::rotations_for(const ggml_tensor* rope) {
     if (rotations.size() == n_rotations) rotations.emplace_back();
     rotations[n_rotations].rope = rope;
     rotations[n_rotations].factors.resize(rotation_floats(rope));
-    tasks.push_back({.kind = TaskKind::rotations, .units = std::min<int64_t>(rope->ne[2], threads_), .node = rope, .rotations = n_rotations});
+    tasks.push_back({.kind = TaskKind::rotations, .units = std::min<int64_t>(rope->ne[2], threads_), .node = rope, .job = n_rotations});
     return n_rotations++;
 }
 
 void Plan::add_packed_rows(const ggml_tensor* node) {
     touch(node, true), touch(node->src[1], false);
     into_stage(false);
-    tasks.push_back({.kind = TaskKind::packed_rows, .units = std::min<int64_t>(node->src[1]->ne[0], int64_t(threads_) * units_per_thread), .node = node});
+    work += int64_t(ggml_nbytes(node));
+    tasks.push_back({.kind = TaskKind::packed_rows, .units = units_for(node->src[1]->ne[0]), .node = node});
 }
 
 // Neighbours such as Q, K and V or gate and up read the same activations: rounded once.
 void Plan::add_product(const ggml_tensor* node) {
     const MulMat job = product_of(node, *isa_);
+    const size_t place = products.size();
+    products.push_back(job);
+    constexpr int64_t columns_per_pass = 4;  // that cost as much as reading the weights
+    work += int64_t(job.format->packed_bytes(job.k, job.rows)) * (1 + job.columns / columns_per_pass);
     reserve(job.own_panels() ? 0 : job.panel_bytes(), job.scratch_bytes());
     touch(node->src[1], false);
     if (!rounded_.known || rounded_.ids || !same_panels(job, rounded_.product)) {
         rounds(node->src[1], nullptr, job, {});
         if (!job.own_panels()) {
             into_stage(panels_read_);
-            tasks.push_back({.kind = TaskKind::quantise, .units = job.panels(), .node = node});
+            tasks.push_back({.kind = TaskKind::quantise, .units = job.panels(), .job = place});
             next_stage();
         }
     }
     touch(node, true);
     into_stage(false);
     panels_read_ = panels_read_ || !job.own_panels();
-    tasks.push_back({.kind = TaskKind::product, .units = product_units(job, threads_), .node = node, .activations = rounded_.number});
+    tasks.push_back({.kind = TaskKind::product, .units = product_units(job, threads_), .job = place, .activations = rounded_.number});
 }
 
 void Plan::add_experts(const ggml_tensor* node) {
     const MulMatId job = experts_of(node);
+    const size_t place = mixtures.size();
+    mixtures.push_back(job);
+    work += int64_t(job.format->packed_bytes(job.k, job.rows)) * job.slots * job.tokens;
     reserve(job.own_panels() ? 0 : job.panel_bytes(), job.scratch_bytes());
     touch(node->src[1], false), touch(node->src[2], false);
     const int64_t units = int64_t(threads_) * units_per_thread;
@@ -199,27 +186,29 @@ void Plan::add_experts(const ggml_tensor* node) {
         rounds(node->src[1], node->src[2], {}, job);
         if (!job.own_panels()) {
             into_stage(panels_read_);
-            tasks.push_back({.kind = TaskKind::sort_experts, .units = 1, .node = node});
+            tasks.push_back({.kind = TaskKind::sort_experts, .units = 1, .job = place});
             next_stage();
-            tasks.push_back({.kind = TaskKind::quantise_experts, .units = units, .node = node});
+            tasks.push_back({.kind = TaskKind::quantise_experts, .units = units, .job = place});
             next_stage();
         }
     }
     touch(node, true);
     into_stage(false);
     panels_read_ = panels_read_ || !job.own_panels();
-    tasks.push_back({.kind = TaskKind::expert_product, .units = units, .node = node, .activations = rounded_.number});
+    tasks.push_back({.kind = TaskKind::expert_product, .units = units, .job = place, .activations = rounded_.number});
 }
 
 // It shares the panels' memory.
 void Plan::add_attention(const ggml_tensor* node) {
+    // Every row of Q looks at all cells, at worst.
+    work += ggml_nrows(node->src[0]) * node->src[1]->ne[1] * node->src[0]->ne[0];
     const size_t shared = attention_shared_bytes(node, row_by_row_, threads_);
     reserve(shared, attention_scratch_bytes(node));
     next_stage();
     tasks.push_back({.kind = TaskKind::attention, .units = attention_units(node, row_by_row_, threads_), .node = node});
     next_stage();
     if (shared > 0) {
-        tasks.push_back({.kind = TaskKind::join_attention, .units = std::min<int64_t>(ggml_nrows(node->src[0]), int64_t(threads_) * units_per_thread), .node = node});
+        tasks.push_back({.kind = TaskKind::join_attention, .units = units_for(ggml_nrows(node->src[0])), .node = node});
         next_stage();
         rounded_.known = false;
     }
@@ -248,6 +237,8 @@ void Plan::next_stage() {
     panels_read_ = false;
     if (tasks.size() > first_tasks.back()) first_tasks.push_back(tasks.size());
 }
+
+int64_t Plan::units_for(int64_t pieces) const { return std::min(pieces, int64_t(threads_) * units_per_thread); }
 
 void Plan::reserve(size_t shared, size_t own) {
     panel_bytes = std::max(panel_bytes, rounded_up(shared));

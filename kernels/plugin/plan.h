@@ -34,10 +34,10 @@ enum class TaskKind : uint8_t {
 struct Task {
     TaskKind kind;
     int64_t units;
-    const ggml_tensor* node;        // rows: unused
-    int64_t activations = 0;        // products: which rounded activations they need, a number of its own for each
-    size_t first = 0, last = 0;     // rows: of Plan::chains
-    size_t rotations = 0;           // rotations: of Plan::rotations
+    const ggml_tensor* node = nullptr;  // packed rows, attention, rotations
+    size_t job = 0;                     // of Plan::products, ::mixtures or ::rotations
+    int64_t activations = 0;            // products: which rounded activations they need, a number of its own for each
+    size_t first = 0, last = 0;         // rows: of Plan::chains
 };
 
 class Plan {
@@ -57,6 +57,8 @@ class Plan {
     std::vector<Task> tasks{};
     std::vector<size_t> first_tasks{};  // of each stage, and the end of the last
     std::vector<Link> chains{};
+    std::vector<MulMat> products{};
+    std::vector<MulMatId> mixtures{};
     std::vector<RotationTable> rotations{};
     size_t n_rotations = 0;             // in use
     size_t panel_bytes = 0, scratch_bytes = 0;  // shared; each thread's
@@ -86,6 +88,7 @@ class Plan {
     void into_stage(bool later);                     // a new one if so, or if there are conflicts
     void next_stage();
     void reserve(size_t shared, size_t own);
+    [[nodiscard]] int64_t units_for(int64_t pieces) const;  // no more than keep all threads busy
 
     const Isa* isa_ = nullptr;
     int threads_ = 1;
@@ -95,8 +98,6 @@ class Plan {
     Rounded rounded_{};
 };
 
-MulMat product_of(const ggml_tensor* node, const Isa& isa);
-MulMatId experts_of(const ggml_tensor* node);
 GetRows packed_rows_of(const ggml_tensor* node);
 
 }  // namespace weft::kernels

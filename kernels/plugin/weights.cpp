@@ -155,6 +155,8 @@ bool lies_in_weight_buffer(const ggml_tensor* t) {
     return t->buffer && ggml_backend_buffer_get_type(t->buffer) == weight_buffer_type();
 }
 
+bool is_packed(const ggml_tensor* t) { return lies_in_weight_buffer(t) && repacked_as(t); }
+
 ggml_backend_buffer_type_t weight_buffer_type() {
     static ggml_backend_buffer_type type = {
         .iface = {.get_name = [](ggml_backend_buffer_type_t) { return "WEFT"; },

@@ -13,4 +13,7 @@ const Format* repacked_as(const ggml_tensor* tensor);
 
 bool lies_in_weight_buffer(const ggml_tensor* tensor);
 
+// Whether a tensor that lies somewhere is packed there.
+bool is_packed(const ggml_tensor* tensor);
+
 }  // namespace weft::kernels
